@@ -1,0 +1,550 @@
+//! How others reach an actor.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+use std::time::{Duration, Instant};
+
+use crate::observe::Who;
+use crate::registry::Erased;
+use crate::rt::header::{HOLDS_STACK, Header};
+use crate::rt::park;
+use crate::rt::worker::Worker;
+use crate::stack;
+
+use super::cell::{Cell, DEAD, DOWN, Envelope};
+use super::error::{AskError, SpawnError, StartError, TellError};
+use super::exit::ExitReason;
+use super::extra::{Dependants, Extra, Keeper};
+use super::host::Host;
+use super::life;
+use super::mailbox::{PushError, Pushed, WaitError};
+use super::pending::Pending;
+use super::reply::{self, Port, Receiver, ReplyError};
+use super::traits::Actor;
+
+/// The address of an actor: send it messages, ask it, stop it, wait for it.
+///
+/// Cloning is cheap. An address stays valid when a supervisor restarts the actor; what was queued and not handled is
+/// handled by the next life. Once the actor has ended for good every operation says so, and gives the message back.
+///
+/// Holding an address does not keep the actor alive, and dropping all of them does not end it.
+///
+/// # What is promised
+/// Between one sender and one actor, messages arrive in order, each at most once; a message is in the mailbox when the
+/// send returns. A message the actor never handled is given back (the send failed), answered with an error (it was
+/// asked), or counted in an [`Event::DeadLetters`](crate::Event::DeadLetters).
+pub struct Addr<A: Actor> {
+    cell: NonNull<Cell<A>>,
+}
+
+// SAFETY: an address is a counted reference to a cell, which is Sync and Send.
+unsafe impl<A: Actor> Send for Addr<A> {}
+// SAFETY: as above.
+unsafe impl<A: Actor> Sync for Addr<A> {}
+
+impl<A: Actor> Clone for Addr<A> {
+    #[inline]
+    fn clone(&self) -> Self {
+        Addr::to(self.cell())
+    }
+}
+
+impl<A: Actor> Drop for Addr<A> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the address's own reference.
+        unsafe { Header::drop_ref(self.cell.cast()) }
+    }
+}
+
+impl<A: Actor> PartialEq for Addr<A> {
+    /// Whether both lead to the same actor.
+    fn eq(&self, other: &Self) -> bool {
+        self.cell == other.cell
+    }
+}
+
+impl<A: Actor> Eq for Addr<A> {}
+
+impl<A: Actor> Hash for Addr<A> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id().hash(state);
+    }
+}
+
+impl<A: Actor> fmt::Debug for Addr<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Addr({}#{})", Cell::<A>::type_label(), self.id())
+    }
+}
+
+impl<A: Actor> Erased for Addr<A> {
+    fn id(&self) -> u64 {
+        Addr::id(self)
+    }
+
+    fn is_alive(&self) -> bool {
+        Addr::is_alive(self)
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+impl<A: Actor> Addr<A> {
+    /// One more address of `cell`'s actor.
+    #[inline]
+    pub(super) fn to(cell: &Cell<A>) -> Self {
+        cell.header().add_ref();
+        Addr {
+            cell: NonNull::from(cell),
+        }
+    }
+
+    #[inline]
+    pub(super) fn cell(&self) -> &Cell<A> {
+        // SAFETY: the address holds a reference.
+        unsafe { self.cell.as_ref() }
+    }
+
+    // ---- verbs ------------------------------------------------------------------------------------------------------
+
+    /// The messages of the actor, as calls that return when the message is in the mailbox. While a bounded mailbox is full
+    /// the caller waits.
+    #[inline]
+    pub fn tell(&self) -> A::Tell<'_> {
+        self.into()
+    }
+
+    /// As [`tell`](Self::tell), but a full mailbox is an error, with the message in it.
+    #[inline]
+    pub fn try_tell(&self) -> A::TryTell<'_> {
+        self.into()
+    }
+
+    /// The messages of the actor, as calls that return the handler's answer. The calling microthread (or thread) waits; there
+    /// is no deadline unless `within` sets one.
+    #[inline]
+    pub fn ask(&self) -> A::Ask<'_> {
+        self.into()
+    }
+
+    /// As [`ask`](Self::ask), but each call returns a [`Pending`] answer at once, so that several actors work in parallel.
+    #[inline]
+    pub fn request(&self) -> A::Request<'_> {
+        self.into()
+    }
+
+    /// Puts a message into the mailbox; waits while a bounded one is full.
+    ///
+    /// # Errors
+    /// [`TellError::Closed`], with the message, if the actor has ended.
+    #[inline]
+    pub fn send(&self, msg: A::Msg) -> Result<(), TellError<A::Msg>> {
+        self.push(msg, Port::none(), None)
+    }
+
+    /// Puts a message into the mailbox if there is room.
+    ///
+    /// # Errors
+    /// [`TellError::Full`] or [`TellError::Closed`], with the message.
+    #[inline]
+    pub fn try_send(&self, msg: A::Msg) -> Result<(), TellError<A::Msg>> {
+        check_stack();
+        let cell = self.cell();
+        let envelope = Envelope {
+            msg,
+            reply: Port::none(),
+        };
+        match cell.mailbox.try_push(envelope, Cell::<A>::CAP) {
+            Ok(Pushed { must_schedule }) => {
+                if must_schedule {
+                    cell.schedule();
+                }
+                Ok(())
+            }
+            Err(PushError::Full(back)) => Err(TellError::Full(back.msg)),
+            Err(PushError::Closed(back)) => Err(TellError::Closed(back.msg)),
+        }
+    }
+
+    #[inline]
+    fn push(
+        &self,
+        msg: A::Msg,
+        reply: Port,
+        deadline: Option<Instant>,
+    ) -> Result<(), TellError<A::Msg>> {
+        check_stack();
+        let cell = self.cell();
+        let envelope = Envelope { msg, reply };
+        match cell.mailbox.push_wait(envelope, Cell::<A>::CAP, deadline) {
+            Ok(Pushed { must_schedule }) => {
+                if must_schedule {
+                    cell.schedule();
+                }
+                Ok(())
+            }
+            Err(WaitError::Timeout(back)) => Err(TellError::Timeout(back.msg)),
+            Err(WaitError::Closed(back)) => Err(TellError::Closed(back.msg)),
+        }
+    }
+
+    // ---- life -------------------------------------------------------------------------------------------------------
+
+    /// The actor's id, unique in its system. A restart does not change it.
+    pub fn id(&self) -> u64 {
+        self.cell().header().id()
+    }
+
+    /// Whether the actor has not ended for good.
+    pub fn is_alive(&self) -> bool {
+        self.cell().life() != DEAD
+    }
+
+    /// Messages waiting in the mailbox. A snapshot.
+    pub fn queued(&self) -> usize {
+        self.cell().mailbox.len()
+    }
+
+    /// Asks the actor to end when the message it is handling is done, before those that are queued. Returns at once; its
+    /// `on_stop` hook runs. Of one that has ended nothing is asked. One with its own stack sees its inbox closed.
+    pub fn stop(&self) {
+        life::stop(self.cell(), ExitReason::Normal);
+    }
+
+    /// As [`stop`](Self::stop), with a reason for the hook and for whoever waits.
+    pub(crate) fn stop_for(&self, reason: ExitReason) {
+        life::stop(self.cell(), reason);
+    }
+
+    /// Ends the actor at its next suspension point, by unwinding, or else before its next message. Returns at once. Its
+    /// `on_stop` hook does not run, its destructors do. A supervisor restarts it as after any abnormal end.
+    pub fn kill(&self) {
+        life::kill(self.cell());
+    }
+
+    /// Waits until the actor has ended for good, and says why.
+    pub fn join(&self) -> ExitReason {
+        self.wait_end(None).expect("there is no deadline")
+    }
+
+    /// As [`join`](Self::join), for at most `timeout`; `None` if it has not ended by then.
+    pub fn join_timeout(&self, timeout: Duration) -> Option<ExitReason> {
+        self.wait_end(Instant::now().checked_add(timeout))
+    }
+
+    fn wait_end(&self, deadline: Option<Instant>) -> Option<ExitReason> {
+        let cell = self.cell();
+        wait_for(cell, deadline, |cell, extra| {
+            (cell.life() == DEAD).then(|| {
+                let reason = extra.lock().ended_for.clone();
+                reason.unwrap_or(ExitReason::Normal)
+            })
+        })
+    }
+
+    // ---- for generated code -----------------------------------------------------------------------------------------
+
+    #[doc(hidden)]
+    #[inline]
+    pub fn __tell(&self, msg: A::Msg) -> Result<(), TellError<A::Msg>> {
+        self.send(msg)
+    }
+
+    #[doc(hidden)]
+    #[inline]
+    pub fn __try_tell(&self, msg: A::Msg) -> Result<(), TellError<A::Msg>> {
+        self.try_send(msg)
+    }
+
+    #[doc(hidden)]
+    #[inline]
+    pub fn __ask<T: Send + 'static>(
+        &self,
+        msg: A::Msg,
+        within: Option<Duration>,
+    ) -> Result<T, AskError<A::Msg>> {
+        self.ask_as(msg, within)
+    }
+
+    #[doc(hidden)]
+    #[inline]
+    pub fn __ask_result<T: Send + 'static, E: Send + 'static>(
+        &self,
+        msg: A::Msg,
+        within: Option<Duration>,
+    ) -> Result<T, AskError<A::Msg, E>> {
+        self.ask_as::<Result<T, E>, E>(msg, within)?
+            .map_err(AskError::Handler)
+    }
+
+    #[inline]
+    fn ask_as<T: Send + 'static, E>(
+        &self,
+        msg: A::Msg,
+        within: Option<Duration>,
+    ) -> Result<T, AskError<A::Msg, E>> {
+        let deadline = within.and_then(|within| Instant::now().checked_add(within));
+        if !may_block() {
+            return Err(AskError::StackLimit(msg));
+        }
+        let (reply, receiver) = reply::slot_waiting::<T>();
+        self.push(msg, reply, deadline).map_err(undelivered)?;
+        receiver.wait(deadline).map_err(no_answer)
+    }
+
+    #[doc(hidden)]
+    pub fn __request<T: Send + 'static>(&self, msg: A::Msg) -> Pending<T, A::Msg> {
+        Pending::plain(self.request_as(msg))
+    }
+
+    #[doc(hidden)]
+    pub fn __request_result<T: Send + 'static, E: Send + 'static>(
+        &self,
+        msg: A::Msg,
+    ) -> Pending<T, A::Msg, E> {
+        Pending::fallible(self.request_as(msg))
+    }
+
+    fn request_as<T: Send + 'static, E>(
+        &self,
+        msg: A::Msg,
+    ) -> Result<Receiver<T>, AskError<A::Msg, E>> {
+        let (reply, receiver) = reply::slot::<T>();
+        self.push(msg, reply, None).map_err(undelivered)?;
+        Ok(receiver)
+    }
+
+    // ---- spawning ---------------------------------------------------------------------------------------------------
+
+    /// Starts an actor in `host`. If it has an `on_start`, waits for that.
+    pub(crate) fn spawn(
+        host: &Arc<Host>,
+        actor: A,
+        name: Option<Arc<str>>,
+    ) -> Result<Self, SpawnError> {
+        check_stack();
+        check_may_start::<A>(host)?;
+        let waits = A::HAS_ON_START;
+        let extra = (waits || name.is_some()).then(Box::<Extra>::default);
+        if let (Some(extra), Some(name)) = (&extra, &name) {
+            extra.lock().name = Some(name.clone());
+        }
+        let addr = Self::adopt(Cell::create(host, Some(actor), extra));
+        if let Some(name) = name
+            && let Err(taken) = host.registry.register(name, addr.clone())
+        {
+            addr.never_started();
+            return Err(SpawnError::NameTaken(taken));
+        }
+        addr.note_claim();
+        addr.report_spawned();
+        if A::HAS_ON_START || A::OWN_STACK {
+            addr.begin();
+        }
+        // The runtime may have been stopped since `check_may_start`, and its last look at idle actors be over.
+        fence(Ordering::SeqCst);
+        if host.core.is_stopping() {
+            host.sweep();
+        }
+        if waits {
+            addr.wait_started().map_err(SpawnError::Start)?;
+        }
+        Ok(addr)
+    }
+
+    /// An actor with no life yet: [`restart`](Self::restart) gives it its first. For supervisors.
+    pub(crate) fn prepare(
+        host: &Arc<Host>,
+        name: Option<Arc<str>>,
+        keeper: Arc<dyn Keeper>,
+    ) -> Self {
+        let extra = Box::<Extra>::default();
+        {
+            let mut extra = extra.lock();
+            extra.name = name;
+            extra.keeper = Some(keeper);
+        }
+        let addr = Self::adopt(Cell::create(host, None, Some(extra)));
+        addr.cell().incarnation.store(0, Ordering::Relaxed);
+        addr
+    }
+
+    /// Gives an actor that is down its next life, and returns which it is. For its supervisor, which alone may call this,
+    /// and only between being told of the last end and the next call.
+    ///
+    /// # Errors
+    /// The stack limit, or the runtime ends: it stays down, and the state is dropped.
+    pub(crate) fn restart(&self, state: A) -> Result<u32, SpawnError> {
+        if self.cell().life() != DOWN {
+            return Err(SpawnError::ShuttingDown); // it has been discarded
+        }
+        check_may_start::<A>(self.cell().host())?;
+        let cell = self.cell();
+        let incarnation = cell.incarnation.load(Ordering::Relaxed) + 1;
+        cell.incarnation.store(incarnation, Ordering::Relaxed);
+        self.note_claim();
+        self.report_spawned();
+        life::restart(cell, state);
+        Ok(incarnation)
+    }
+
+    /// Ends an actor that is down for good. For its supervisor, as with [`restart`](Self::restart). Does nothing if the
+    /// runtime has done so already.
+    pub(crate) fn bury(&self, reason: ExitReason) {
+        if self.cell().life() == DOWN {
+            life::bury_down(self.cell(), reason);
+        }
+    }
+
+    /// Who is told if the actor's state is lost with its stack.
+    pub(crate) fn set_dependants(&self, dependants: Arc<dyn Dependants>) {
+        self.cell().extra_or_new().lock().dependants = Some(dependants);
+    }
+
+    /// Whether it is alive and not between two lives.
+    pub(crate) fn is_up(&self) -> bool {
+        self.cell().life() < DOWN
+    }
+
+    /// How it is named in events.
+    pub(crate) fn who(&self) -> Who {
+        self.cell().describe()
+    }
+
+    /// Takes over one reference to a live cell.
+    pub(super) fn adopt(cell: NonNull<Cell<A>>) -> Self {
+        Addr { cell }
+    }
+
+    /// Whether a supervisor decides what becomes of it.
+    pub(super) fn is_supervised(&self) -> bool {
+        self.cell()
+            .extra()
+            .is_some_and(|extra| extra.lock().keeper.is_some())
+    }
+
+    /// Notes the claim on a stack that `check_may_start` has taken for it.
+    fn note_claim(&self) {
+        if A::OWN_STACK {
+            self.cell().header().set(HOLDS_STACK);
+        }
+    }
+
+    fn report_spawned(&self) {
+        let cell = self.cell();
+        cell.host()
+            .core
+            .events
+            .emit(tracing::Level::TRACE, || crate::Event::Spawned {
+                who: cell.describe(),
+            });
+    }
+
+    /// Schedules the first activation of an actor that was created scheduled.
+    fn begin(&self) {
+        self.cell().schedule_first();
+    }
+
+    /// Undoes the creation of an actor whose name was taken.
+    fn never_started(&self) {
+        let cell = self.cell();
+        if A::OWN_STACK {
+            cell.host().core.budget.release();
+        }
+        life::never_started(cell);
+    }
+
+    fn wait_started(&self) -> Result<(), StartError> {
+        wait_for(self.cell(), None, |_, extra| extra.lock().start.take())
+            .expect("there is no deadline")
+    }
+}
+
+/// Whether an actor of this type may start now; takes its claim on a stack if it needs one from the start.
+fn check_may_start<A: Actor>(host: &Arc<Host>) -> Result<(), SpawnError> {
+    if host.core.is_stopping() {
+        return Err(SpawnError::ShuttingDown);
+    }
+    if A::OWN_STACK && !host.core.budget.try_acquire() {
+        return Err(SpawnError::StackLimit {
+            limit: host.core.budget.limit(),
+        });
+    }
+    Ok(())
+}
+
+/// Waits until `done` gives something, or `deadline` (`None` then). Whoever changes what `done` looks at wakes all waiters in
+/// the cell's extra part afterwards.
+fn wait_for<A: Actor, R>(
+    cell: &Cell<A>,
+    deadline: Option<Instant>,
+    done: impl Fn(&Cell<A>, &Extra) -> Option<R>,
+) -> Option<R> {
+    struct Retract<'a>(&'a Extra, &'static park::Parker);
+    impl Drop for Retract<'_> {
+        fn drop(&mut self) {
+            let mut extra = self.0.lock();
+            extra.waiters.retain(|it| !std::ptr::eq(*it, self.1));
+        }
+    }
+    check_stack();
+    let extra = cell.extra_or_new();
+    let me = park::current();
+    let _retract = Retract(extra, me);
+    loop {
+        {
+            let mut extra = extra.lock();
+            if !extra.waiters.iter().any(|it| std::ptr::eq(*it, me)) {
+                extra.waiters.push(me);
+            }
+        }
+        // Whoever changes what `done` looks at then looks for waiters: see `life::close`.
+        fence(Ordering::SeqCst);
+        if let Some(done) = done(cell, extra) {
+            return Some(done);
+        }
+        if !park::park_until(deadline) {
+            return done(cell, extra);
+        }
+    }
+}
+
+/// Unwinds a caller that is about to run out of stack, while there is room for that. Each call of the runtime that users may
+/// recurse through begins with it.
+#[inline]
+pub(super) fn check_stack() {
+    if stack::check_headroom().is_err() && !std::thread::panicking() {
+        stack::raise_overflow();
+    }
+}
+
+/// Whether the caller may block without going beyond the stack limit.
+#[inline]
+fn may_block() -> bool {
+    Worker::with(|worker| match worker {
+        Some(worker) if !worker.core().budget.has_room() => worker.holds_claim(),
+        _ => true,
+    })
+}
+
+#[cold]
+fn undelivered<M, E>(error: TellError<M>) -> AskError<M, E> {
+    match error {
+        TellError::Closed(msg) => AskError::Closed(msg),
+        TellError::Full(msg) | TellError::Timeout(msg) => AskError::Full(msg),
+    }
+}
+
+#[cold]
+pub(super) fn no_answer<M, E>(error: ReplyError) -> AskError<M, E> {
+    match error {
+        ReplyError::Timeout => AskError::Timeout,
+        ReplyError::NoReply(failure) => AskError::NoReply(life::exit_reason(failure)),
+    }
+}

@@ -1,0 +1,65 @@
+//! The port for a handler's answer.
+
+use std::cell::Cell;
+use std::{fmt, mem, ptr};
+
+use super::addr::check_stack;
+use super::reply::{Failure, Port};
+
+/// Where a handler's answer goes. If the message was only told, nowhere.
+///
+/// It lives as long as the call of the handler. Dropped without an answer it fails the ask.
+pub struct Reply<'a> {
+    port: Port,
+    /// The note by which the asker is still answered if the handler's stack is lost.
+    note: &'a Cell<*mut ()>,
+}
+
+impl fmt::Debug for Reply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("asked", &self.is_asked())
+            .finish()
+    }
+}
+
+impl<'a> Reply<'a> {
+    #[inline]
+    pub(super) fn new(port: Port, note: &'a Cell<*mut ()>) -> Self {
+        note.set(port.as_raw());
+        Reply { port, note }
+    }
+
+    /// Whether somebody asked, and not only told.
+    pub fn is_asked(&self) -> bool {
+        self.port.is_some()
+    }
+
+    /// Answers with `value`. If nobody waits for an answer (the message was told, the asker has given up) the value is
+    /// dropped. If the asker expects another type, the ask fails.
+    #[inline]
+    pub fn send<T: Send + 'static>(mut self, value: T) {
+        // What follows once the value is in its place is small, and has its room in the reserve.
+        check_stack();
+        let (port, note) = (self.take_port(), self.note);
+        // The note stands until the value is in its place: moving a large one may be more than the stack has room for.
+        let _ = port.send_noting(value, || note.set(ptr::null_mut()));
+    }
+
+    fn take_port(&mut self) -> Port {
+        mem::replace(&mut self.port, Port::none())
+    }
+}
+
+impl Drop for Reply<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let port = self.take_port();
+        if std::thread::panicking() {
+            // The handler is ending the actor. The activation, which will know why, answers by the note.
+            mem::forget(port);
+        } else if port.is_some() {
+            port.fail_noting(Failure::Dropped, || self.note.set(ptr::null_mut()));
+        }
+    }
+}

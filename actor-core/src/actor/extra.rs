@@ -1,0 +1,67 @@
+//! What few actors have: behind one pointer of the cell, allocated when first needed.
+
+use std::sync::atomic::AtomicPtr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::rt::park::Parker;
+
+use super::error::StartError;
+use super::exit::ExitReason;
+
+/// Whoever decides what becomes of an actor when it ends: its supervisor. Called where the actor runs; must not block.
+pub(crate) trait Keeper: Send + Sync {
+    /// The incarnation's `on_start` is through: it handles messages.
+    fn started(self: Arc<Self>, incarnation: u32);
+    /// The incarnation did not start and is torn down; its mailbox is suspended and holds what was sent meanwhile.
+    fn start_failed(self: Arc<Self>, incarnation: u32, reason: ExitReason);
+    /// The incarnation has ended and is torn down; its mailbox is suspended and holds what was not handled. Or the runtime
+    /// ends: then the actor has ended for good already.
+    fn exited(self: Arc<Self>, incarnation: u32, reason: ExitReason);
+}
+
+/// What an actor would take with it if its state were dropped, and which must be told if it is not: the stack on which the
+/// state was is lost.
+pub(crate) trait Dependants: Send + Sync {
+    /// Called on a worker's root; must not block.
+    fn orphaned(&self);
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Extra {
+    /// Where the actor is, if its place in the cell was lost (see `Cell::leak_state`).
+    pub(super) moved_state: AtomicPtr<()>,
+    state: Mutex<State>,
+}
+
+/// Behind the lock, which nothing that blocks or calls user code runs under.
+#[derive(Default)]
+pub(crate) struct State {
+    /// The name it is registered under.
+    pub(crate) name: Option<Arc<str>>,
+    /// Its supervisor.
+    pub(crate) keeper: Option<Arc<dyn Keeper>>,
+    /// Who is told if its state is lost with its stack.
+    pub(crate) dependants: Option<Arc<dyn Dependants>>,
+    /// Why it shall stop, if not plainly.
+    pub(crate) stop_for: Option<ExitReason>,
+    /// Why it ended, once it has for good.
+    pub(crate) ended_for: Option<ExitReason>,
+    /// How its start went, until somebody has asked.
+    pub(crate) start: Option<Result<(), StartError>>,
+    /// Who waits for its start or its end.
+    pub(crate) waiters: Vec<&'static Parker>,
+}
+
+impl Extra {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Wakes everybody who waits for something here.
+    pub(crate) fn wake_all(&mut self) {
+        self.waiters.drain(..).for_each(Parker::unpark);
+    }
+}

@@ -1,0 +1,221 @@
+//! Where actors live: a runtime, its name registry, and the slabs of their cells.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Instant;
+
+use crate::registry::Registry;
+use crate::rt::core::Core;
+use crate::rt::header::Runnable;
+use crate::rt::worker::Worker;
+
+use super::addr::Addr;
+use super::cell::Cell;
+use super::exit::ExitReason;
+use super::life;
+use super::slab::Slab;
+use super::traits::Actor;
+
+/// What all actors of one system share. Every chunk of cells keeps it alive.
+pub(crate) struct Host {
+    pub(crate) core: Arc<Core>,
+    pub(crate) registry: Registry,
+    slabs: RwLock<HashMap<TypeId, Arc<dyn AnySlab>, BuildHasherDefault<TypeIdHasher>>>,
+}
+
+pub(super) type CellSlab<A> = Slab<Cell<A>, Arc<Host>>;
+
+/// A slab whatever the type of its cells.
+trait AnySlab: Any + Send + Sync {
+    fn flush(&self, worker: usize);
+    fn stop_all(&self);
+    fn stop_and_join_all(&self, deadline: Instant);
+    fn any_alive(&self) -> bool;
+    fn discard_idle(&self);
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<A: Actor> AnySlab for CellSlab<A> {
+    fn flush(&self, worker: usize) {
+        // SAFETY: called by `Host::flush`, on that worker's thread.
+        unsafe { Slab::flush(self, worker) }
+    }
+
+    fn stop_all(&self) {
+        self.for_each_live(|cell| stop(&Addr::adopt(cell)));
+    }
+
+    fn stop_and_join_all(&self, deadline: Instant) {
+        self.for_each_live(|cell| {
+            let addr = Addr::adopt(cell);
+            // Asked again: it may be one that a hook has started since the others were asked.
+            stop(&addr);
+            let left = deadline.saturating_duration_since(Instant::now());
+            addr.join_timeout(left);
+        });
+    }
+
+    fn any_alive(&self) -> bool {
+        let mut any = false;
+        self.for_each_live(|cell| any |= Addr::adopt(cell).is_alive());
+        any
+    }
+
+    fn discard_idle(&self) {
+        self.for_each_live(|cell| life::discard_idle(Addr::adopt(cell).cell()));
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// Asks for the end of an actor that is not a supervisor's to stop, in its order.
+fn stop<A: Actor>(addr: &Addr<A>) {
+    if !addr.is_supervised() {
+        addr.stop_for(ExitReason::Shutdown);
+    }
+}
+
+/// A `TypeId` is a hash already.
+#[derive(Default)]
+struct TypeIdHasher(u64);
+
+impl Hasher for TypeIdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_ne_bytes(word));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 ^= word;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host")
+            .field("core", &self.core)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Host {
+    pub(crate) fn new(core: Arc<Core>) -> Arc<Self> {
+        let host = Arc::new(Host {
+            core,
+            registry: Registry::default(),
+            slabs: RwLock::default(),
+        });
+        let weak: Weak<Host> = Arc::downgrade(&host);
+        host.core.set_sleep_hook(Box::new(move |worker| {
+            if let Some(host) = weak.upgrade() {
+                host.flush(worker);
+            }
+        }));
+        host
+    }
+
+    /// Gives back the free cells that worker `worker` holds. On its thread.
+    fn flush(&self, worker: usize) {
+        let slabs: Vec<_> = self
+            .slabs
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect();
+        slabs.iter().for_each(|slab| slab.flush(worker));
+    }
+
+    /// Calls `f` with the slab of `A`'s cells.
+    pub(super) fn with_slab<A: Actor, R>(&self, f: impl FnOnce(&CellSlab<A>) -> R) -> R {
+        let id = TypeId::of::<A>();
+        {
+            let slabs = self.slabs.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(slab) = slabs.get(&id) {
+                return f(of_type::<A>(&**slab));
+            }
+        }
+        let mut slabs = self.slabs.write().unwrap_or_else(PoisonError::into_inner);
+        let workers = self.core.config.workers + self.core.config.spares;
+        let slab = slabs
+            .entry(id)
+            .or_insert_with(|| Arc::new(CellSlab::<A>::new(workers)))
+            .clone();
+        drop(slabs);
+        f(of_type::<A>(&*slab))
+    }
+
+    /// Asks every actor to stop, and waits until all have, or `deadline`.
+    pub(crate) fn stop_all(&self, deadline: Instant) {
+        // Those that end may have started others meanwhile.
+        while self.any_alive() && Instant::now() < deadline {
+            self.each_slab(|slab| slab.stop_all());
+            self.each_slab(|slab| slab.stop_and_join_all(deadline));
+        }
+    }
+
+    /// Hands an actor over to whichever worker comes first. From threads that are no workers of this system.
+    pub(super) fn inject(&self, runnable: Runnable) {
+        self.core.inject(runnable);
+        // Read after the push, as `sweep` pops after the runtime was stopped: one of the two sees the other.
+        fence(Ordering::SeqCst);
+        if self.core.is_stopping() {
+            self.sweep();
+        }
+    }
+
+    /// Ends what no worker will run any more, now that the runtime ends: queue entries that may have come too late for the
+    /// last worker, and actors that are idle. Whoever waits for them is told.
+    #[cold]
+    pub(crate) fn sweep(&self) {
+        while let Some(runnable) = self.core.injector.pop() {
+            drop(runnable); // discards it
+        }
+        self.each_slab(|slab| slab.discard_idle());
+    }
+
+    fn any_alive(&self) -> bool {
+        let mut any = false;
+        self.each_slab(|slab| any |= slab.any_alive());
+        any
+    }
+
+    fn each_slab(&self, f: impl FnMut(&Arc<dyn AnySlab>)) {
+        let slabs: Vec<_> = self
+            .slabs
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect();
+        slabs.iter().for_each(f);
+    }
+
+    /// The worker whose thread this is, if it is one of this system's.
+    pub(super) fn worker_here(&self) -> Option<usize> {
+        Worker::with(|worker| {
+            worker
+                .filter(|worker| Arc::ptr_eq(worker.core(), &self.core))
+                .map(|worker| worker.shared().index)
+        })
+    }
+}
+
+fn of_type<A: Actor>(slab: &dyn AnySlab) -> &CellSlab<A> {
+    slab.as_any()
+        .downcast_ref()
+        .expect("the slab under a type's id is of that type")
+}

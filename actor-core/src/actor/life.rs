@@ -1,0 +1,604 @@
+//! An actor's life: starting, handling messages, ending.
+//!
+//! # An activation
+//! Whoever runs the cell has the *right to run*, which is the right to consume the mailbox. It calls `on_start` if that
+//! is due, then handles messages as plain function calls, up to `BATCH` of them, and then
+//! - queues itself behind the others, if there may be more (`After::Again`), or
+//! - goes idle, by one exchange on the mailbox's word, which fails if a message or a flag came meanwhile, or
+//! - ends.
+//!
+//! Before it goes idle it gives up everything that belongs to running: the claim on a stack that a blocked handler may
+//! have taken, the monitor's pointer to it, and the life reference. After the exchange another worker may be running the
+//! actor, or have freed it.
+//!
+//! # The end, step by step
+//! 1. `on_stop`, unless the actor was killed or lost its stack.
+//! 2. The state is dropped. A panic there is contained; it becomes the reason if there was no worse.
+//! 3. Supervised: DOWN; the mailbox is suspended with what it holds, and the supervisor is told. It restarts the actor in
+//!    the same cell (addresses and queued messages stay), or buries it (step 4).
+//! 4. Otherwise DEAD: the mailbox is closed, what it still held is answered with the reason or counted as dead letters,
+//!    the name is given up, and those who wait for the end are woken.
+//!
+//! Dead comes before giving up the name, as the registry asks for.
+
+use std::any::Any;
+use std::mem;
+use std::panic::{self, AssertUnwindSafe};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+
+use tracing::Level;
+
+use crate::observe::Event;
+use crate::rt::error::panic_message;
+use crate::rt::header::{After, HOLDS_STACK, KILLED, Runnable};
+use crate::rt::park::{self, Killed, Parker};
+use crate::rt::runner;
+use crate::rt::worker::Worker;
+use crate::stack;
+
+use super::answer::Reply;
+use super::cell::{Cell, DEAD, DOWN, Envelope, RUNNING, STARTING};
+use super::cx::Cx;
+use super::error::StartError;
+use super::exit::{Exit, ExitReason};
+use super::extra::{Extra, Keeper};
+use super::inbox::Inbox;
+use super::mailbox::{Consumer, Flags};
+use super::reply::{self, Failure};
+use super::traits::Actor;
+
+/// Messages an activation handles before others have their turn.
+const BATCH: u32 = 128;
+
+/// How an activation's messages ran out.
+enum Step {
+    Batch,
+    Idle,
+    End(ExitReason),
+}
+
+/// How and why an actor ends.
+struct Ending {
+    reason: ExitReason,
+    /// Whether `on_stop` is due.
+    hook: bool,
+    /// It ends because `on_start` failed.
+    start_failed: Option<StartError>,
+}
+
+impl Ending {
+    fn for_reason(reason: ExitReason) -> Self {
+        let hook = !matches!(reason, ExitReason::Killed | ExitReason::Overflow);
+        Ending {
+            reason,
+            hook,
+            start_failed: None,
+        }
+    }
+}
+
+/// Runs the actor once. The caller is the runner, with an entry that carries the right to run.
+pub(super) fn activate<A: Actor>(cell: &Cell<A>, mut runnable: Runnable) -> After {
+    // SAFETY: the entry carries the right to run.
+    let mut consumer = unsafe { cell.mailbox.consumer() };
+    if cell.life() == STARTING {
+        let ending = match start(cell, &mut consumer) {
+            Ok(None) => None,
+            Ok(Some(exit)) => Some(Ending::for_reason(exit.into())),
+            Err(ending) => Some(ending),
+        };
+        if let Some(mut ending) = ending {
+            ending.hook &= !A::OWN_STACK;
+            return end(cell, consumer, runnable, ending);
+        }
+    }
+    if A::OWN_STACK {
+        let reason = live(cell);
+        let mut ending = Ending::for_reason(reason);
+        ending.hook = false;
+        return end(cell, consumer, runnable, ending);
+    }
+    let stack = park::on_stack().expect("activations run on pooled stacks");
+    loop {
+        let handled = contain(|| handle(cell, &mut consumer, stack));
+        match handled {
+            // Nobody would schedule it again.
+            Ok(Step::Idle) if Worker::here(|worker| worker.core().is_stopping()) => {
+                let ending = Ending::for_reason(ExitReason::Shutdown);
+                return end(cell, consumer, runnable, ending);
+            }
+            Ok(Step::Idle) => {
+                runner::release_claim(cell.header());
+                Worker::here(Worker::stops);
+                let life = runnable.into_raw();
+                match consumer.go_idle(Cell::<A>::CAP) {
+                    Ok(()) => return After::Idle,
+                    Err(back) => consumer = back,
+                }
+                // SAFETY: still not idle, so the life reference is still ours.
+                runnable = unsafe { Runnable::from_raw(life) };
+                Worker::here(|worker| worker.starts(runnable.as_ptr()));
+            }
+            Ok(Step::Batch) => return After::Again(runnable),
+            Ok(Step::End(reason)) => {
+                return end(cell, consumer, runnable, Ending::for_reason(reason));
+            }
+            Err(reason) => {
+                let unanswered = stack.local().reply.replace(std::ptr::null_mut());
+                // SAFETY: the note is set while a `Reply` holds the port, and one dropped by the unwinding leaves both.
+                unsafe { reply::fail_raw(unanswered, failure(&reason, false)) };
+                return end(cell, consumer, runnable, Ending::for_reason(reason));
+            }
+        }
+    }
+}
+
+/// Handles messages, up to a batch.
+fn handle<A: Actor>(
+    cell: &Cell<A>,
+    consumer: &mut Consumer<'_, Envelope<A::Msg>>,
+    stack: &'static Parker,
+) -> Step {
+    let mut cx = Cx::new(cell);
+    for _ in 0..BATCH {
+        let flags = consumer.flags();
+        if !flags.is_empty()
+            && let Some(reason) = asked_to_end(cell, consumer)
+        {
+            return Step::End(reason);
+        }
+        let Some(Envelope { msg, reply }) = consumer.pop(Cell::<A>::CAP) else {
+            return Step::Idle;
+        };
+        // SAFETY: we have the right to run, and nothing else refers to the state between messages.
+        let state = unsafe { cell.state() };
+        state.handle(msg, Reply::new(reply, &stack.local().reply), &mut cx);
+        let unanswered = stack.local().reply.get();
+        if !unanswered.is_null() {
+            stack.local().reply.set(std::ptr::null_mut());
+            // SAFETY: the handler has returned, so its `Reply` is gone; a note that is still there was left by an
+            // unwinding which the handler itself caught.
+            unsafe { reply::fail_raw(unanswered, Failure::Dropped) };
+        }
+        if let Some(exit) = cx.take_exit() {
+            return Step::End(exit.into());
+        }
+    }
+    Step::Batch
+}
+
+/// Why the flags say that the actor shall end now, if they do.
+#[cold]
+fn asked_to_end<A: Actor>(
+    cell: &Cell<A>,
+    consumer: &mut Consumer<'_, Envelope<A::Msg>>,
+) -> Option<ExitReason> {
+    let _ = consumer.take_flags(Flags::SIGNAL);
+    let flags = consumer.flags();
+    if flags.contains(Flags::KILL) {
+        return Some(ExitReason::Killed);
+    }
+    flags.contains(Flags::STOP).then(|| stop_reason(cell))
+}
+
+/// Why `STOP` was raised.
+pub(super) fn stop_reason<A: Actor>(cell: &Cell<A>) -> ExitReason {
+    let asked = cell.extra().and_then(|extra| extra.lock().stop_for.take());
+    asked.unwrap_or(ExitReason::Normal)
+}
+
+/// `on_start`. `Some`: it has started, and its hook has asked for its end.
+fn start<A: Actor>(
+    cell: &Cell<A>,
+    consumer: &mut Consumer<'_, Envelope<A::Msg>>,
+) -> Result<Option<Exit>, Ending> {
+    if !consumer.flags().is_empty()
+        && let Some(reason) = asked_to_end(cell, consumer)
+    {
+        let error = StartError::new(&reason);
+        return Err(Ending {
+            reason,
+            hook: false,
+            start_failed: Some(error),
+        });
+    }
+    let mut cx = Cx::new(cell);
+    if A::HAS_ON_START {
+        // SAFETY: we have the right to run, and the actor is STARTING with its state in place.
+        let state = unsafe { cell.state() };
+        let (reason, error) = match contain(|| state.on_start(&mut cx)) {
+            Ok(Ok(())) => (None, None),
+            Ok(Err(error)) => (Some(ExitReason::failed(&error)), Some(error)),
+            Err(reason) => {
+                let error = StartError::new(&reason);
+                (Some(reason), Some(error))
+            }
+        };
+        if let Some(reason) = reason {
+            return Err(Ending {
+                reason,
+                hook: false,
+                start_failed: error,
+            });
+        }
+    }
+    cell.life.store(RUNNING, Ordering::Release);
+    announce_start(cell, Ok(()));
+    Ok(cx.take_exit())
+}
+
+/// Tells whoever waits for the start. A supervisor that waits for one which failed is told when it is torn down.
+fn announce_start<A: Actor>(cell: &Cell<A>, outcome: Result<(), StartError>) {
+    let Some(extra) = cell.extra() else { return };
+    let keeper = {
+        let mut extra = extra.lock();
+        extra.start = Some(outcome);
+        extra.wake_all();
+        extra.keeper.clone()
+    };
+    if let Some(keeper) = keeper {
+        keeper.started(cell.incarnation.load(Ordering::Relaxed));
+    }
+}
+
+/// The whole life of an actor with its own stack.
+fn live<A: Actor>(cell: &Cell<A>) -> ExitReason {
+    // Taken out inside, so that a large one is moved no more often than need be.
+    let life = || {
+        // SAFETY: we have the right to run.
+        let state = unsafe { cell.take_state() };
+        let state = state.expect("a started actor has a state");
+        state.run(Inbox::new(cell))
+    };
+    match contain(life) {
+        Ok(exit) => exit.into(),
+        Err(reason) => reason,
+    }
+}
+
+/// Calls code of the user's. Nothing unwinds out of this; what would have is turned into the reason.
+fn contain<R>(f: impl FnOnce() -> R) -> Result<R, ExitReason> {
+    panic::catch_unwind(AssertUnwindSafe(f)).map_err(caught)
+}
+
+/// What a caught unwinding means. Its payload is dropped.
+#[cold]
+fn caught(payload: Box<dyn Any + Send>) -> ExitReason {
+    let reason = cause(&*payload);
+    // The payload's destructor is the user's code too. What that panics with is leaked, or there would be no end to it.
+    if let Err(again) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        mem::forget(again);
+    }
+    reason
+}
+
+/// What an unwinding out of an actor's code means.
+#[cold]
+pub(crate) fn cause(payload: &(dyn Any + Send)) -> ExitReason {
+    if payload.is::<Killed>() {
+        ExitReason::Killed
+    } else if payload.is::<stack::Overflow>() {
+        ExitReason::Overflow
+    } else {
+        ExitReason::Panicked(panic_message(payload).into())
+    }
+}
+
+/// Ends a life. See the module, "The end".
+#[cold]
+#[inline(never)]
+fn end<A: Actor>(
+    cell: &Cell<A>,
+    consumer: Consumer<'_, Envelope<A::Msg>>,
+    runnable: Runnable,
+    ending: Ending,
+) -> After {
+    let mut reason = ending.reason;
+    // The kill has arrived. One that comes from here on ends `on_stop`.
+    cell.header().clear(KILLED);
+    if ending.hook {
+        // SAFETY: we have the right to run, and the handlers are done with the state.
+        let state = unsafe { cell.state() };
+        let mut cx = Cx::new(cell);
+        if let Err(later) = contain(|| state.on_stop(&mut cx, &reason)) {
+            reason = worse(reason, later);
+        }
+    }
+    // SAFETY: we have the right to run.
+    if let Err(later) = contain(|| unsafe { cell.drop_state() }) {
+        reason = worse(reason, later);
+    }
+    runner::release_claim(cell.header());
+    if reason == ExitReason::Overflow {
+        report_overflow(cell);
+    }
+    if keeper_of(cell).is_none() {
+        bury(cell, consumer, reason);
+        // Last: whoever waits for the start may try again under the same name.
+        if let Some(error) = ending.start_failed {
+            announce_start(cell, Err(error));
+        }
+        return After::Done(runnable);
+    }
+    Worker::here(Worker::stops);
+    let _life = runnable.into_raw();
+    let incarnation = go_down(cell, consumer, &reason);
+    tell_keeper(cell, incarnation, reason, ending.start_failed.is_some());
+    // The supervisor may have buried it by now, and what came with the life reference with it.
+    After::Idle
+}
+
+fn worse(reason: ExitReason, later: ExitReason) -> ExitReason {
+    if reason.is_clean() { later } else { reason }
+}
+
+fn keeper_of<A: Actor>(cell: &Cell<A>) -> Option<Arc<dyn Keeper>> {
+    cell.extra().and_then(|extra| extra.lock().keeper.clone())
+}
+
+/// DOWN: the supervisor has the cell from here on. Returns which incarnation it was.
+fn go_down<A: Actor>(
+    cell: &Cell<A>,
+    mut consumer: Consumer<'_, Envelope<A::Msg>>,
+    reason: &ExitReason,
+) -> u32 {
+    let incarnation = cell.incarnation.load(Ordering::Relaxed);
+    report_exit(cell, reason);
+    // What was asked of this life is not asked of the next.
+    let _ = consumer.take_flags(Flags::STOP | Flags::KILL | Flags::SIGNAL);
+    cell.life.store(DOWN, Ordering::Release);
+    consumer.suspend();
+    incarnation
+}
+
+fn tell_keeper<A: Actor>(cell: &Cell<A>, incarnation: u32, reason: ExitReason, start_failed: bool) {
+    // The keeper may free the cell as soon as it is told, so it is taken out of it first.
+    let Some(keeper) = keeper_of(cell) else {
+        return;
+    };
+    if start_failed {
+        keeper.start_failed(incarnation, reason);
+    } else {
+        keeper.exited(incarnation, reason);
+    }
+}
+
+fn report_exit<A: Actor>(cell: &Cell<A>, reason: &ExitReason) {
+    let host = cell.host();
+    host.core
+        .events
+        .emit(Event::exit_level(reason), || Event::Exited {
+            who: cell.describe(),
+            reason: reason.clone(),
+        });
+}
+
+/// It ran out of stack, and was unwound in time.
+fn report_overflow<A: Actor>(cell: &Cell<A>) {
+    let stack_size = park::on_stack().map_or(0, |stack| stack.local().size.get());
+    let worker = Worker::here(|worker| worker.shared().index);
+    let events = &cell.host().core.events;
+    events.emit(Level::ERROR, || Event::Overflow {
+        who: cell.describe(),
+        worker,
+        stack_size,
+        abandoned: false,
+    });
+}
+
+/// Ends the actor for good.
+fn bury<A: Actor>(
+    cell: &Cell<A>,
+    mut consumer: Consumer<'_, Envelope<A::Msg>>,
+    reason: ExitReason,
+) {
+    report_exit(cell, &reason);
+    close(cell, &mut consumer, reason);
+}
+
+/// DEAD, with everything that follows from it.
+fn close<A: Actor>(
+    cell: &Cell<A>,
+    consumer: &mut Consumer<'_, Envelope<A::Msg>>,
+    reason: ExitReason,
+) {
+    // Whoever finds it dead must find out why.
+    if reason != ExitReason::Normal {
+        cell.extra_or_new().lock().ended_for = Some(reason.clone());
+    }
+    cell.life.store(DEAD, Ordering::Release);
+    // Before the look at `extra`, as `wait_for` adds to it before it looks at `life`: one of the two sees the other.
+    fence(Ordering::SeqCst);
+    let mut dead_letters = 0;
+    for Envelope { msg, reply } in consumer.close() {
+        if reply.is_some() {
+            reply.fail(failure(&reason, true));
+        } else {
+            dead_letters += 1;
+        }
+        // A message's destructor is the user's code.
+        let _ = contain(|| drop(msg));
+    }
+    let host = cell.host();
+    if dead_letters > 0 {
+        host.core.events.emit(Level::DEBUG, || Event::DeadLetters {
+            who: cell.describe(),
+            count: dead_letters,
+        });
+    }
+    let Some(extra) = cell.extra() else { return };
+    let name = extra.lock().name.clone();
+    if let Some(name) = name {
+        host.registry.unregister(&name, cell.header().id());
+    }
+    let others = {
+        let mut extra = extra.lock();
+        extra.wake_all();
+        (extra.keeper.take(), extra.dependants.take())
+    };
+    drop(others);
+}
+
+/// How an asker learns of the end. `queued`: its message had not been handled yet.
+fn failure(reason: &ExitReason, queued: bool) -> Failure {
+    match reason {
+        ExitReason::Killed => Failure::Killed,
+        ExitReason::Overflow => Failure::Overflow,
+        ExitReason::Panicked(text) => Failure::Panicked(text.clone()),
+        ExitReason::Failed(text) => Failure::Failed(text.clone()),
+        ExitReason::Shutdown => Failure::Shutdown,
+        ExitReason::Normal if queued => Failure::Dead,
+        ExitReason::Normal => Failure::Dropped,
+    }
+}
+
+/// The stack on which the actor ran is lost, with whatever it was doing. On the worker's root.
+#[cold]
+pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
+    let lost: *mut () = stack.local().reply.replace(std::ptr::null_mut());
+    // SAFETY: the port lies in the abandoned frames, which will never run again, and cannot have left them: `Reply` does
+    // not outlive the call of the handler, and clears the note before the port is used up.
+    unsafe { reply::fail_raw(lost, Failure::Overflow) };
+    // The abandoned frames keep theirs; this is the life reference from now on.
+    cell.header().add_ref();
+    // SAFETY: the right to run was on that stack, and is nobody's now but ours.
+    let consumer = unsafe {
+        cell.leak_state();
+        cell.mailbox.consumer()
+    };
+    // Its claim on the stack is never given back: not now, nor by its next life.
+    cell.header().clear(KILLED | HOLDS_STACK);
+    let dependants = cell.extra().and_then(|it| it.lock().dependants.take());
+    if let Some(dependants) = dependants {
+        dependants.orphaned();
+    }
+    let starting = cell.life() == STARTING;
+    if keeper_of(cell).is_some() {
+        let incarnation = go_down(cell, consumer, &ExitReason::Overflow);
+        return tell_keeper(cell, incarnation, ExitReason::Overflow, starting);
+    }
+    bury(cell, consumer, ExitReason::Overflow);
+    if starting {
+        announce_start(cell, Err(StartError::new(&ExitReason::Overflow)));
+    }
+    // SAFETY: the life reference taken above.
+    unsafe { crate::rt::header::Header::drop_ref(NonNull::from(cell.header())) };
+}
+
+/// The runtime ends and will not run the actor again. The caller has its right to run, and drops the life reference.
+#[cold]
+pub(super) fn discarded<A: Actor>(cell: &Cell<A>) {
+    // SAFETY: the queue entry carried the right to run.
+    let mut consumer = unsafe { cell.mailbox.consumer() };
+    // SAFETY: as above.
+    let _ = contain(|| unsafe { cell.drop_state() });
+    let starting = cell.life() == STARTING;
+    report_exit(cell, &ExitReason::Shutdown);
+    let keeper = keeper_of(cell);
+    close(cell, &mut consumer, ExitReason::Shutdown);
+    if starting {
+        announce_start(cell, Err(StartError::new(&ExitReason::Shutdown)));
+    }
+    if let Some(keeper) = keeper {
+        keeper.exited(
+            cell.incarnation.load(Ordering::Relaxed),
+            ExitReason::Shutdown,
+        );
+    }
+}
+
+/// The runtime ends: an actor that is idle, and that nobody will schedule any more, has ended.
+#[cold]
+pub(super) fn discard_idle<A: Actor>(cell: &Cell<A>) {
+    // The right to run one with its own stack stays with that stack, if it has started; if not, with its queue entry.
+    if !A::OWN_STACK && cell.mailbox.raise(Flags::KILL) {
+        // It was idle, so the right to run is ours now.
+        discarded(cell);
+        // SAFETY: the life reference, which came with the right to run.
+        unsafe { crate::rt::header::Header::drop_ref(NonNull::from(cell.header())) };
+    }
+}
+
+/// The actor shall not start after all: its name is taken. The caller created it.
+pub(super) fn never_started<A: Actor>(cell: &Cell<A>) {
+    // One that has a start is created scheduled, and nobody else has handed it over. One that has none is created idle, and
+    // a shutdown's walk over all actors may have scheduled it: then the walk's stop ends it.
+    if !A::OWN_STACK && !A::HAS_ON_START && !cell.mailbox.raise(Flags::KILL) {
+        return;
+    }
+    // SAFETY: so the creator has the right to run.
+    let mut consumer = unsafe { cell.mailbox.consumer() };
+    // SAFETY: as above.
+    let _ = contain(|| unsafe { cell.drop_state() });
+    close(cell, &mut consumer, ExitReason::Shutdown);
+    // SAFETY: the life reference.
+    unsafe { crate::rt::header::Header::drop_ref(NonNull::from(cell.header())) };
+}
+
+// ---- what others ask of an actor -----------------------------------------------------------------------------------------
+
+/// Asks the actor to end at its next message boundary, for `reason`.
+pub(super) fn stop<A: Actor>(cell: &Cell<A>, reason: ExitReason) {
+    if reason != ExitReason::Normal {
+        cell.extra_or_new().lock().stop_for = Some(reason);
+    }
+    cell.raise(Flags::STOP);
+}
+
+/// Ends the actor at its next suspension point, or before its next message.
+///
+/// A kill is two marks, one for where it waits and one for its next message boundary. The first may end a life before the
+/// second is made; under the lock, which [`restart`] takes too, both are of the same life.
+pub(super) fn kill<A: Actor>(cell: &Cell<A>) {
+    let _one_life = cell.extra().map(Extra::lock);
+    if cell.life() < DOWN {
+        cell.header().kill();
+        cell.raise(Flags::KILL);
+    }
+}
+
+// ---- for the supervisor --------------------------------------------------------------------------------------------------
+
+/// Starts the next life of an actor that is DOWN. What its mailbox holds is handled first.
+pub(super) fn restart<A: Actor>(cell: &Cell<A>, state: A) {
+    // SAFETY: DOWN, and the caller is its supervisor: the right to run is with it, and nobody else touches the state.
+    let mut consumer = unsafe { cell.mailbox.consumer() };
+    {
+        // What was asked of it while it was down, or came too late for its last life, is not asked of this one.
+        let mut extra = cell.extra_or_new().lock();
+        extra.stop_for = None;
+        cell.header().clear(KILLED);
+        let _ = consumer.take_flags(Flags::STOP | Flags::KILL | Flags::SIGNAL);
+    }
+    // SAFETY: as above.
+    unsafe { cell.put_state(state) };
+    cell.life.store(STARTING, Ordering::Release);
+    // With a flag up there is always something to do, so resuming hands us the duty to schedule.
+    if cell.mailbox.raise(Flags::SIGNAL) || cell.mailbox.resume() {
+        cell.schedule_first();
+    }
+}
+
+/// Ends an actor that is DOWN for good, for the reason its last life ended.
+pub(super) fn bury_down<A: Actor>(cell: &Cell<A>, reason: ExitReason) {
+    // SAFETY: DOWN, and the caller is its supervisor: the right to run is with it.
+    let mut consumer = unsafe { cell.mailbox.consumer() };
+    close(cell, &mut consumer, reason);
+    // SAFETY: the life reference, which was with the suspended mailbox.
+    unsafe { crate::rt::header::Header::drop_ref(NonNull::from(cell.header())) };
+}
+
+/// Which [`Failure`] of a reply says why the actor ended, as an exit reason.
+pub(super) fn exit_reason(failure: Failure) -> Option<ExitReason> {
+    match failure {
+        Failure::Dropped | Failure::TypeMismatch => None,
+        Failure::Dead => Some(ExitReason::Normal),
+        Failure::Killed => Some(ExitReason::Killed),
+        Failure::Shutdown => Some(ExitReason::Shutdown),
+        Failure::Overflow => Some(ExitReason::Overflow),
+        Failure::Panicked(text) => Some(ExitReason::Panicked(text)),
+        Failure::Failed(text) => Some(ExitReason::Failed(text)),
+    }
+}

@@ -1,0 +1,182 @@
+//! The consumer's side: popping, going idle, suspending, closing.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::block::Slots;
+use super::seam::atomic::{Backoff, Ordering};
+use super::seam::{asym, fault};
+use super::wait::{self, Outcome};
+use super::word::{self, CLOSED, Flags, LOCK, SCHEDULED, SUSPENDED, WAITERS};
+use super::{Drain, Mailbox};
+
+/// The right to pop: one at a time, see [`Mailbox::consumer`].
+pub(crate) struct Consumer<'a, M> {
+    pub(super) mailbox: &'a Mailbox<M>,
+    pub(super) not_send: PhantomData<*const ()>,
+}
+
+impl<'a, M> Consumer<'a, M> {
+    /// The oldest message, if there is one.
+    #[inline]
+    pub(crate) fn pop(&mut self, cap: u32) -> Option<M> {
+        let mailbox = self.mailbox;
+        let consumed = mailbox.consumed.load(Ordering::Relaxed);
+        let order = if fault!("mailbox_pop_relaxed") {
+            Ordering::Relaxed
+        } else {
+            Ordering::Acquire
+        };
+        if word::pushed(mailbox.word.load(order)) == consumed {
+            return None;
+        }
+        // SAFETY: the word counts a message we have not consumed. The acquiring load makes visible what was done under the
+        // lock before it was counted: the message, the block it is in, and the links (or `head`) that lead there. `head` and
+        // `head_at` are ours; the block we leave is full and behind the tail, so no sender touches it.
+        let message = unsafe {
+            let mut at = mailbox.head_at.with(|at| *at);
+            if at == Slots::<M>::CAP {
+                self.advance();
+                at = 0;
+            }
+            let message = mailbox.head.with(|head| Slots::<M>::read(*head, at));
+            mailbox.head_at.with_mut(|slot| *slot = at + 1);
+            message
+        };
+        mailbox
+            .consumed
+            .store(consumed.wrapping_add(1), Ordering::Release); // step C1
+        if cap != 0 {
+            if !fault!("mailbox_skip_light") {
+                asym::light(); // step C2
+            }
+            if mailbox.word.load(Ordering::Relaxed) & WAITERS != 0 && !fault!("mailbox_skip_admit")
+            {
+                mailbox.admit(cap); // step C3
+            }
+        }
+        Some(message)
+    }
+
+    /// # Safety
+    /// The head is used up, and a message is known to be in the block after it.
+    #[cold]
+    unsafe fn advance(&mut self) {
+        // SAFETY: the caller's; the head's `next` was written before that message was counted.
+        self.mailbox.head.with_mut(|head| unsafe {
+            let next = Slots::<M>::next(*head);
+            Slots::<M>::free(*head);
+            *head = next;
+        });
+    }
+
+    /// Ends the activation if there is nothing left to do; otherwise gives the consumer back.
+    ///
+    /// After `Ok` the next push or flag schedules the actor, perhaps before this call has returned: the caller must not
+    /// touch what belongs to the consumer any more.
+    #[inline]
+    pub(crate) fn go_idle(self, cap: u32) -> Result<(), Self> {
+        let mailbox = self.mailbox;
+        let consumed = mailbox.consumed.load(Ordering::Relaxed);
+        let mut backoff = Backoff::new();
+        let word = loop {
+            let word = mailbox.word.load(Ordering::Relaxed);
+            if word::pending(word, consumed) && !fault!("mailbox_idle_blindly") {
+                if word & WAITERS != 0 {
+                    mailbox.admit(cap);
+                }
+                return Err(self);
+            }
+            if word & LOCK == 0 && mailbox.try_lock(word) {
+                break word;
+            }
+            backoff.wait();
+        };
+        // SAFETY: we hold the lock and are the consumer, so all of the queue is ours; it is empty, so there is at most one
+        // block, the head being the tail.
+        let block = unsafe {
+            mailbox.head.with_mut(|head| *head = std::ptr::null_mut());
+            mailbox
+                .tail
+                .with_mut(|tail| std::mem::replace(&mut *tail, std::ptr::null_mut()))
+        };
+        mailbox.unlock(word & !SCHEDULED);
+        if !block.is_null() {
+            // SAFETY: it has been taken out of the mailbox, and all its messages were read.
+            unsafe { Slots::<M>::free(block) };
+        }
+        Ok(())
+    }
+
+    /// Takes down `flags` and returns those of them that were raised.
+    pub(crate) fn take_flags(&mut self, flags: Flags) -> Flags {
+        let taken = std::cell::Cell::new(0);
+        self.mailbox.update(|word| {
+            taken.set(word & flags.bits());
+            (word & !flags.bits(), false)
+        });
+        word::flags(taken.get())
+    }
+
+    /// Ends the activation with the mailbox suspended: messages and flags are accepted, but nothing schedules the actor until
+    /// [`Mailbox::resume`].
+    pub(crate) fn suspend(self) {
+        self.mailbox
+            .update(|word| ((word | SUSPENDED) & !SCHEDULED, false));
+    }
+
+    /// Closes the mailbox for good: pushes fail from now on, waiting senders get their messages back, and the messages left
+    /// are the caller's. The actor is never scheduled again.
+    pub(crate) fn close(&mut self) -> Drain<M> {
+        let mailbox = self.mailbox;
+        let mut word = mailbox.lock();
+        let consumed = mailbox.consumed.load(Ordering::Relaxed);
+        mailbox
+            .consumed
+            .store(word::pushed(word), Ordering::Release);
+        // SAFETY: we hold the lock and are the consumer: the whole queue is ours, and we take it out.
+        let drain = unsafe {
+            let head = mailbox
+                .head
+                .with_mut(|head| std::mem::replace(&mut *head, std::ptr::null_mut()));
+            mailbox.tail.with_mut(|tail| *tail = std::ptr::null_mut());
+            Drain::new(
+                head,
+                mailbox.head_at.with(|at| *at),
+                word::len(word, consumed) as u32,
+            )
+        };
+        word = (word | CLOSED | SCHEDULED) & !SUSPENDED;
+        loop {
+            // SAFETY: we hold the lock; a node is unlinked before it is settled.
+            let parker = unsafe {
+                let node = mailbox.waiters.first();
+                if node.is_null() {
+                    mailbox.unlock(word & !WAITERS);
+                    return drain;
+                }
+                mailbox.waiters.unlink(node);
+                wait::settle(node, Outcome::Closed)
+            };
+            mailbox.unlock(word);
+            if !fault!("mailbox_close_forgets_waiters") {
+                parker.unpark();
+            }
+            word = mailbox.lock();
+        }
+    }
+}
+
+impl<M> std::ops::Deref for Consumer<'_, M> {
+    type Target = Mailbox<M>;
+
+    fn deref(&self) -> &Mailbox<M> {
+        self.mailbox
+    }
+}
+
+impl<M> fmt::Debug for Consumer<'_, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.mailbox.fmt(f)
+    }
+}

@@ -1,0 +1,510 @@
+//! The mailbox: a queue of messages with many senders and one consumer, and the scheduling state of the actor it belongs to.
+//!
+//! # Terms
+//! - *word*: one `AtomicU64`: a lock bit, the actor's scheduling state and flags, and the count of messages ever *pushed*
+//!   (see `word.rs` for the picture).
+//! - *consumed*: the count of messages ever popped, in a word of its own, which only the consumer writes. The queue's length is
+//!   `pushed - consumed`.
+//! - *block*: 512 bytes or 1 KiB of message slots (`block.rs`). The queue is a chain of blocks; an idle mailbox owns none.
+//! - *consumer*: the running activation. There is one at a time: it comes into being when somebody is told `must_schedule`,
+//!   and ends by going idle, suspending or closing.
+//! - *waiter*: a sender that found a bounded mailbox full; its node and its message lie in its own stack frame (`wait.rs`).
+//!
+//! ```text
+//!   word: LOCK | SCHEDULED CLOSED SUSPENDED STOP KILL SIGNAL WAITERS | pushed
+//!                                   head                          tail
+//!   consumer pops here, no lock --> [ x x m m ] -> [ m m m m ] -> [ m m . . ] <-- senders append here, under LOCK
+//!                                   waiters: -> (sender, m) -> (sender, m)        admitted first come, first served
+//! ```
+//!
+//! # States
+//! ```text
+//!             push or flag: must_schedule                        suspend
+//!    IDLE  ------------------------------->  SCHEDULED  ------------------------>  SUSPENDED
+//!      ^                                      |   |  ^                              |     |
+//!      +--------------------------------------+   |  +------------------------------+     |
+//!      |   go_idle: nothing queued or flagged     |     resume, something to do: must_     |
+//!      |                                          |     schedule                           |
+//!      +------------------------------------------|----------------------------------------+
+//!                                                 v     resume, nothing to do
+//!                                              CLOSED (for good; SCHEDULED stays set, so nobody schedules it again)
+//! ```
+//!
+//! # Protocol
+//! A push is one read-modify-write:
+//! - **S1** compare-exchange the word to the same word with LOCK (acquire), if it is open and has room;
+//! - **S2** write the message into the tail's next slot, with plain stores;
+//! - **S3** store the word without LOCK, with `pushed + 1` and SCHEDULED (release). SCHEDULED was clear: `must_schedule`.
+//!
+//! A plain store may end the critical section because nobody changes the word while LOCK is set; that includes the flags,
+//! which are raised by a compare-exchange from a word without LOCK. Under the lock there is no user code, no allocation, no
+//! call that may unwind or park: if the thread's block cache is empty the sender unlocks, allocates, and starts again. A
+//! sender that meets a held lock spins for a bounded time, then yields its thread, in case the holder was preempted.
+//!
+//! A pop takes no lock: it loads the word (acquire) and compares its count with `consumed`; if they differ the slot at
+//! `head_at` is full. Then
+//! - **C1** it stores `consumed + 1` (release);
+//! - **C2** bounded only: a light asymmetric fence;
+//! - **C3** bounded only: it loads the word again, and if WAITERS is set, locks and admits waiters while there is room.
+//!
+//! A sender that finds a bounded mailbox full
+//! - **W1** locks, checks again, links its node, and unlocks with WAITERS set;
+//! - **W2** issues the heavy asymmetric fence;
+//! - **W3** checks again: if there is room now it admits waiters itself, from the front of the list;
+//! - then parks until its node is settled, its deadline passes, or it is killed.
+//!
+//! *Admitting* moves a waiter's message into the queue under the lock, unlinks and settles its node, and unparks its sender
+//! after unlocking. So a freed slot is not a wake-up that could be lost with a sender that has just gone (killed, or out of
+//! time), nor one that a newcomer could steal: the message is in the queue before the sender knows.
+//!
+//! # Why nothing is lost
+//! 1. *No lost schedule.* SCHEDULED is cleared only by going idle and by suspending, both by an exchange on the word that the
+//!    push changes too. Going idle requires that the exchanged word counts no message beyond `consumed` and holds no flag. So
+//!    a push comes before it, and the exchange sees it; or after it, and sees SCHEDULED clear.
+//! 2. *No lost room.* C1–C3 and W1–W3 are store, fence, load on both sides, crosswise: the consumer stores `consumed` and loads
+//!    the word, the sender stores the word and loads `consumed`. At least one of them sees the other's store, and admits.
+//!    That holds for each single pop, so that a handler which waits for the waiting sender does not wait for ever.
+//! 3. *No overtaking.* A push fails with `Full` while WAITERS is set, room or not, so every sender queues behind the others.
+//! 4. *No waiter on an idle mailbox.* WAITERS implies SCHEDULED or SUSPENDED: a sender links itself only if it finds the queue
+//!    full under the lock, a full queue is not idle, and going idle requires WAITERS clear. Admitting never has to schedule.
+//! 5. *Deadline against admission.* Both need the lock; the node's outcome, read under it, says which was first.
+//! 6. *The last access.* After S3, or the store that ends going idle, neither side touches the mailbox, whose actor may already
+//!    be running, or ended, elsewhere. A settled node is not touched after its outcome is stored.
+//!
+//! # Rejected
+//! - *One node a message*: a cache miss each; 20–30 ns a tell with a thousand queued.
+//! - *A state flag beside a lock-free queue*: going idle is then a decision over two words; a prototype lost 1,065 of 4 million
+//!   wake-ups.
+//! - *Fetch-add for a slot*: one RMW too, but the slot is filled after it is counted, so the consumer meets holes, and a bound
+//!   or a close needs a second word.
+//! - *Waking a waiter and letting it push*: the slot must be reserved for it meanwhile, and passed on if it is gone.
+//! - *Publishing `consumed` once a batch*: less traffic on the line, but a batch that is abandoned with its stack (overflow)
+//!   would leave messages to be read twice.
+//!
+//! # Checks
+//! `tests.rs`: behaviour, a property test against a deque, stress with real threads. `models.rs`: loom, with blocks of two
+//! messages. `bench.rs`: costs. `ci/faults.sh` compiles each of these faults and names the tests that fail:
+//!
+//! | fault | what it breaks | caught by |
+//! |---|---|---|
+//! FAULTS
+#![allow(dead_code)]
+
+mod block;
+mod consumer;
+mod drain;
+mod room;
+pub(crate) mod seam;
+mod wait;
+mod word;
+
+#[cfg(all(test, not(loom)))]
+mod bench;
+#[cfg(all(test, loom))]
+mod models;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Instant;
+
+use block::{BlockPtr, Slots, Spare};
+pub(crate) use consumer::Consumer;
+pub(crate) use drain::Drain;
+use seam::atomic::{AtomicU32, AtomicU64, Backoff, Ordering, UnsafeCell};
+use seam::fault;
+use wait::WaitList;
+pub(crate) use word::Flags;
+use word::{CLOSED, LOCK, SCHEDULED, SUSPENDED, WAITERS};
+
+/// A queue of messages with many senders and one consumer, and the scheduling state of the actor that owns it.
+///
+/// `cap`, where a method takes one, is the mailbox's capacity, 0 for unbounded. It is a constant of the actor's type and so is
+/// not stored; it must be the same in every call on one mailbox.
+#[repr(C)]
+pub(crate) struct Mailbox<M> {
+    /// See [`word`].
+    word: AtomicU64,
+    /// Messages ever popped (wrapping). Written by the consumer; senders read it for the bound.
+    consumed: AtomicU32,
+    /// The consumer's position in `head`. Consumer only.
+    head_at: UnsafeCell<u16>,
+    /// The next free slot in `tail`. Guarded by the lock.
+    tail_at: UnsafeCell<u16>,
+    /// The block the consumer reads; null if the mailbox owns none. Consumer only, except that the sender that adds the first
+    /// block sets it under the lock; the consumer looks only once a word counts a message in that block.
+    head: UnsafeCell<BlockPtr>,
+    /// The block senders write; null if the mailbox owns none. Guarded by the lock.
+    tail: UnsafeCell<BlockPtr>,
+    /// Guarded by the lock.
+    waiters: WaitList<M>,
+    owns: PhantomData<M>,
+}
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Mailbox<u64>>() <= 40);
+
+// SAFETY: a mailbox moves messages from thread to thread, and never lends one by reference: `M: Send` is enough. The cells
+// are guarded as said at each field; what cannot be checked (one consumer) is the contract of `Mailbox::consumer`.
+unsafe impl<M: Send> Sync for Mailbox<M> {}
+// SAFETY: as above.
+unsafe impl<M: Send> Send for Mailbox<M> {}
+
+/// A message is in the mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "an actor that was idle must be scheduled"]
+pub(crate) struct Pushed {
+    /// The actor was idle, and it is the caller who must schedule it.
+    pub(crate) must_schedule: bool,
+}
+
+/// A message that was not accepted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PushError<M> {
+    /// No room, or others have been waiting for room for longer.
+    Full(M),
+    /// The mailbox is closed.
+    Closed(M),
+}
+
+/// A message whose sender waited for room in vain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WaitError<M> {
+    /// The deadline passed first.
+    Timeout(M),
+    /// The mailbox is closed.
+    Closed(M),
+}
+
+/// Why the lock was not taken for a push.
+enum Refusal {
+    Full,
+    Closed,
+}
+
+impl<M> Mailbox<M> {
+    /// An empty, idle mailbox: the first push schedules the actor.
+    pub(crate) fn new() -> Self {
+        Self::with_word(0)
+    }
+
+    /// An empty mailbox of an actor whose first activation the caller schedules.
+    pub(crate) fn new_scheduled() -> Self {
+        Self::with_word(SCHEDULED)
+    }
+
+    /// An empty mailbox of an actor that has no life yet: suspended until [`resume`](Self::resume).
+    pub(crate) fn new_suspended() -> Self {
+        Self::with_word(SUSPENDED)
+    }
+
+    fn with_word(word: u64) -> Self {
+        Self::with_counts(word, 0)
+    }
+
+    /// Both counts start at `count`: lets tests cross the wrap-around.
+    fn with_counts(word: u64, count: u32) -> Self {
+        Mailbox {
+            word: AtomicU64::new(word | u64::from(count) << 32),
+            consumed: AtomicU32::new(count),
+            head_at: UnsafeCell::new(0),
+            tail_at: UnsafeCell::new(0),
+            head: UnsafeCell::new(std::ptr::null_mut()),
+            tail: UnsafeCell::new(std::ptr::null_mut()),
+            waiters: WaitList::new(),
+            owns: PhantomData,
+        }
+    }
+
+    /// Appends `message` unless the mailbox is full or closed. Never waits for room.
+    #[inline]
+    pub(crate) fn try_push(&self, message: M, cap: u32) -> Result<Pushed, PushError<M>> {
+        let mut spare = None;
+        loop {
+            let word = match self.lock_to_push(cap) {
+                Ok(word) => word,
+                Err(Refusal::Full) => return Err(PushError::Full(message)),
+                Err(Refusal::Closed) => return Err(PushError::Closed(message)),
+            };
+            // SAFETY: we hold the lock.
+            if unsafe { !self.has_slot(&mut spare) } {
+                if word::len(word, self.consumed.load(Ordering::Relaxed)) > i32::MAX - (1 << 16) {
+                    self.unlock(word); // the counts cannot hold more
+                    return Err(PushError::Full(message));
+                }
+                self.unlock(word);
+                spare = Some(Slots::obtain());
+                continue;
+            }
+            // SAFETY: we hold the lock, and there is a slot.
+            unsafe { self.append(message) };
+            let (word, must_schedule) = word::push_one(word);
+            self.unlock(word);
+            return Ok(Pushed { must_schedule });
+        }
+    }
+
+    /// Appends `message`, waiting for room if the mailbox is full, in order of arrival, until `deadline` (`None`: for ever).
+    ///
+    /// Parks the caller. If the park unwinds (the caller is killed), the message is dropped and the caller leaves the queue.
+    pub(crate) fn push_wait(
+        &self,
+        message: M,
+        cap: u32,
+        deadline: Option<Instant>,
+    ) -> Result<Pushed, WaitError<M>> {
+        match self.try_push(message, cap) {
+            Ok(pushed) => Ok(pushed),
+            Err(PushError::Closed(message)) => Err(WaitError::Closed(message)),
+            Err(PushError::Full(message)) => self.wait_for_room(message, cap, deadline),
+        }
+    }
+
+    /// Asks for the actor's attention. `true`: it was idle, and the caller must schedule it. While the mailbox is suspended
+    /// the flag is only noted, and `resume` answers for it.
+    #[must_use = "an actor that was idle must be scheduled"]
+    pub(crate) fn raise(&self, flags: Flags) -> bool {
+        self.update(|word| {
+            if word & CLOSED != 0 {
+                (word, false)
+            } else {
+                word::scheduled(word | flags.bits())
+            }
+        })
+    }
+
+    /// Ends a suspension. `true`: there is something to do, and the caller must schedule the actor.
+    #[must_use = "an actor that was idle must be scheduled"]
+    pub(crate) fn resume(&self) -> bool {
+        self.update(|word| {
+            let resumed = word & !SUSPENDED;
+            // The count is stable: there is no consumer while SUSPENDED is set, and if it is not set we change nothing.
+            let pending = word::pending(word, self.consumed.load(Ordering::Relaxed));
+            if word & (CLOSED | SUSPENDED) == SUSPENDED && pending {
+                word::scheduled(resumed)
+            } else {
+                (resumed, false)
+            }
+        })
+    }
+
+    /// The flags raised at this moment.
+    #[inline]
+    pub(crate) fn flags(&self) -> Flags {
+        word::flags(self.word.load(Ordering::Acquire))
+    }
+
+    /// Messages waiting in the mailbox; senders waiting for room not counted. A snapshot.
+    pub(crate) fn len(&self) -> usize {
+        let word = self.word.load(Ordering::Acquire);
+        word::len(word, self.consumed.load(Ordering::Acquire)).max(0) as usize
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.word.load(Ordering::Acquire) & CLOSED != 0
+    }
+
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.word.load(Ordering::Acquire) & SUSPENDED != 0
+    }
+
+    /// The consumer's side of the mailbox.
+    ///
+    /// # Safety
+    /// There is at most one consumer at a time, and what one does happens before what the next does. The running activation
+    /// is the consumer: it comes from a `must_schedule` (or from `new_scheduled`) and ends with `go_idle` or `suspend`.
+    #[inline(always)]
+    pub(crate) unsafe fn consumer(&self) -> Consumer<'_, M> {
+        Consumer {
+            mailbox: self,
+            not_send: PhantomData,
+        }
+    }
+
+    // --- the lock ---
+
+    /// Takes the lock and returns the word without LOCK.
+    #[inline]
+    fn lock(&self) -> u64 {
+        let mut backoff = Backoff::new();
+        loop {
+            let word = self.word.load(Ordering::Relaxed);
+            if word & LOCK == 0 && self.try_lock(word) {
+                return word;
+            }
+            backoff.wait();
+        }
+    }
+
+    /// Takes the lock if a message would be accepted.
+    #[inline(always)]
+    fn lock_to_push(&self, cap: u32) -> Result<u64, Refusal> {
+        let mut backoff = Backoff::new();
+        loop {
+            let word = self.word.load(Ordering::Relaxed);
+            if word & CLOSED != 0 {
+                return Err(Refusal::Closed);
+            }
+            // The word is read before the count. If the count is ahead of it the length is negative, and the exchange fails.
+            if cap != 0
+                && (word & WAITERS != 0
+                    || word::len(word, self.consumed.load(Ordering::Acquire)) >= limit(cap))
+            {
+                return Err(Refusal::Full);
+            }
+            if word & LOCK == 0 && self.try_lock(word) {
+                return Ok(word);
+            }
+            backoff.wait();
+        }
+    }
+
+    /// Step S1.
+    #[inline(always)]
+    fn try_lock(&self, word: u64) -> bool {
+        let order = if fault!("mailbox_lock_relaxed") {
+            Ordering::Relaxed
+        } else {
+            Ordering::Acquire
+        };
+        self.word
+            .compare_exchange_weak(word, word | LOCK, order, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Step S3: publishes `word`, which has no LOCK, and what was done under the lock.
+    #[inline(always)]
+    fn unlock(&self, word: u64) {
+        debug_assert!(word & LOCK == 0);
+        let order = if fault!("mailbox_unlock_relaxed") {
+            Ordering::Relaxed
+        } else {
+            Ordering::Release
+        };
+        self.word.store(word, order);
+    }
+
+    /// Changes the word without anything else, in one exchange, while nobody holds the lock.
+    fn update(&self, change: impl Fn(u64) -> (u64, bool)) -> bool {
+        let mut backoff = Backoff::new();
+        loop {
+            let word = self.word.load(Ordering::Acquire);
+            if word & LOCK == 0 || fault!("mailbox_raise_ignores_lock") {
+                let (changed, answer) = change(word);
+                if self
+                    .word
+                    .compare_exchange_weak(word, changed, Ordering::AcqRel, Ordering::Relaxed)
+                    .is_ok()
+                {
+                    return answer;
+                }
+            }
+            backoff.wait();
+        }
+    }
+
+    // --- under the lock ---
+
+    /// Makes sure the tail has a free slot, with a block from `spare` or the thread's cache; `false` if there is none: the
+    /// caller unlocks, obtains one and tries again, so that the allocator is never called under the lock.
+    ///
+    /// # Safety
+    /// The caller holds the lock.
+    #[inline(always)]
+    unsafe fn has_slot(&self, spare: &mut Option<Spare<M>>) -> bool {
+        // SAFETY: the lock guards `tail` and `tail_at`.
+        let (tail, at) = unsafe { (self.tail.with(|tail| *tail), self.tail_at.with(|at| *at)) };
+        if !tail.is_null() && at < Slots::<M>::CAP {
+            return true;
+        }
+        let Some(block) = spare.take().or_else(Slots::cached) else {
+            return false;
+        };
+        let block = block.into_raw();
+        // SAFETY: the lock guards `tail`, `tail_at`, the tail's `next`, and `head` while there is no block.
+        unsafe {
+            if tail.is_null() {
+                self.head.with_mut(|head| *head = block);
+                self.head_at.with_mut(|at| *at = 0);
+            } else {
+                Slots::<M>::set_next(tail, block);
+            }
+            self.tail.with_mut(|tail| *tail = block);
+            self.tail_at.with_mut(|at| *at = 0);
+        }
+        true
+    }
+
+    /// Step S2: writes `message` into the tail's next slot.
+    ///
+    /// # Safety
+    /// The caller holds the lock, `has_slot` said yes, and the caller counts the message in the word it unlocks with.
+    #[inline(always)]
+    unsafe fn append(&self, message: M) {
+        // SAFETY: the slot at `tail_at` is free, and the consumer does not read it before it is counted.
+        unsafe {
+            let at = self.tail_at.with(|at| *at);
+            self.tail.with(|tail| Slots::write(*tail, at, message));
+            self.tail_at.with_mut(|slot| *slot = at + 1);
+        }
+    }
+}
+
+impl<M> Drop for Mailbox<M> {
+    fn drop(&mut self) {
+        let word = self.word.load(Ordering::Relaxed);
+        let left = word::len(word, self.consumed.load(Ordering::Relaxed)) as u32;
+        // SAFETY: nobody else has the mailbox (waiting senders borrow it), so we are the consumer and need no lock.
+        drop(unsafe {
+            Drain::<M>::new(
+                self.head.with(|head| *head),
+                self.head_at.with(|at| *at),
+                left,
+            )
+        });
+    }
+}
+
+/// `cap` as a bound on a length.
+#[inline(always)]
+const fn limit(cap: u32) -> i32 {
+    if cap == 0 || cap > i32::MAX as u32 {
+        i32::MAX
+    } else {
+        cap as i32
+    }
+}
+
+impl<M> fmt::Debug for Mailbox<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailbox")
+            .field("len", &self.len())
+            .field("flags", &self.flags())
+            .field("closed", &self.is_closed())
+            .field("suspended", &self.is_suspended())
+            .finish()
+    }
+}
+
+impl<M> fmt::Debug for PushError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PushError::Full(_) => "Full(..)",
+            PushError::Closed(_) => "Closed(..)",
+        })
+    }
+}
+
+impl<M> fmt::Debug for WaitError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            WaitError::Timeout(_) => "Timeout(..)",
+            WaitError::Closed(_) => "Closed(..)",
+        })
+    }
+}

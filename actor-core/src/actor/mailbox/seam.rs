@@ -1,0 +1,44 @@
+//! What the mailbox and the reply slot need from the layers below, in one place: atomics and cells (`std`'s, or loom's under
+//! `cfg(loom)`), asymmetric fences, and parking, which under loom is loom's own.
+
+pub(crate) use crate::sys::{asym, atomic};
+
+#[cfg(not(loom))]
+pub(crate) use crate::rt::park;
+
+/// Is the seeded fault `name` compiled in (`RUSTFLAGS='--cfg fault="name"'`)? Always `false` in a normal build.
+macro_rules! fault {
+    ($name:tt) => {
+        cfg!(fault = $name)
+    };
+}
+pub(crate) use fault;
+
+#[cfg(loom)]
+pub(crate) mod park {
+    use loom::thread::{self, Thread};
+    use std::time::Instant;
+
+    #[derive(Debug)]
+    pub(crate) struct Parker(Thread);
+
+    pub(crate) fn current() -> &'static Parker {
+        Box::leak(Box::new(Parker(thread::current())))
+    }
+
+    /// Time does not exist under loom: a deadline is always past, which lets a model explore it at any point.
+    pub(crate) fn park_until(deadline: Option<Instant>) -> bool {
+        if deadline.is_some() {
+            thread::yield_now();
+            return false;
+        }
+        thread::park();
+        true
+    }
+
+    impl Parker {
+        pub(crate) fn unpark(&'static self) {
+            self.0.unpark();
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The mailbox word: one `u64` that holds the lock, the actor's scheduling state and the number of messages ever pushed.
+//!
+//! ```text
+//!  63                              32 31            8 7       6      5    4    3         2      1         0
+//! +----------------------------------+---------------+-------+------+----+----+---------+------+---------+----+
+//! |    pushed (wrapping, 32 bits)    |       0       |WAITERS|SIGNAL|KILL|STOP|SUSPENDED|CLOSED|SCHEDULED|LOCK|
+//! +----------------------------------+---------------+-------+------+----+----+---------+------+---------+----+
+//! ```
+//!
+//! Everything here is arithmetic on values; the atomic operations are in [`super`].
+
+/// A sender (or, rarely, the consumer) is changing the tail of the queue or the wait list. While it is set nobody else may
+/// change the word, because the holder unlocks with a plain store.
+pub(super) const LOCK: u64 = 1;
+/// An activation is queued or running, or the mailbox is closed: a push must not schedule another.
+pub(super) const SCHEDULED: u64 = 1 << 1;
+/// No message is accepted any more. Never cleared.
+pub(super) const CLOSED: u64 = 1 << 2;
+/// A restart is in progress: messages are accepted, nothing is scheduled until `resume`.
+pub(super) const SUSPENDED: u64 = 1 << 3;
+/// The wait list is not empty: senders wait for room.
+pub(super) const WAITERS: u64 = 1 << 7;
+
+const FLAG_SHIFT: u32 = 4;
+const FLAG_BITS: u64 = 0b111 << FLAG_SHIFT;
+const ONE_PUSHED: u64 = 1 << 32;
+
+/// Requests to the actor that do not travel as messages. Anybody raises them; only the consumer takes them down.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Flags(u8);
+
+impl Flags {
+    /// Finish: stop after the messages the actor chooses to handle.
+    pub(crate) const STOP: Flags = Flags(1);
+    /// End at once.
+    pub(crate) const KILL: Flags = Flags(1 << 1);
+    /// Look at the actor's signal queue (links, monitors, timers).
+    pub(crate) const SIGNAL: Flags = Flags(1 << 2);
+
+    pub(crate) const fn contains(self, other: Flags) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub(super) const fn bits(self) -> u64 {
+        (self.0 as u64) << FLAG_SHIFT
+    }
+}
+
+impl std::ops::BitOr for Flags {
+    type Output = Flags;
+
+    fn bitor(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
+    }
+}
+
+impl std::fmt::Debug for Flags {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = [
+            (Flags::STOP, "STOP"),
+            (Flags::KILL, "KILL"),
+            (Flags::SIGNAL, "SIGNAL"),
+        ];
+        f.debug_set()
+            .entries(
+                names
+                    .iter()
+                    .filter(|(flag, _)| self.contains(*flag))
+                    .map(|(_, name)| name),
+            )
+            .finish()
+    }
+}
+
+#[inline(always)]
+pub(super) const fn flags(word: u64) -> Flags {
+    Flags(((word & FLAG_BITS) >> FLAG_SHIFT) as u8)
+}
+
+#[inline(always)]
+pub(super) const fn pushed(word: u64) -> u32 {
+    (word >> 32) as u32
+}
+
+/// Messages in the queue, given a word and a consumed count that were not read at one instant: a count read later than the
+/// word may be ahead of it, which shows as a negative length.
+#[inline(always)]
+pub(super) const fn len(word: u64, consumed: u32) -> i32 {
+    pushed(word).wrapping_sub(consumed) as i32
+}
+
+/// Is there something for an activation to do?
+pub(super) const fn pending(word: u64, consumed: u32) -> bool {
+    pushed(word) != consumed || word & (FLAG_BITS | WAITERS) != 0
+}
+
+/// The word with one message more, and [`scheduled`].
+#[inline(always)]
+pub(super) const fn push_one(word: u64) -> (u64, bool) {
+    scheduled(word.wrapping_add(ONE_PUSHED))
+}
+
+/// The word with `SCHEDULED` set unless the mailbox is suspended, and whether the caller set it, and so must schedule the actor.
+#[inline(always)]
+pub(super) const fn scheduled(word: u64) -> (u64, bool) {
+    if word & (SCHEDULED | SUSPENDED) == 0 {
+        (word | SCHEDULED, true)
+    } else {
+        (word, false)
+    }
+}

@@ -1,0 +1,536 @@
+//! The reply slot: the two-party cell behind `ask` and `request`.
+//!
+//! # Terms
+//! A *slot* is 64 bytes, one cache line, shared by exactly two parties: the [`Port`], which travels with the message and is
+//! answered at most once, and the [`Receiver`], which waits. There is no reference count: the slot's *word* says which parties
+//! are left, and the party that changes it last frees the slot, to a small cache of its thread.
+//!
+//! # The word
+//! The word is an `AtomicPtr`, so that a registered waiter is part of the state and is taken by the same exchange that ends
+//! the wait. (A waiter stored beside a state flag needs either a lock or a third state both parties spin on: the replier would
+//! have to read it before it announces the value, when it may still change, or after, when the receiver may have freed it.)
+//!
+//! ```text
+//!            register              send / fail / drop (one exchange by the Port)
+//!   EMPTY  <---------->  PARKER | WAKER --------------------+
+//!     |      retract            |                           v
+//!     +-------------------------|------------------->  SENT | FAILED    the Receiver takes the payload and frees
+//!     |                         v
+//!     +------------------->   GONE                                      the Port sees it and frees
+//!        drop of the Receiver
+//! ```
+//!
+//! | word | meaning |
+//! |---|---|
+//! | `EMPTY` | both parties left, nobody waits |
+//! | a parker's address | both left, the receiver is parked or about to park; parkers are never freed |
+//! | a box's address, tagged `WAKER` | both left, the boxed `Waker` belongs to whoever takes it out of the word |
+//! | `SENT`, `FAILED` | the reply has been; the payload is a value of the expected type, or a [`Failure`] |
+//! | `GONE` | the receiver has left; there is no payload |
+//!
+//! # Why nothing is lost, leaked or freed twice
+//! 1. Each party leaves by exactly one `swap` (the receiver, if it has read `SENT` or `FAILED`, leaves without one: the other
+//!    is already gone). The word is one location, so one of the swaps comes second, and that one returns the other party's
+//!    final value: the second party frees, and no one else does.
+//! 2. The payload is written before the replier's swap (release) and read after the receiver has seen its result (acquire).
+//!    If the replier's swap returns `GONE` the payload is still the replier's, who takes it back.
+//! 3. A waiter in the word is returned by exactly one exchange: the replier's, who wakes it, or the receiver's own, who drops
+//!    it. So a wake-up is lost only if there was no waiter registered; and a receiver that registers does so by an exchange
+//!    on the same word, which fails if the reply has come.
+//! 4. Deadline against reply: on the deadline the receiver exchanges its parker for `EMPTY`. If that fails the reply was first
+//!    and is returned.
+//!
+//! # Seeded faults
+//! `RUSTFLAGS='--cfg fault="name"'` compiles one in; the test named fails then.
+//!
+//! | fault | what it breaks | caught by |
+//! |---|---|---|
+//! | `reply_skip_wake` | the replier does not wake the waiter it took | `loom_reply_wakes_a_waiting_receiver` (deadlock) |
+//! | `reply_publish_relaxed` | the replier's swap does not release the payload | `loom_reply_against_drop_of_the_receiver` |
+//! | `reply_publish_first` | the swap comes before the payload is written | `loom_reply_against_drop_of_the_receiver` |
+//! | `reply_ignore_gone` | the replier does not take back its value from a receiver that left | `values_are_dropped_once`, `loom_reply_against_drop_of_the_receiver` |
+//! | `reply_timeout_wins` | a deadline ignores the reply that came first | `loom_reply_against_deadline` |
+//! | `reply_store_register` | registering is a store instead of an exchange | `loom_reply_wakes_a_waiting_receiver` |
+#![allow(dead_code)]
+
+#[cfg(all(test, loom))]
+mod models;
+mod slot;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use std::any::TypeId;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+use std::{fmt, mem};
+
+use super::mailbox::seam::atomic::Ordering;
+use super::mailbox::seam::fault;
+use super::mailbox::seam::park::{self, Parker};
+use slot::{EMPTY, FAILED, GONE, SENT, Slot};
+
+/// Why there is no reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub(crate) enum Failure {
+    /// The port was dropped without an answer.
+    Dropped,
+    /// The actor was dead, or ended, before it came to the message.
+    Dead,
+    /// The actor was killed.
+    Killed,
+    /// The system is shutting down.
+    Shutdown,
+    /// The handler overflowed its stack.
+    Overflow,
+    /// The handler panicked.
+    Panicked(Arc<str>),
+    /// The actor failed for the reason given.
+    Failed(Arc<str>),
+    /// The handler answered with a value of another type than the asker expects.
+    TypeMismatch,
+}
+
+/// Why a wait ended without a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ReplyError {
+    /// The deadline passed first.
+    Timeout,
+    /// There will be no reply.
+    NoReply(Failure),
+}
+
+/// A fresh slot, for a request whose answer is awaited later, if at all.
+pub(crate) fn slot<T: Send + 'static>() -> (Port, Receiver<T>) {
+    make(EMPTY)
+}
+
+/// A fresh slot with the current context already registered as waiting: for an ask, which waits at once. Saves the exchange
+/// that registers. The reply may unpark the caller at any time from now on.
+pub(crate) fn slot_waiting<T: Send + 'static>() -> (Port, Receiver<T>) {
+    make(slot::parker_word(park::current()))
+}
+
+fn make<T: Send + 'static>(word: *mut ()) -> (Port, Receiver<T>) {
+    let slot = Slot::obtain(word, TypeId::of::<T>());
+    (
+        Port { slot: Some(slot) },
+        Receiver {
+            slot: Some(slot),
+            value: PhantomData,
+        },
+    )
+}
+
+/// The replier's half. Dropped without an answer it fails the receiver with [`Failure::Dropped`].
+pub(crate) struct Port {
+    /// `None`: the message was told, nobody waits.
+    slot: Option<NonNull<Slot>>,
+}
+
+const _: () = assert!(size_of::<Port>() == size_of::<usize>());
+
+// SAFETY: a `Port` gives access to its slot only; `send` moves a value in, whose type was checked to be the one that `slot`
+// required to be `Send`. The protocol above keeps the parties apart.
+unsafe impl Send for Port {}
+// SAFETY: a shared `Port` only reads the slot's atomic word.
+unsafe impl Sync for Port {}
+
+impl Port {
+    /// The port of a message that was only told.
+    pub(crate) const fn none() -> Self {
+        Port { slot: None }
+    }
+
+    /// The slot, for [`fail_raw`]; null if the message was told.
+    pub(crate) fn as_raw(&self) -> *mut () {
+        self.slot
+            .map_or(std::ptr::null_mut(), |slot| slot.as_ptr().cast())
+    }
+
+    /// Is there an asker (who may have left since)?
+    pub(crate) const fn is_some(&self) -> bool {
+        self.slot.is_some()
+    }
+
+    /// Has the asker left?
+    pub(crate) fn is_abandoned(&self) -> bool {
+        // SAFETY: the slot is not freed before both parties have left, and we have not.
+        self.slot
+            .is_some_and(|slot| unsafe { slot.as_ref() }.word.load(Ordering::Relaxed) == GONE)
+    }
+
+    /// Answers. Gives the value back if nobody waits for it: the message was told, or the asker has left, or it expects
+    /// another type (it gets [`Failure::TypeMismatch`] then).
+    #[inline]
+    pub(crate) fn send<T: Send + 'static>(self, value: T) -> Result<(), T> {
+        self.send_noting(value, || {})
+    }
+
+    /// As [`send`](Self::send), and calls `leaving` when the value is in its place, just before the port is used up. Until then
+    /// the ask can be failed by [`fail_raw`], should this call be abandoned half-way with its stack; afterwards it must not be.
+    /// `leaving` is called in any case, and does not unwind.
+    #[inline]
+    pub(crate) fn send_noting<T: Send + 'static>(
+        mut self,
+        value: T,
+        leaving: impl FnOnce(),
+    ) -> Result<(), T> {
+        let Some(slot) = self.slot.take() else {
+            leaving();
+            return Err(value);
+        };
+        // SAFETY: we are the replier and have not left; the slot is alive until we do.
+        let expected = unsafe { slot.as_ref() }.expected;
+        if expected != TypeId::of::<T>() {
+            self.slot = Some(slot);
+            self.fail_noting(Failure::TypeMismatch, leaving);
+            return Err(value);
+        }
+        // SAFETY: as above, and only the replier writes the payload.
+        unsafe { publish(slot, value, SENT, leaving) }
+    }
+
+    /// Answers that there will be no value.
+    pub(crate) fn fail(self, why: Failure) {
+        self.fail_noting(why, || {});
+    }
+
+    /// As [`fail`](Self::fail), and calls `leaving` as [`send_noting`](Self::send_noting) does.
+    pub(crate) fn fail_noting(mut self, why: Failure, leaving: impl FnOnce()) {
+        match self.slot.take() {
+            // SAFETY: as in `send_noting`.
+            Some(slot) => drop(unsafe { publish(slot, why, FAILED, leaving) }),
+            None => leaving(),
+        }
+    }
+}
+
+/// Fails the asker of a port that was lost with the stack it lay on.
+///
+/// # Safety
+/// `raw` is a port's [`as_raw`](Port::as_raw), and that port is never used again, nor dropped.
+pub(crate) unsafe fn fail_raw(raw: *mut (), why: Failure) {
+    if let Some(slot) = NonNull::new(raw.cast()) {
+        Port { slot: Some(slot) }.fail(why);
+    }
+}
+
+impl Drop for Port {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            // SAFETY: as in `send`.
+            drop(unsafe { publish(slot, Failure::Dropped, FAILED, || {}) });
+        }
+    }
+}
+
+/// The replier leaves, with `payload`; `leaving` is called between the two. Gives the payload back if the receiver left
+/// first.
+///
+/// # Safety
+/// The caller is the replier and does not use the slot afterwards; `payload` is of the slot's expected type if `outcome` is
+/// `SENT`, a `Failure` if it is `FAILED`.
+#[inline]
+unsafe fn publish<P>(
+    slot: NonNull<Slot>,
+    payload: P,
+    outcome: *mut (),
+    leaving: impl FnOnce(),
+) -> Result<(), P> {
+    let order = if fault!("reply_publish_relaxed") {
+        Ordering::Relaxed
+    } else {
+        Ordering::AcqRel
+    };
+    // SAFETY: until the swap the payload is the replier's alone; after it the slot is the receiver's, unless it has left,
+    // which the swap tells: then all of the slot is ours.
+    unsafe {
+        let this = slot.as_ref();
+        let before = if fault!("reply_publish_first") {
+            leaving();
+            let before = this.word.swap(outcome, order);
+            this.put(payload);
+            before
+        } else {
+            this.put(payload);
+            leaving();
+            this.word.swap(outcome, order)
+        };
+        if before == GONE && !fault!("reply_ignore_gone") {
+            let payload = this.take();
+            Slot::free(slot);
+            return Err(payload);
+        }
+        if before != EMPTY && !fault!("reply_skip_wake") {
+            wake(before);
+        }
+    }
+    Ok(())
+}
+
+/// Wakes the waiter that an exchange took out of the word.
+///
+/// # Safety
+/// `word` was taken out of a slot's word by an exchange and is given up.
+#[inline]
+unsafe fn wake(word: *mut ()) {
+    // SAFETY: the caller's.
+    match unsafe { slot::waiter(word) } {
+        slot::Waiter::Parker(parker) => parker.unpark(),
+        slot::Waiter::Waker(waker) => waker.wake(),
+        slot::Waiter::None => {}
+    }
+}
+
+/// The asker's half. Dropping it abandons the reply.
+#[must_use = "dropping the receiver abandons the reply"]
+pub(crate) struct Receiver<T> {
+    /// `None`: the outcome has been taken.
+    slot: Option<NonNull<Slot>>,
+    value: PhantomData<T>,
+}
+
+// SAFETY: the receiver moves a `T` out of the slot, never lends one.
+unsafe impl<T: Send> Send for Receiver<T> {}
+// SAFETY: every method that does something takes `self` or `&mut self`.
+unsafe impl<T: Send> Sync for Receiver<T> {}
+
+impl<T> Unpin for Receiver<T> {}
+
+impl<T: Send + 'static> Receiver<T> {
+    /// Waits for the reply. Dropping out by deadline (or by a kill, which unwinds through here) abandons it.
+    pub(crate) fn wait(mut self, deadline: Option<Instant>) -> Result<T, ReplyError> {
+        self.wait_until(deadline)
+    }
+
+    /// As [`wait`](Self::wait), but after a timeout the receiver can be waited on again.
+    pub(crate) fn wait_until(&mut self, deadline: Option<Instant>) -> Result<T, ReplyError> {
+        let parker = park::current();
+        loop {
+            if let Some(outcome) = self.register(Registration::Parker(parker)) {
+                return outcome.map_err(ReplyError::NoReply);
+            }
+            if !park::park_until(deadline) {
+                return match self.retract() {
+                    Some(outcome) => outcome.map_err(ReplyError::NoReply),
+                    None => Err(ReplyError::Timeout),
+                };
+            }
+        }
+    }
+
+    /// The outcome, if it has come. At most once; afterwards the receiver says [`Failure::Dropped`].
+    pub(crate) fn try_take(&mut self) -> Option<Result<T, Failure>> {
+        let Some(slot) = self.slot else {
+            return Some(Err(Failure::Dropped));
+        };
+        // SAFETY: the slot is alive while we have not left.
+        let word = unsafe { slot.as_ref() }.word.load(Ordering::Acquire);
+        self.finish(word)
+    }
+
+    /// The outcome, if `word` (read with acquire) says that it has come; frees the slot then.
+    #[inline]
+    fn finish(&mut self, word: *mut ()) -> Option<Result<T, Failure>> {
+        if word != SENT && word != FAILED {
+            return None;
+        }
+        let slot = self.slot.take()?;
+        // SAFETY: the replier has left, so the slot is ours; its payload is what the word says (`publish`), taken once.
+        unsafe {
+            let outcome = if word == SENT {
+                Ok(slot.as_ref().take())
+            } else {
+                Err(slot.as_ref().take())
+            };
+            Slot::free(slot);
+            Some(outcome)
+        }
+    }
+
+    /// Puts a waiter into the word, in place of the one there, or returns the outcome if it has come.
+    fn register(&mut self, waiter: Registration<'_>) -> Option<Result<T, Failure>> {
+        let Some(slot) = self.slot else {
+            return Some(Err(Failure::Dropped));
+        };
+        // SAFETY: the slot is alive while we have not left.
+        let atomic = &unsafe { slot.as_ref() }.word;
+        let mut word = atomic.load(Ordering::Acquire);
+        if let Registration::Parker(parker) = waiter
+            && word == slot::parker_word(parker)
+        {
+            return None;
+        }
+        // A waker in the word is taken out first, which makes it ours to compare and re-use.
+        let mut old = None;
+        if word != EMPTY && word != SENT && word != FAILED {
+            match atomic.compare_exchange(word, EMPTY, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(taken) => {
+                    word = EMPTY;
+                    // SAFETY: the exchange took it out.
+                    if let slot::Waiter::Waker(waker) = unsafe { slot::waiter(taken) } {
+                        old = Some(waker);
+                    }
+                }
+                Err(outcome) => word = outcome,
+            }
+        }
+        if word == EMPTY {
+            let new = match waiter {
+                Registration::Parker(parker) => slot::parker_word(parker),
+                Registration::Waker(waker) => slot::waker_word(match old {
+                    Some(mut boxed) => {
+                        (*boxed).clone_from(waker);
+                        boxed
+                    }
+                    None => Box::new(waker.clone()),
+                }),
+            };
+            if fault!("reply_store_register") {
+                atomic.store(new, Ordering::Release);
+                return None;
+            }
+            match atomic.compare_exchange(EMPTY, new, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return None,
+                Err(outcome) => {
+                    // SAFETY: it did not get into the word.
+                    drop(unsafe { slot::waiter(new) });
+                    word = outcome;
+                }
+            }
+        }
+        self.finish(word)
+    }
+
+    /// Takes our waiter out of the word, or returns the outcome if it has come.
+    fn retract(&mut self) -> Option<Result<T, Failure>> {
+        let slot = self.slot?;
+        // SAFETY: the slot is alive while we have not left.
+        let atomic = &unsafe { slot.as_ref() }.word;
+        let word = atomic.load(Ordering::Acquire);
+        if fault!("reply_timeout_wins") {
+            return None;
+        }
+        if word == EMPTY || word == SENT || word == FAILED {
+            return self.finish(word);
+        }
+        match atomic.compare_exchange(word, EMPTY, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(taken) => {
+                // SAFETY: the exchange took it out.
+                drop(unsafe { slot::waiter(taken) });
+                None
+            }
+            Err(outcome) => self.finish(outcome),
+        }
+    }
+}
+
+/// A waiter to be put into a slot's word.
+#[derive(Clone, Copy)]
+enum Registration<'a> {
+    Parker(&'static Parker),
+    Waker(&'a Waker),
+}
+
+impl<T: Send + 'static> Future for Receiver<T> {
+    type Output = Result<T, Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.register(Registration::Waker(cx.waker())) {
+            Some(outcome) => Poll::Ready(outcome),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        let Some(slot) = self.slot.take() else { return };
+        // SAFETY: we have not left. After the swap the slot is the replier's, unless it left first: then it is ours, with
+        // the payload that the word tells.
+        unsafe {
+            let before = slot.as_ref().word.swap(GONE, Ordering::AcqRel);
+            match before {
+                SENT => {
+                    /// Frees the slot even if the value's destructor panics.
+                    struct Free(NonNull<Slot>);
+                    impl Drop for Free {
+                        fn drop(&mut self) {
+                            // SAFETY: both parties have left and the payload has been taken.
+                            unsafe { Slot::free(self.0) }
+                        }
+                    }
+                    let value: T = slot.as_ref().take();
+                    let free = Free(slot);
+                    drop(value);
+                    drop(free);
+                }
+                FAILED => {
+                    drop(slot.as_ref().take::<Failure>());
+                    Slot::free(slot);
+                }
+                waiter => drop(slot::waiter(waiter)),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Port")
+            .field("is_some", &self.is_some())
+            .finish()
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("done", &self.slot.is_none())
+            .finish()
+    }
+}
+
+/// `T` where it fits into a slot, a box of it where it does not.
+const fn inline<T>() -> bool {
+    size_of::<T>() <= slot::INLINE && align_of::<T>() <= slot::INLINE_ALIGN
+}
+
+impl Slot {
+    /// # Safety
+    /// The payload is the caller's to write, and empty.
+    #[inline(always)]
+    unsafe fn put<P>(&self, payload: P) {
+        // SAFETY: the caller's; a `P` that does not fit goes into a box, which does.
+        self.payload.with_mut(|place| unsafe {
+            if inline::<P>() {
+                place.cast::<P>().write(payload);
+            } else {
+                place.cast::<Box<P>>().write(Box::new(payload));
+            }
+        });
+    }
+
+    /// # Safety
+    /// The payload is the caller's, and was `put` as a `P`. It is empty afterwards.
+    #[inline(always)]
+    unsafe fn take<P>(&self) -> P {
+        // SAFETY: the caller's; `inline` says the same as it did in `put`.
+        self.payload.with_mut(|place| unsafe {
+            if inline::<P>() {
+                place.cast::<P>().read()
+            } else {
+                *place.cast::<Box<P>>().read()
+            }
+        })
+    }
+}
+
+const _: () = assert!(inline::<Failure>() && mem::align_of::<Parker>() >= 4);

@@ -1,0 +1,108 @@
+//! Actors on green threads.
+//!
+//! A struct becomes an actor with [`#[actor]`](actor); its public methods become its messages. An actor handles one message at
+//! a time and may block wherever it likes: an ask, a sleep, a socket. Blocking parks the handler, not the thread. Actors live
+//! in a [`System`], under [`Supervisor`]s that start them again when they fail.
+//!
+//! ```
+//! use actor_core::prelude::*;
+//!
+//! #[actor]
+//! struct Counter {
+//!     n: u64,
+//! }
+//!
+//! #[actor]
+//! impl Counter {
+//!     pub fn add(&mut self, by: u64) {
+//!         self.n += by;
+//!     }
+//!     pub fn get(&self) -> u64 {
+//!         self.n
+//!     }
+//! }
+//!
+//! let sys = System::new()?;
+//! let counter = sys.spawn(Counter { n: 0 })?;
+//! counter.tell().add(2)?; // queued when it returns
+//! assert_eq!(counter.ask().get()?, 2); // waits for the answer
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where to go on
+//! - [`Addr`]: everything one can do with an actor from outside, and what is promised about messages.
+//! - [`Actor`]: the two bodies an actor can have. [`Cx`]: what a handler knows of itself. [`Inbox`]: where a `run` body
+//!   receives.
+//! - [`Supervisor`], [`ChildSpec`]: who is started again, when, and how often.
+//! - [`microthread`]: the primitive below actors, useful without them; [`Runtime`] runs microthreads alone.
+//! - [`net`]: sockets that park the microthread and are `std::io::Read` and `Write`.
+//! - [`Event`]: what happens in a system, as values and as `tracing` events.
+//!
+//! # How it ends
+//! | what | the actor's end | destructors | `on_stop` | its supervisor sees |
+//! |---|---|---|---|---|
+//! | [`Addr::stop`], [`Cx::stop`] | before the next message | run | runs | [`Normal`](ExitReason::Normal) |
+//! | its supervisor or system stops it | before the next message | run | runs | [`Shutdown`](ExitReason::Shutdown) |
+//! | a panic | at once, by unwinding | run | runs | [`Panicked`](ExitReason::Panicked) |
+//! | [`Addr::kill`] | at its next suspension point | run | does not | [`Killed`](ExitReason::Killed) |
+//! | the stack runs short | at the next call into this crate, by unwinding | run | does not | [`Overflow`](ExitReason::Overflow) |
+//! | the stack runs into its guard page | at once | do not: the stack is abandoned | does not | [`Overflow`](ExitReason::Overflow) |
+//!
+//! # Features
+//! - `macros` (default): [`#[actor]`](actor).
+//! - `tokio`: lends a tokio runtime to [`microthread::block_on`], so that tokio's clients work inside handlers.
+
+#[cfg(panic = "abort")]
+compile_error!(
+    "actor-core contains a panic in its actor by unwinding: remove `panic = \"abort\"` from the profile"
+);
+#[cfg(not(target_os = "linux"))]
+compile_error!("actor-core runs on Linux only: it needs membarrier, futexes and epoll");
+
+mod actor;
+pub mod microthread;
+pub mod net;
+mod observe;
+mod registry;
+mod rt;
+mod stack;
+pub mod supervision;
+mod sys;
+mod system;
+
+#[doc(hidden)]
+pub use actor::private as __private;
+pub use actor::{
+    Actor, ActorOptions, Addr, AskError, Cx, Exit, ExitReason, Inbox, NameTaken, Never, NoMethods,
+    Options, Pending, RecvError, Reply, SpawnError, StartError, TellError, TryRecvError,
+};
+#[cfg(feature = "macros")]
+pub use actor_macros::actor;
+pub use observe::{Event, Who};
+pub use registry::LookupError;
+pub use rt::error::ShutdownFromInside;
+pub use rt::runtime::{
+    BuildError, Builder, Guard, MAX_STACK_SIZE, MIN_STACK_SIZE, OnOverflow, Runtime,
+    ShutdownReport, Stats,
+};
+pub use supervision::{
+    ChildCounts, ChildError, ChildInfo, ChildSpec, ChildState, Restart, Shutdown, SpecError,
+    Supervisor, SupervisorBuilder,
+};
+pub use system::{System, SystemBuilder};
+
+/// What most programs need: `use actor_core::prelude::*;`.
+pub mod prelude {
+    #[cfg(feature = "macros")]
+    pub use crate::actor;
+    pub use crate::microthread;
+    pub use crate::{
+        Actor, Addr, AskError, ChildError, ChildSpec, Cx, Exit, ExitReason, Inbox, Pending,
+        Restart, Shutdown, SpawnError, StartError, Supervisor, System, TellError,
+    };
+}
+
+/// The README's examples, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,0 +1,188 @@
+//! Microthreads: threads that cost next to nothing.
+//!
+//! A microthread runs a closure on a pooled stack of its own and may block anywhere: a join, a sleep, an ask, a socket.
+//! Blocking parks the microthread; its worker thread goes on with others. Every function here works on an ordinary OS
+//! thread as well, where it blocks the thread.
+//!
+//! ```
+//! use actor_core::{Runtime, microthread};
+//! use std::time::Duration;
+//!
+//! let rt = Runtime::new()?;
+//! let total = rt.spawn(|| {
+//!     let parts: Vec<_> = (0..10)
+//!         .map(|i| microthread::spawn(move || {
+//!             microthread::sleep(Duration::from_millis(1));
+//!             i
+//!         }))
+//!         .collect();
+//!     parts.into_iter().map(|part| part.join().unwrap()).sum::<i32>()
+//! })?;
+//! assert_eq!(total.join()?, 45);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::rt::park;
+use crate::rt::runtime::{MAX_STACK_SIZE, MIN_STACK_SIZE, Runtime};
+use crate::rt::task;
+use crate::rt::worker::Worker;
+
+pub use crate::rt::block_on::block_on;
+pub use crate::rt::error::{JoinError, SpawnError};
+pub use crate::rt::offload::blocking;
+pub use crate::rt::task::JoinHandle;
+
+/// Starts a microthread in the runtime of the calling one.
+///
+/// It starts on whichever worker comes to it first; once started it stays there. `body` must be `Send`, but what it
+/// creates and keeps across blocking calls need not be.
+///
+/// # Panics
+/// Outside a runtime, at the stack limit, or while the runtime ends. [`Builder::spawn`] gives these as errors, and
+/// [`Runtime::spawn`] works from anywhere.
+#[track_caller]
+pub fn spawn<F, T>(body: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let Some(core) = Worker::current_core() else {
+        panic!(
+            "`microthread::spawn` outside a runtime; use `Runtime::spawn` or `System::spawn_microthread`"
+        );
+    };
+    match task::spawn(&core, task::Options::default(), body) {
+        Ok(handle) => handle,
+        Err(error) => panic!("could not spawn a microthread: {error}"),
+    }
+}
+
+/// Chooses a microthread's name and stack size.
+///
+/// ```
+/// use actor_core::{Runtime, microthread};
+///
+/// let rt = Runtime::new()?;
+/// let handle = microthread::Builder::new()
+///     .name("deep")
+///     .stack_size(1024 * 1024)
+///     .spawn_in(&rt, || "done")?;
+/// assert_eq!(handle.join()?, "done");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use = "a builder does nothing until `spawn`"]
+pub struct Builder {
+    options: task::Options,
+}
+
+impl Builder {
+    /// A microthread with no name and the runtime's stack size.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The name in events and reports.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.options.name = Some(name.into());
+        self
+    }
+
+    /// The size of its stack in bytes, rounded up; clamped to what the runtime's builder allows.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.options.stack_size = bytes.clamp(MIN_STACK_SIZE, MAX_STACK_SIZE);
+        self
+    }
+
+    /// Starts it in the runtime of the calling microthread.
+    ///
+    /// # Errors
+    /// [`SpawnError`] at the stack limit or while the runtime ends.
+    ///
+    /// # Panics
+    /// Outside a runtime.
+    #[track_caller]
+    pub fn spawn<F, T>(self, body: F) -> Result<JoinHandle<T>, SpawnError>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let Some(core) = Worker::current_core() else {
+            panic!("`Builder::spawn` outside a runtime; use `Builder::spawn_in`");
+        };
+        task::spawn(&core, self.options, body)
+    }
+
+    /// Starts it in `runtime`, from anywhere.
+    ///
+    /// # Errors
+    /// [`SpawnError`] at the stack limit or while the runtime ends.
+    pub fn spawn_in<F, T>(self, runtime: &Runtime, body: F) -> Result<JoinHandle<T>, SpawnError>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        task::spawn(runtime.core(), self.options, body)
+    }
+}
+
+/// Lets everything else that is ready run, then goes on. On a thread that is no worker's, yields the thread.
+///
+/// A suspension point: a kill is raised here.
+pub fn yield_now() {
+    park::yield_now();
+}
+
+/// A suspension point that does not suspend: raises what is due (a kill, also that of a runtime that is shutting down; an
+/// overflow, if little is left of the stack), and otherwise does nothing. For long computations. (Only where the microthread
+/// has swallowed a kill before, others run first.)
+pub fn checkpoint() {
+    park::checkpoint();
+}
+
+/// Parks the calling microthread (or blocks the thread) for at least `duration`.
+pub fn sleep(duration: Duration) {
+    match Instant::now().checked_add(duration) {
+        Some(deadline) => sleep_until(deadline),
+        // Later than the clock can say.
+        None => loop {
+            park::park();
+        },
+    }
+}
+
+/// Parks the calling microthread (or blocks the thread) until `deadline`.
+pub fn sleep_until(deadline: Instant) {
+    while park::park_until(Some(deadline)) {
+        if Instant::now() >= deadline {
+            return;
+        }
+    }
+}
+
+/// Runs `f`; a call in it that would suspend the microthread panics instead.
+///
+/// For code whose safety relies on nothing else running on the thread meanwhile, such as scoped thread-locals.
+///
+/// ```
+/// use actor_core::{Runtime, microthread};
+/// use std::time::Duration;
+///
+/// let rt = Runtime::new()?;
+/// let tried = rt.spawn(|| {
+///     microthread::no_suspend(|| microthread::sleep(Duration::from_millis(1)))
+/// })?;
+/// assert!(tried.join().is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn no_suspend<R>(f: impl FnOnce() -> R) -> R {
+    park::no_suspend(f)
+}
+
+/// Whether the caller runs on a microthread's stack (or a handler's), where blocking parks instead of blocking the thread.
+pub fn is_microthread() -> bool {
+    park::on_stack().is_some()
+}

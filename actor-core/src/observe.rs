@@ -1,0 +1,336 @@
+//! What happens in a system, for whoever wants to know: events.
+//!
+//! An **event** says that something happened to an actor, a supervisor or a worker. Each goes two ways: to `tracing`,
+//! under a target that does not change between versions, and to **subscriptions**, which are channels, bounded by the
+//! hub, of [`Event`] values for programs (and OS threads) that react to them.
+//!
+//! | target | events |
+//! |---|---|
+//! | `actor_core::lifecycle` | [`Spawned`](Event::Spawned), [`Exited`](Event::Exited) |
+//! | `actor_core::supervision` | [`Restarted`](Event::Restarted), [`StartFailed`](Event::StartFailed), [`StopOverdue`](Event::StopOverdue), [`GaveUp`](Event::GaveUp) |
+//! | `actor_core::scheduler` | [`Stuck`](Event::Stuck), [`Overflow`](Event::Overflow) |
+//! | `actor_core::mailbox` | [`DeadLetters`](Event::DeadLetters) |
+//! | `actor_core::events` | [`Lagged`](Event::Lagged) |
+//!
+//! # A slow subscriber
+//! A subscription never blocks the system and never outgrows its capacity. When its channel is full, events are dropped from it and
+//! counted; the count is delivered as [`Event::Lagged`], in the place of what was dropped, once there is room for it
+//! *and* for an event behind it (or a subscriber which is always a little too slow would receive nothing but counts),
+//! or when the hub goes away. Other subscriptions are not affected. All subscriptions see the same order.
+//!
+//! The bound is the hub's own: the channel is crossbeam's list, with a look at its length before each event. Its bounded
+//! flavour keeps its length when the last receiver goes, so that a full one could not be told from an abandoned one
+//! without sending; it would also take the memory for all of its capacity at once.
+//!
+//! # Cost
+//! When nobody subscribes and `tracing` is off, an event is two relaxed loads and is never built: the hub's own count
+//! of subscriptions, and `tracing`'s maximum level, a static. Otherwise a cold function, never inlined, builds the
+//! event and hands it out: the stack it needs is not part of its caller's frame, which matters where the caller runs on a
+//! small stack. What a `tracing` subscriber needs comes on top.
+//!
+//! # Locks
+//! Subscriptions are behind a mutex that is held for attempts to send, which do not wait. `tracing` is told before that
+//! and outside it, since its subscribers run arbitrary code.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
+
+use crate::actor::ExitReason;
+
+mod trace;
+
+/// Who an event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Who {
+    /// The id: never used twice within a system.
+    pub id: u64,
+    /// What kind it is: the actor's type, or the microthread's label.
+    pub label: &'static str,
+    /// The name it is registered under, if any.
+    pub name: Option<Arc<str>>,
+}
+
+impl Who {
+    pub(crate) fn new(id: u64, label: &'static str, name: Option<Arc<str>>) -> Self {
+        Self { id, label, name }
+    }
+}
+
+/// `Counter#7`, or `Counter#7 "name"`.
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.label, self.id)?;
+        match &self.name {
+            Some(name) => write!(f, " {name:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// An actor or a microthread was started. (`TRACE`)
+    #[non_exhaustive]
+    Spawned {
+        /// Who.
+        who: Who,
+    },
+    /// It ended, and is torn down. (`DEBUG`; `WARN` unless *normal* or *shutdown*)
+    #[non_exhaustive]
+    Exited {
+        /// Who.
+        who: Who,
+        /// Why.
+        reason: ExitReason,
+    },
+    /// A supervisor started a child again by itself. (`WARN`)
+    #[non_exhaustive]
+    Restarted {
+        /// The supervisor.
+        supervisor: Who,
+        /// The child's id in its spec.
+        child: Arc<str>,
+        /// Which life of the child this is; the first is 1.
+        incarnation: u64,
+    },
+    /// A child did not start. (`WARN`)
+    #[non_exhaustive]
+    StartFailed {
+        /// The supervisor.
+        supervisor: Who,
+        /// The child's id in its spec.
+        child: Arc<str>,
+        /// Which life of the child this would have been.
+        incarnation: u64,
+        /// Why.
+        reason: ExitReason,
+    },
+    /// A child did not stop in its time, and is killed. (`WARN`)
+    #[non_exhaustive]
+    StopOverdue {
+        /// The supervisor.
+        supervisor: Who,
+        /// The child's id in its spec.
+        child: Arc<str>,
+        /// Which life of the child this is.
+        incarnation: u64,
+    },
+    /// One restart too many: a supervisor stops its children and ends. (`ERROR`)
+    #[non_exhaustive]
+    GaveUp {
+        /// The supervisor.
+        supervisor: Who,
+        /// The child that should have been started again.
+        child: Arc<str>,
+    },
+    /// A worker has been held for long by one activation, so that the stacks suspended there wait. (`WARN`)
+    #[non_exhaustive]
+    Stuck {
+        /// Who holds the worker.
+        who: Who,
+        /// The worker's number.
+        worker: usize,
+        /// For how long so far.
+        held: Duration,
+    },
+    /// A stack overflowed. (`ERROR`)
+    #[non_exhaustive]
+    Overflow {
+        /// Whose stack.
+        who: Who,
+        /// The worker's number.
+        worker: usize,
+        /// How large the stack is, in bytes.
+        stack_size: usize,
+        /// Whether the stack could not be unwound: it and what it held are leaked.
+        abandoned: bool,
+    },
+    /// An actor ended with messages that it never handled. (`DEBUG`)
+    #[non_exhaustive]
+    DeadLetters {
+        /// Whose messages.
+        who: Who,
+        /// How many.
+        count: u64,
+    },
+    /// This subscription was too slow. (`DEBUG`)
+    #[non_exhaustive]
+    Lagged {
+        /// How many events it did not get here.
+        missed: u64,
+    },
+}
+
+impl Event {
+    /// How severe it is: the level at which `tracing` is told.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Spawned { .. } => Level::TRACE,
+            Self::Exited { reason, .. } => Self::exit_level(reason),
+            Self::DeadLetters { .. } | Self::Lagged { .. } => Level::DEBUG,
+            Self::Restarted { .. }
+            | Self::StartFailed { .. }
+            | Self::StopOverdue { .. }
+            | Self::Stuck { .. } => Level::WARN,
+            Self::GaveUp { .. } | Self::Overflow { .. } => Level::ERROR,
+        }
+    }
+
+    /// The level of an exit with this reason.
+    #[must_use]
+    pub fn exit_level(reason: &ExitReason) -> Level {
+        if reason.is_clean() {
+            Level::DEBUG
+        } else {
+            Level::WARN
+        }
+    }
+}
+
+/// Hands events out. One for each system.
+pub(crate) struct Events {
+    /// The length of `subscriptions`, to be read without the lock. Relaxed: it publishes nothing, and an event that
+    /// races with a subscription may miss it.
+    count: AtomicUsize,
+    subscriptions: Mutex<Vec<Subscription>>,
+}
+
+struct Subscription {
+    events: Sender<Event>,
+    capacity: usize,
+    /// How many events were dropped since the last one delivered.
+    missed: u64,
+}
+
+impl Events {
+    /// How many events wait in a subscription, unless it says otherwise.
+    pub(crate) const DEFAULT_CAPACITY: usize = 1024;
+
+    pub(crate) const fn new() -> Self {
+        Self {
+            count: AtomicUsize::new(0),
+            subscriptions: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// The events from now on. Dropping the receiver (and its clones) ends the subscription.
+    pub(crate) fn subscribe(&self) -> Receiver<Event> {
+        self.subscribe_with(Self::DEFAULT_CAPACITY)
+    }
+
+    /// As [`subscribe`](Self::subscribe), for `capacity` events waiting at most, and at least two: a count of what was
+    /// missed and an event.
+    pub(crate) fn subscribe_with(&self, capacity: usize) -> Receiver<Event> {
+        let (events, receiver) = unbounded();
+        let mut subscriptions = self.lock();
+        subscriptions.push(Subscription {
+            events,
+            capacity: capacity.max(2),
+            missed: 0,
+        });
+        self.count.store(subscriptions.len(), Ordering::Relaxed);
+        receiver
+    }
+
+    /// Whether anybody may want an event of this level.
+    #[inline]
+    pub(crate) fn wants(&self, level: Level) -> bool {
+        self.count.load(Ordering::Relaxed) != 0 || level <= LevelFilter::current()
+    }
+
+    /// Hands out the event that `make` builds, if anybody may want one of this `level`, which is its
+    /// [`level`](Event::level).
+    #[inline]
+    pub(crate) fn emit(&self, level: Level, make: impl FnOnce() -> Event) {
+        if self.wants(level) {
+            self.emit_cold(level, make);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn emit_cold(&self, level: Level, make: impl FnOnce() -> Event) {
+        let event = make();
+        debug_assert_eq!(event.level(), level, "{event:?}");
+        trace::emit(&event);
+        self.publish(&event);
+    }
+
+    fn publish(&self, event: &Event) {
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let mut reported = 0;
+        let mut subscriptions = self.lock();
+        subscriptions.retain_mut(|subscription| subscription.offer(event, &mut reported));
+        self.count.store(subscriptions.len(), Ordering::Relaxed);
+        drop(subscriptions);
+        if reported > 0 {
+            trace::emit(&Event::Lagged { missed: reported });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Subscription>> {
+        // A panic under the lock (out of memory, at most) leaves nothing half done.
+        self.subscriptions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Subscription {
+    /// Delivers `event` or counts it as missed. A count that is delivered is added to `reported`. False when nobody
+    /// listens any more.
+    fn offer(&mut self, event: &Event, reported: &mut u64) -> bool {
+        // Only we send, under the hub's lock: room that is there stays there. The last receiver empties the channel when
+        // it goes, so a full one is one that somebody may still read.
+        let room = self.capacity.saturating_sub(self.events.len());
+        let wanted = if self.missed > 0 { 2 } else { 1 };
+        if room < wanted {
+            self.missed += 1;
+            return true;
+        }
+        if self.missed > 0 {
+            let missed = std::mem::take(&mut self.missed);
+            if self.events.send(Event::Lagged { missed }).is_err() {
+                return false;
+            }
+            *reported += missed;
+        }
+        self.events.send(event.clone()).is_ok()
+    }
+}
+
+impl Drop for Events {
+    /// What was missed last has no event behind it that would bring the count, so it comes now: one more than the
+    /// capacity, if need be.
+    fn drop(&mut self) {
+        for Subscription { events, missed, .. } in self.lock().drain(..) {
+            if missed > 0 {
+                // Nobody there is nobody to tell.
+                let _ = events.send(Event::Lagged { missed });
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events")
+            .field("subscriptions", &self.count.load(Ordering::Relaxed))
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

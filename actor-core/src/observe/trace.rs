@@ -1,0 +1,90 @@
+//! Events as `tracing` events. Targets, levels and field names are part of the interface: filters and dashboards are
+//! written against them.
+
+use tracing::{Level, event};
+
+use super::{Event, Who};
+
+/// Tells `tracing`. Never inlined: the macros take a lot of stack.
+#[inline(never)]
+pub(super) fn emit(about: &Event) {
+    match about {
+        Event::Spawned { who } => {
+            let Who { id, label, name } = who;
+            event!(target: "actor_core::lifecycle", Level::TRACE, id, label, name = name.as_deref(), "spawned");
+        }
+        Event::Exited {
+            who: Who { id, label, name },
+            reason,
+        } => {
+            let name = name.as_deref();
+            if Event::exit_level(reason) == Level::DEBUG {
+                event!(target: "actor_core::lifecycle", Level::DEBUG, id, label, name, %reason, "exited");
+            } else {
+                event!(target: "actor_core::lifecycle", Level::WARN, id, label, name, %reason, "exited");
+            }
+        }
+        Event::Restarted {
+            supervisor,
+            child,
+            incarnation,
+        } => event!(
+            target: "actor_core::supervision", Level::WARN,
+            supervisor = supervisor.id, child = &**child, incarnation, "restarted"
+        ),
+        Event::StartFailed {
+            supervisor,
+            child,
+            incarnation,
+            reason,
+        } => event!(
+            target: "actor_core::supervision", Level::WARN,
+            supervisor = supervisor.id, child = &**child, incarnation, %reason, "start failed"
+        ),
+        Event::StopOverdue {
+            supervisor,
+            child,
+            incarnation,
+        } => event!(
+            target: "actor_core::supervision", Level::WARN,
+            supervisor = supervisor.id, child = &**child, incarnation, "stop overdue, killing"
+        ),
+        Event::GaveUp { supervisor, child } => event!(
+            target: "actor_core::supervision", Level::ERROR,
+            supervisor = supervisor.id, child = &**child, "gave up: too many restarts"
+        ),
+        Event::Stuck {
+            who: Who { id, label, name },
+            worker,
+            held,
+        } => {
+            let (name, held_ms) = (
+                name.as_deref(),
+                u64::try_from(held.as_millis()).unwrap_or(u64::MAX),
+            );
+            event!(target: "actor_core::scheduler", Level::WARN, id, label, name, worker, held_ms, "worker held");
+        }
+        Event::Overflow {
+            who: Who { id, label, name },
+            worker,
+            stack_size,
+            abandoned,
+        } => {
+            let name = name.as_deref();
+            event!(
+                target: "actor_core::scheduler", Level::ERROR,
+                id, label, name, worker, stack_size, abandoned, "stack overflow"
+            );
+        }
+        Event::DeadLetters {
+            who: Who { id, label, name },
+            count,
+        } => {
+            let name = name.as_deref();
+            event!(target: "actor_core::mailbox", Level::DEBUG, id, label, name, count, "dead letters");
+        }
+        Event::Lagged { missed } => {
+            event!(target: "actor_core::events", Level::DEBUG, missed, "a subscription missed events");
+        }
+    }
+}

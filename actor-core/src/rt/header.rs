@@ -1,0 +1,303 @@
+//! What the scheduler sees of a thing it can run.
+//!
+//! An actor's cell and a microthread's task both begin with a [`Header`]. The run queues hold one word an entry, a
+//! [`Runnable`]: a pointer to a header together with one reference to it. Everything the scheduler must know beyond
+//! that is behind the header's [`VTable`], one static a type.
+//!
+//! ```text
+//!   Runnable ──► ┌────────────┐
+//!                │ vtable     │ ──► run, release, who
+//!                │ flags      │     KILLED and the wanted stack size
+//!                │ refs       │     addresses + handles + queue entries
+//!                │ parker     │     the stack it is blocked on (or was last)
+//!                │ id         │
+//!                ├────────────┤
+//!                │ the rest   │     actor cell or task, by type
+//!                └────────────┘
+//! ```
+//!
+//! # Reference counting
+//! `refs` counts everything that may still reach the object: a `Runnable`, an address, a join handle, the running
+//! activation. The last one calls `release`, which frees the memory. The count is only ever raised by somebody who
+//! already holds a reference, so the usual relaxed increment and release decrement suffice.
+
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+
+use crate::observe::Who;
+use crate::sys::atomic::{AtomicU32, Ordering, fence};
+
+use super::park::Parker;
+use super::token::Place;
+
+/// The operations of one type of schedulable object.
+pub(crate) struct VTable {
+    /// Runs it: one activation of an actor, or a microthread from start to end. Called on a pooled stack. Must not
+    /// unwind.
+    pub(crate) run: unsafe fn(Runnable) -> After,
+    /// Called when the stack it ran on was abandoned in the middle of `run`, which will never return. The frames there
+    /// keep their reference.
+    pub(crate) overflowed: unsafe fn(NonNull<Header>, &'static Parker),
+    /// Called for a queue entry that will never run because the runtime ends. Takes the entry's reference.
+    pub(crate) discard: unsafe fn(NonNull<Header>),
+    /// Frees the object; called once, when the last reference is gone.
+    pub(crate) release: unsafe fn(NonNull<Header>),
+    /// Its name for people, valid while a reference is held.
+    pub(crate) who: unsafe fn(NonNull<Header>) -> Who,
+    /// The static name of its type, readable at any time, also in a signal handler.
+    pub(crate) type_name: fn() -> &'static str,
+}
+
+/// What is to become of a runnable that has run.
+#[must_use]
+pub(crate) enum After {
+    /// It has ended; its reference is given up.
+    Done(Runnable),
+    /// It wants to run again, after the others.
+    Again(Runnable),
+    /// It has become idle and has passed its reference on already: it may be running elsewhere, or be gone. It has
+    /// called `Worker::stops` before.
+    Idle,
+}
+
+/// Set once: the thing shall end at its next suspension point.
+pub(crate) const KILLED: u32 = 1;
+/// It has a claim on the stack budget (see `rt::core`), given back when it ends.
+pub(crate) const HOLDS_STACK: u32 = 1 << 1;
+const STACK_SHIFT: u32 = 16;
+
+/// The first field of every schedulable object.
+#[repr(C)]
+pub(crate) struct Header {
+    vtable: &'static VTable,
+    flags: AtomicU32,
+    refs: AtomicU32,
+    parker: Place<Parker>,
+    id: u64,
+}
+
+impl Header {
+    /// A header with one reference. `stack_size` in bytes, 0 for the runtime's default; it is kept in units of 4 KiB,
+    /// rounded up, at most 256 MiB.
+    pub(crate) fn new(vtable: &'static VTable, id: u64, stack_size: usize) -> Self {
+        let pages = stack_size.div_ceil(4096).min(0xffff) as u32;
+        Header {
+            vtable,
+            flags: AtomicU32::new(pages << STACK_SHIFT),
+            refs: AtomicU32::new(1),
+            parker: Place::nowhere(),
+            id,
+        }
+    }
+
+    /// Writes every field but the count, one by one: a walk over type-stable memory may be reading that.
+    ///
+    /// # Safety
+    /// `at` points to a slot whose count reads 0 and which nobody else uses.
+    pub(crate) unsafe fn init(
+        at: NonNull<Header>,
+        vtable: &'static VTable,
+        id: u64,
+        stack_size: usize,
+    ) {
+        let pages = stack_size.div_ceil(4096).min(0xffff) as u32;
+        let p = at.as_ptr();
+        // SAFETY: the caller's.
+        unsafe {
+            (&raw mut (*p).vtable).write(vtable);
+            (&raw mut (*p).flags).write(AtomicU32::new(pages << STACK_SHIFT));
+            (&raw mut (*p).parker).write(Place::nowhere());
+            (&raw mut (*p).id).write(id);
+        }
+    }
+
+    /// Makes the object whose fields have been written reachable, with `refs` references.
+    ///
+    /// # Safety
+    /// After [`init`](Self::init), once.
+    pub(crate) unsafe fn publish(at: NonNull<Header>, refs: u32) {
+        // SAFETY: the caller's; the count is accessed atomically.
+        unsafe { &(*at.as_ptr()).refs }.store(refs, Ordering::Release);
+    }
+
+    /// Sets the count of a slot that has never been used to 0.
+    ///
+    /// # Safety
+    /// `at` points to writable memory that nobody else knows.
+    pub(crate) unsafe fn init_free(at: NonNull<Header>) {
+        // SAFETY: the caller's.
+        unsafe { (&raw mut (*at.as_ptr()).refs).write(AtomicU32::new(0)) }
+    }
+
+    /// The word that a free slot may be linked through.
+    pub(crate) fn link_word(at: NonNull<Header>) -> NonNull<*mut ()> {
+        const _: () = assert!(std::mem::offset_of!(Header, vtable) == 0);
+        at.cast()
+    }
+
+    /// Takes a reference to the object in a slot, if there is one alive. For walkers of type-stable memory.
+    ///
+    /// # Safety
+    /// `at` is a slot whose count has been initialised.
+    pub(crate) unsafe fn try_acquire(at: NonNull<Header>) -> bool {
+        // SAFETY: the caller's; only the count, an atomic, is touched.
+        let refs = unsafe { &(*at.as_ptr()).refs };
+        let mut n = refs.load(Ordering::Relaxed);
+        while n != 0 {
+            match refs.compare_exchange_weak(n, n + 1, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => n = now,
+            }
+        }
+        false
+    }
+
+    pub(crate) fn vtable(&self) -> &'static VTable {
+        self.vtable
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The stack size asked for in bytes; 0 means the runtime's default.
+    pub(crate) fn stack_size(&self) -> usize {
+        (self.flags.load(Ordering::Relaxed) >> STACK_SHIFT) as usize * 4096
+    }
+
+    pub(crate) fn has(&self, flag: u32) -> bool {
+        self.flags.load(Ordering::Acquire) & flag != 0
+    }
+
+    pub(crate) fn set(&self, flag: u32) -> bool {
+        self.flags.fetch_or(flag, Ordering::SeqCst) & flag != 0
+    }
+
+    pub(crate) fn clear(&self, flag: u32) -> bool {
+        self.flags.fetch_and(!flag, Ordering::SeqCst) & flag != 0
+    }
+
+    pub(crate) fn is_killed(&self) -> bool {
+        self.has(KILLED)
+    }
+
+    /// Marks it killed and wakes the stack it is blocked on, if any. The wake-up cannot be missed: see
+    /// `rt::token`, "Kill".
+    pub(crate) fn kill(&self) {
+        self.set(KILLED); // k1
+        // Parkers are never freed (see `rt::park`), so one it has left is at worst woken without cause.
+        if let Some(parker) = self.parker.find() {
+            parker.unpark();
+        }
+    }
+
+    /// Notes the stack it is about to block on, for [`kill`](Self::kill). KILLED is to be read after that.
+    #[inline]
+    pub(crate) fn set_parker(&self, parker: &'static Parker) {
+        if !self.parker.is(parker) {
+            self.parker.note(parker);
+        }
+    }
+
+    /// The stack it is blocked on, or was last.
+    pub(crate) fn parker(&self) -> Option<&'static Parker> {
+        self.parker.last()
+    }
+
+    pub(crate) fn add_ref(&self) {
+        let old = self.refs.fetch_add(1, Ordering::Relaxed);
+        if old > u32::MAX / 2 {
+            // Leaked references in a loop: nothing sound is left to do.
+            std::process::abort();
+        }
+    }
+
+    /// Gives up one reference, freeing the object if it was the last.
+    ///
+    /// # Safety
+    /// The caller owns one reference to `this` and does not use it afterwards.
+    pub(crate) unsafe fn drop_ref(this: NonNull<Header>) {
+        // SAFETY: the caller's reference keeps the object alive up to the decrement.
+        let header = unsafe { this.as_ref() };
+        let vtable = header.vtable;
+        if header.refs.fetch_sub(1, Ordering::Release) == 1 {
+            fence(Ordering::Acquire);
+            // SAFETY: the count has reached zero: nobody else can reach the object.
+            unsafe { (vtable.release)(this) }
+        }
+    }
+
+    /// Its name for people.
+    pub(crate) fn who(&self) -> Who {
+        // SAFETY: `&self` shows that the object is alive.
+        unsafe { (self.vtable.who)(NonNull::from(self)) }
+    }
+}
+
+impl fmt::Debug for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Header")
+            .field("type", &(self.vtable.type_name)())
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One entry of a run queue: a schedulable object and one reference to it.
+#[repr(transparent)]
+pub(crate) struct Runnable(NonNull<Header>);
+
+// SAFETY: what may be queued is by construction fit to run on any worker: actors are `Send`, and unstarted
+// microthreads hold a `Send` closure.
+unsafe impl Send for Runnable {}
+
+impl Runnable {
+    /// # Safety
+    /// The caller hands over one reference to `header`, whose object is fit to run on any thread.
+    pub(crate) unsafe fn from_raw(header: NonNull<Header>) -> Self {
+        Runnable(header)
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        // SAFETY: the entry holds a reference.
+        unsafe { self.0.as_ref() }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *const Header {
+        self.0.as_ptr()
+    }
+
+    /// Runs it. Only on a pooled stack.
+    #[inline]
+    pub(crate) fn run(self) -> After {
+        // SAFETY: called once for each queue entry, on a pooled stack.
+        unsafe { (self.header().vtable.run)(self) }
+    }
+
+    /// Gives up its reference.
+    pub(crate) fn finish(self) {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: the entry's reference is given up here, once.
+        unsafe { Header::drop_ref(this.0) }
+    }
+
+    /// Forgets the entry; its reference lives on elsewhere.
+    pub(crate) fn into_raw(self) -> NonNull<Header> {
+        ManuallyDrop::new(self).0
+    }
+}
+
+impl Drop for Runnable {
+    /// An entry dropped unrun is discarded: its owner learns that it will not run.
+    fn drop(&mut self) {
+        // SAFETY: the entry's reference goes over to `discard`.
+        unsafe { (self.header().vtable.discard)(self.0) }
+    }
+}
+
+impl fmt::Debug for Runnable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.header().fmt(f)
+    }
+}

@@ -1,0 +1,31 @@
+//! The microthread runtime: tasks, run queues, workers, monitor, timers, descriptors, offload.
+//!
+//! Read in this order: [`header`] (what can be scheduled), [`park`] (how things wait), [`worker`] (how they run),
+//! [`monitor`] (what happens when code does not let go), then the rest as needed.
+//!
+//! Invariants of this layer: a started stack is only ever resumed by its worker; nothing here knows of actors; every
+//! choice goes through `sys::seam`.
+
+pub(crate) mod block_on;
+pub(crate) mod core;
+pub(crate) mod error;
+pub(crate) mod header;
+pub(crate) mod hook;
+mod inbox;
+pub(crate) mod io;
+mod join;
+#[cfg(all(test, loom))]
+mod models;
+mod monitor;
+pub(crate) mod offload;
+pub(crate) mod park;
+mod queue;
+pub(crate) mod runner;
+pub(crate) mod runtime;
+mod sleep;
+pub(crate) mod task;
+mod timer;
+mod token;
+#[cfg(feature = "tokio")]
+pub(crate) mod tokio_lend;
+pub(crate) mod worker;

@@ -1,0 +1,487 @@
+//! Parking: how anything waits, and how it is woken.
+//!
+//! A [`Parker`] is a one-permit token, as in `std::thread::park`. Every pooled stack has one, and so has every OS
+//! thread that ever blocks. [`current`] names the one of the code that asks; [`Parker::park_until`] takes the permit
+//! or waits for it; [`Parker::unpark`] grants it, from any thread. Every wait in the library is the same loop: make
+//! yourself known to whoever will wake you, check the condition, park, check again.
+//!
+//! # Terms
+//! - *permit*: at most one is stored; `unpark` grants it, `park` consumes it.
+//! - *home*: the worker whose stack it is; only that worker ever resumes the stack.
+//! - *spurious wake-up*: `park` may return without cause, so each caller loops on its own condition.
+//!
+//! The token's states and transitions are in [`super::token`]. Whoever turns PARKED into NOTIFIED, and nobody else, hands
+//! the stack to its home's ready list. So a stack is in at most one list, once.
+//!
+//! # Why no wake-up is lost
+//! 1. The parking side turns EMPTY into PARKED by a compare-exchange *before* it leaves its stack. An `unpark` before
+//!    that makes the exchange fail, and `park` returns at once.
+//! 2. An `unpark` after it finds PARKED and puts the parker into its home's inbox or ready list. Only the home worker
+//!    reads those, and it does so only between resumptions; so although the stack may not have been left yet, it will
+//!    have been when its worker looks. This is what pinning buys: no handshake between the leaving side and the waker.
+//! 3. The permit is consumed by an exchange: an `unpark` at the same moment is not wiped out.
+//!
+//! # Lifetime
+//! Parkers live in memory that is never given back, only recycled: as many as there were stacks and blocking threads
+//! at the same time, 128 bytes each. A waker may therefore keep a plain `&'static Parker` with no reference count; a
+//! late `unpark` hits whoever has the parker now, which is a spurious wake-up. An OS thread waits on the token's own
+//! address (a futex), so its waker needs no handle either. For a stack the waker needs the home's inbox: it may read
+//! the `home` field exactly while it holds the PARKED→NOTIFIED transition and has not pushed yet, because the stack
+//! cannot run, end or be recycled until then; it takes its own reference on the home before it pushes.
+//!
+//! # Kill
+//! [`Header::kill`] sets KILLED and unparks the parker noted in the header; before a task parks at a parker for the first
+//! time it notes it and then reads KILLED. Why one of the two sees the other is said in [`super::token`]. KILLED is raised
+//! as an unwinding with our own payload at the suspension point, and again at each later one, after letting others run.
+//!
+//! # Code that is on no stack of ours
+//! Inside a user's own generator, in a destructor that runs while a panic unwinds, or on an ordinary OS thread,
+//! `current` gives the *thread's* parker, and parking blocks the thread. The monitor sees a worker that makes no
+//! progress, names what runs there, and lends its ready work to other workers.
+
+use std::cell::{Cell, UnsafeCell};
+use std::panic;
+use std::ptr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::stack::{self, Stack};
+use crate::sys::atomic::{AtomicPtr, AtomicU32};
+
+use super::header::{HOLDS_STACK, Header, KILLED};
+use super::inbox::Linked;
+use super::token::{PARKED_THREAD, Token, Unparked};
+use super::worker::{Shared, Worker};
+
+/// The payload of a kill. Never seen by a panic hook; code that catches it and goes on is killed again.
+#[derive(Debug)]
+pub(crate) struct Killed;
+
+/// One waiting place. See the [module](self).
+#[repr(align(64))]
+pub(crate) struct Parker {
+    token: Token,
+    link: AtomicPtr<Parker>,
+    home: UnsafeCell<Option<Arc<Shared>>>,
+    local: Local,
+}
+
+/// The part that only the home worker's thread touches.
+pub(crate) struct Local {
+    /// The suspended stack, while it is suspended.
+    pub(crate) stack: Cell<Option<Stack>>,
+    /// What runs on the stack, while something does.
+    pub(crate) task: Cell<*const Header>,
+    /// The stack's size in bytes.
+    pub(crate) size: Cell<usize>,
+    /// Where the home keeps it in its list of stacks.
+    pub(crate) index: Cell<usize>,
+    /// The timer of the wait under way has fired.
+    timed_out: Cell<bool>,
+    /// KILLED has been raised on the present task at least once.
+    kill_raised: Cell<bool>,
+    /// The reply slot of the message being handled on this stack, reachable when the stack is lost.
+    pub(crate) reply: Cell<*mut ()>,
+    /// Depth of sections in which a block is a panic.
+    no_suspend: Cell<u32>,
+}
+
+// SAFETY: `token` and `link` are atomics. `home` is written while nobody can hold a PARKED→NOTIFIED transition (before
+// the parker's stack first runs, after it ended) and read only by who holds it. `local` is touched by the home's thread
+// alone; a stack never leaves its home.
+unsafe impl Sync for Parker {}
+// SAFETY: recycled parkers change hands under the free list's lock, with `stack`, `task` and `home` empty.
+unsafe impl Send for Parker {}
+
+impl Linked for Parker {
+    fn link(&self) -> &AtomicPtr<Self> {
+        &self.link
+    }
+}
+
+impl std::fmt::Debug for Parker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parker")
+            .field("token", &self.token)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The parkers nobody uses now.
+static FREE: Mutex<Vec<&'static Parker>> = Mutex::new(Vec::new());
+
+thread_local! {
+    static THREAD: Cell<Option<&'static Parker>> = const { Cell::new(None) };
+    static OWNER: ThreadOwner = const { ThreadOwner };
+}
+
+/// Gives the thread's parker back when the thread ends.
+struct ThreadOwner;
+
+impl Drop for ThreadOwner {
+    fn drop(&mut self) {
+        if let Some(parker) = THREAD.take() {
+            free_list().push(parker);
+        }
+    }
+}
+
+fn free_list() -> std::sync::MutexGuard<'static, Vec<&'static Parker>> {
+    FREE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn allocate() -> &'static Parker {
+    let mut free = free_list();
+    if free.is_empty() {
+        let chunk: Vec<Parker> = (0..64).map(|_| Parker::new()).collect();
+        free.extend(chunk.leak().iter());
+    }
+    free.pop().expect("the list was just filled")
+}
+
+/// The parker of the code that calls: its stack's, or its thread's where it is on no stack of ours or unwinds.
+#[inline]
+pub(crate) fn current() -> &'static Parker {
+    match on_stack() {
+        Some(parker) if !std::thread::panicking() => parker,
+        _ => thread_parker(),
+    }
+}
+
+/// The parker of the pooled stack this code runs on, if it does.
+#[inline]
+pub(crate) fn on_stack() -> Option<&'static Parker> {
+    // SAFETY: null, or what rt attaches to its stacks: their parkers, which are never freed.
+    unsafe { stack::current_data().cast::<Parker>().as_ref() }
+}
+
+#[cold]
+fn make_thread_parker() -> &'static Parker {
+    let parker = allocate();
+    THREAD.set(Some(parker));
+    // Registers the destructor; on a thread that is past its destructors the parker is not recycled.
+    let _ = OWNER.try_with(|_| ());
+    parker
+}
+
+fn thread_parker() -> &'static Parker {
+    THREAD.get().unwrap_or_else(make_thread_parker)
+}
+
+/// Parks the calling code until its parker is unparked; may return without cause. Unwinds if the task is killed.
+pub(crate) fn park() {
+    park_until(None);
+}
+
+/// As [`park`], but no longer than to `deadline`. `false`: the deadline has passed.
+pub(crate) fn park_until(deadline: Option<Instant>) -> bool {
+    match on_stack() {
+        Some(parker) if !std::thread::panicking() => {
+            check_stack();
+            parker.park_stack(deadline, true)
+        }
+        _ => thread_parker().park_thread(deadline),
+    }
+}
+
+/// As [`park_until`], but a kill does not end the wait: for waits whose end others rely on (`blocking`, `scope`).
+pub(crate) fn park_unkillable(deadline: Option<Instant>) -> bool {
+    match on_stack() {
+        Some(parker) if !std::thread::panicking() => parker.park_stack(deadline, false),
+        _ => thread_parker().park_thread(deadline),
+    }
+}
+
+/// Lets everything else that is ready run once, then goes on. On a thread that is no worker's, yields the thread.
+pub(crate) fn yield_now() {
+    match on_stack() {
+        Some(parker) if !std::thread::panicking() => {
+            check_stack();
+            parker.check_kill();
+            parker.yield_stack();
+            parker.check_kill();
+        }
+        _ => std::thread::yield_now(),
+    }
+}
+
+/// Raises an overflow if little is left of the calling stack: for entries into the runtime, which needs some stack itself,
+/// and here can still unwind. Not while a panic unwinds.
+#[inline]
+pub(crate) fn check_stack() {
+    if stack::check_headroom().is_err() && !std::thread::panicking() {
+        stack::raise_overflow();
+    }
+}
+
+/// Raises what is due on the calling task: an overflow; a kill, also that of a runtime that is ending, whose worker cannot
+/// kill what never comes back to it.
+pub(crate) fn checkpoint() {
+    if let Some(parker) = on_stack()
+        && !std::thread::panicking()
+    {
+        check_stack();
+        if let Some(task) = parker.task()
+            && !task.is_killed()
+            && Worker::here(|worker| worker.core().is_stopping())
+        {
+            task.set(KILLED);
+        }
+        parker.check_kill();
+    }
+}
+
+/// Whether a wait here would suspend a stack, and not block the thread or panic.
+pub(crate) fn may_suspend() -> bool {
+    on_stack().is_some_and(|parker| parker.local.no_suspend.get() == 0) && !std::thread::panicking()
+}
+
+/// Runs `f`; a call in it that would suspend the stack panics instead.
+pub(crate) fn no_suspend<R>(f: impl FnOnce() -> R) -> R {
+    struct Leave(&'static Parker);
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            let depth = &self.0.local.no_suspend;
+            depth.set(depth.get() - 1);
+        }
+    }
+    let _leave = on_stack().map(|parker| {
+        let depth = &parker.local.no_suspend;
+        depth.set(depth.get() + 1);
+        Leave(parker)
+    });
+    f()
+}
+
+/// # Panics
+/// Inside [`no_suspend`]: for calls that must not get as far as to the wait that would panic.
+pub(crate) fn refuse_in_no_suspend() {
+    if let Some(parker) = on_stack() {
+        parker.refuse_in_no_suspend();
+    }
+}
+
+impl Parker {
+    fn new() -> Self {
+        Parker {
+            token: Token::new(),
+            link: AtomicPtr::new(ptr::null_mut()),
+            home: UnsafeCell::new(None),
+            local: Local {
+                stack: Cell::new(None),
+                task: Cell::new(ptr::null()),
+                size: Cell::new(0),
+                index: Cell::new(0),
+                timed_out: Cell::new(false),
+                kill_raised: Cell::new(false),
+                reply: Cell::new(ptr::null_mut()),
+                no_suspend: Cell::new(0),
+            },
+        }
+    }
+
+    /// A parker for a new stack of the worker `home`. On the worker's thread.
+    pub(crate) fn for_stack(home: &Arc<Shared>) -> &'static Parker {
+        let parker = allocate();
+        // SAFETY: it came off the free list, so its token was not PARKED and cannot become so before its stack runs.
+        unsafe { *parker.home.get() = Some(home.clone()) };
+        parker.token.reset();
+        parker
+    }
+
+    /// Gives the parker of a stack that has ended back. On the worker's thread.
+    pub(crate) fn recycle(&'static self) {
+        self.local.task.set(ptr::null());
+        self.local.no_suspend.set(0);
+        // SAFETY: its stack has ended: the token is not PARKED, so nobody may read `home`.
+        drop(unsafe { (*self.home.get()).take() });
+        free_list().push(self);
+    }
+
+    /// The part for the home worker's thread.
+    pub(crate) fn local(&self) -> &Local {
+        &self.local
+    }
+
+    /// A task begins on this stack.
+    #[inline]
+    pub(crate) fn begin(&self, task: *const Header) {
+        self.local.task.set(task);
+        self.local.kill_raised.set(false);
+    }
+
+    /// Grants the permit and, if somebody is parked here, sees to it that it runs.
+    #[inline]
+    pub(crate) fn unpark(&'static self) {
+        match self.token.unpark() {
+            Unparked::Nobody => {}
+            Unparked::Stack => self.send_home(),
+            Unparked::Thread => self.wake_thread(),
+        }
+    }
+
+    #[inline]
+    fn send_home(&'static self) {
+        // SAFETY: this call made the transition PARKED→NOTIFIED and has not pushed yet, so the stack is suspended and
+        // stays so, and `home` is not written.
+        let home = unsafe { (*self.home.get()).as_ref() };
+        let home = home.expect("a parked stack has a home");
+        Worker::with(|worker| match worker {
+            Some(worker) if worker.is(home) => worker.ready(self),
+            // Its own reference: once pushed, the stack may run, end, and its runtime with it.
+            _ => Arc::clone(home).wake(self),
+        });
+    }
+
+    /// Sees to it that the task has a claim on the stack it is about to keep. `false`: the limit is reached.
+    #[inline]
+    fn claim_stack(&self) -> bool {
+        match self.task() {
+            Some(task) if !task.has(HOLDS_STACK) => {
+                let got = Worker::here(|worker| worker.core().budget.try_acquire());
+                if got {
+                    task.set(HOLDS_STACK);
+                }
+                got
+            }
+            _ => true,
+        }
+    }
+
+    /// # Panics
+    /// Inside `no_suspend`.
+    fn park_stack(&'static self, deadline: Option<Instant>, killable: bool) -> bool {
+        self.refuse_in_no_suspend();
+        if let Some(task) = self.task() {
+            task.set_parker(self); // (kill: K1, K2)
+        }
+        if killable {
+            self.check_kill(); // (kill: K3)
+        }
+        let in_time = if self.claim_stack() {
+            self.suspend(deadline)
+        } else {
+            // A wait that cannot report the limit: block the thread; the monitor moves its other work.
+            self.park_thread(deadline)
+        };
+        if killable {
+            self.check_kill();
+        }
+        in_time
+    }
+
+    /// Waits for the permit off the stack, for at most up to `deadline`.
+    #[inline]
+    fn suspend(&'static self, deadline: Option<Instant>) -> bool {
+        if !self.token.park() {
+            return true;
+        }
+        self.local.timed_out.set(false);
+        Worker::here(|worker| worker.suspend_parked(self, deadline));
+        self.token.resume();
+        !self.local.timed_out.get()
+    }
+
+    /// The home's timer for the wait under way has fired.
+    pub(crate) fn time_out(&'static self) {
+        self.local.timed_out.set(true);
+        self.unpark();
+    }
+
+    fn yield_stack(&'static self) {
+        self.refuse_in_no_suspend();
+        if self.claim_stack() {
+            Worker::here(|worker| worker.suspend_yielded());
+        }
+    }
+
+    fn refuse_in_no_suspend(&self) {
+        if self.local.no_suspend.get() > 0 {
+            panic!("a blocking call inside `no_suspend`");
+        }
+    }
+
+    fn task(&self) -> Option<&Header> {
+        // SAFETY: while a task runs on this stack, its frames hold a reference to it; the pointer is null otherwise.
+        unsafe { self.local.task.get().as_ref() }
+    }
+
+    #[inline]
+    fn check_kill(&'static self) {
+        if self.task().is_some_and(Header::is_killed) {
+            self.raise_kill();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn raise_kill(&'static self) {
+        if self.local.kill_raised.replace(true) && self.local.no_suspend.get() == 0 {
+            // The body swallowed the last one. Others first, so that a loop that catches kills starves nobody.
+            Worker::here(|worker| worker.suspend_yielded());
+        }
+        panic::resume_unwind(Box::new(Killed));
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn park_thread(&self, deadline: Option<Instant>) -> bool {
+        if !self.token.park_thread() {
+            return true;
+        }
+        let mut in_time = true;
+        while self.token.is_thread_parked() {
+            let left = match deadline {
+                None => None,
+                Some(deadline) => match deadline.checked_duration_since(Instant::now()) {
+                    Some(left) if !left.is_zero() => Some(left),
+                    _ => {
+                        in_time = false;
+                        break;
+                    }
+                },
+            };
+            futex_wait(self.token.word(), PARKED_THREAD, left);
+        }
+        let permit = self.token.resume();
+        in_time || permit
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wake_thread(&self) {
+        futex_wake(self.token.word());
+    }
+}
+
+/// Sleeps while `word` is `expected`, for at most `timeout`; may return early.
+fn futex_wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
+    let spec = timeout.map(|t| libc::timespec {
+        tv_sec: t.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_nsec: t.subsec_nanos().into(),
+    });
+    let spec = spec.as_ref().map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: `word` is a live, aligned 32-bit word, `spec` null or a live timespec; the call writes to neither.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            ptr::from_ref(word),
+            libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
+            expected,
+            spec,
+        );
+    }
+}
+
+/// Wakes the thread that sleeps on `word`.
+fn futex_wake(word: &AtomicU32) {
+    // SAFETY: `word` is a live, aligned 32-bit word; the call only uses its address.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            ptr::from_ref(word),
+            libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
+            1,
+        );
+    }
+}

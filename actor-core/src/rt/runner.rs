@@ -1,0 +1,141 @@
+//! The runner loop: what a pooled stack does while nothing is suspended on it.
+//!
+//! Its frames and those below it lie at the bottom of every blocked stack, and a blocked stack is to fit into one page:
+//! everything that is not on the straight path is kept out of line.
+
+use std::cell::Cell;
+use std::ptr;
+
+use tracing::Level;
+
+use crate::observe::Event;
+use crate::stack;
+
+use super::header::{After, HOLDS_STACK, Header, Runnable};
+use super::park::{self, Parker};
+use super::worker::Worker;
+
+/// The function that gives a type's name, and an id.
+type NameAndId = (fn() -> &'static str, u64);
+
+thread_local! {
+    /// What runs on this thread, for the signal handler.
+    static RUNS: Cell<Option<NameAndId>> = const { Cell::new(None) };
+}
+
+/// The name and id of what runs on this thread. Async-signal-safe.
+pub(crate) fn what_runs() -> (&'static str, u64) {
+    RUNS.get().map_or(("", 0), |(name, id)| (name(), id))
+}
+
+/// Notes what runs on this thread, for [`what_runs`].
+pub(super) fn note(task: Option<&Header>) {
+    RUNS.set(task.map(|task| (task.vtable().type_name, task.id())));
+}
+
+/// The body of every pooled stack.
+pub(super) fn run() {
+    let me = park::on_stack().expect("a pooled stack has its parker");
+    loop {
+        while let Some(runnable) = Worker::here(Worker::next_for_runner) {
+            if Worker::here(|worker| worker.fits(me, &runnable)) {
+                run_one(me, runnable);
+            } else {
+                Worker::here(|worker| worker.hand_back_idle(Some(runnable)));
+                if stack::retiring() {
+                    break;
+                }
+            }
+        }
+        if !stack::retiring() {
+            Worker::here(|worker| worker.hand_back_idle(None));
+        }
+        if stack::retiring() {
+            Worker::here(|worker| worker.retire(me));
+            return;
+        }
+    }
+}
+
+#[inline]
+fn run_one(me: &'static Parker, runnable: Runnable) {
+    if Worker::here(|worker| worker.core().is_stopping()) {
+        drop(runnable); // discards it
+        return;
+    }
+    let task = runnable.as_ptr();
+    me.begin(task);
+    Worker::here(|worker| worker.starts(task));
+    match runnable.run() {
+        After::Idle => me.begin(ptr::null()),
+        After::Done(runnable) => {
+            Worker::here(Worker::stops);
+            me.begin(ptr::null());
+            runnable.finish();
+        }
+        After::Again(runnable) => {
+            Worker::here(Worker::stops);
+            me.begin(ptr::null());
+            Worker::here(|worker| worker.push(runnable));
+        }
+    }
+}
+
+/// Calls `drops`, which runs destructors of the user's for `task`, which will not run any more as the runtime ends. What
+/// they wait for is killed, and their worker waits for them.
+#[cold]
+pub(crate) fn discarding(task: &Header, drops: impl FnOnce()) {
+    /// Also when a destructor panics.
+    struct End(&'static Parker);
+    impl Drop for End {
+        fn drop(&mut self) {
+            self.0.begin(ptr::null());
+        }
+    }
+    // Not where something else runs, which only happens to be the one that discards.
+    let idle = park::on_stack().filter(|stack| stack.local().task.get().is_null());
+    let _end = idle.map(|stack| {
+        task.kill();
+        stack.begin(task);
+        End(stack)
+    });
+    drops();
+}
+
+/// Gives back the claim on the stack budget that `task` may hold.
+pub(crate) fn release_claim(task: &Header) {
+    if task.has(HOLDS_STACK) && task.clear(HOLDS_STACK) {
+        Worker::here(|worker| worker.core().budget.release());
+    }
+}
+
+/// The stack of `parker` ran into its guard page and has been abandoned with everything on it.
+#[cold]
+pub(super) fn overflowed(worker: &Worker, parker: &'static Parker) {
+    let task = parker.local().task.replace(ptr::null());
+    worker.stops();
+    // SAFETY: the abandoned frames hold a reference for ever.
+    let Some(task) = (unsafe { task.as_ref() }) else {
+        return;
+    };
+    report(worker, task, parker, true);
+    // SAFETY: `task` is alive, and nothing of it runs any more.
+    unsafe { (task.vtable().overflowed)(ptr::NonNull::from(task), parker) };
+}
+
+/// `task` ran out of stack and has been unwound. On its stack.
+#[cold]
+pub(crate) fn report_overflow(task: &Header) {
+    if let Some(parker) = park::on_stack() {
+        Worker::here(|worker| report(worker, task, parker, false));
+    }
+}
+
+fn report(worker: &Worker, task: &Header, parker: &Parker, abandoned: bool) {
+    worker.core().events.emit(Level::ERROR, || Event::Overflow {
+        who: task.who(),
+        worker: worker.shared().index,
+        stack_size: parker.local().size.get(),
+        abandoned,
+    });
+}

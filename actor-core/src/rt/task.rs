@@ -1,0 +1,398 @@
+//! Microthreads: spawn, join, kill.
+//!
+//! A microthread is a closure and a place for its result, in one allocation that begins with the scheduler's header.
+//! Until it starts it is a queue entry like any other and may be stolen; then it runs as a function call of whichever
+//! runner popped it, and owns that runner's stack for as long as it is blocked.
+//!
+//! # Result
+//! The end and the one handle meet in a word ([`super::join`]), which says whose the result is: the handle's, once the
+//! microthread has ended; the microthread's, if the handle has gone before. Whoever has it drops it.
+
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::{self, AssertUnwindSafe};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::Level;
+
+use crate::actor::ExitReason;
+use crate::observe::{Event, Who};
+use crate::stack;
+
+use super::core::Core;
+use super::error::{JoinError, SpawnError, panic_message};
+use super::header::{After, HOLDS_STACK, Header, Runnable, VTable};
+use super::join::{Finished, JoinWord};
+use super::park::{self, Killed, Parker};
+use super::runner;
+use super::worker::Worker;
+
+/// What a spawner may choose.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Options {
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) stack_size: usize,
+}
+
+#[repr(C)]
+struct Task<F, T> {
+    header: Header,
+    join: JoinWord<Parker>,
+    name: Option<Arc<str>>,
+    core: Arc<Core>,
+    stage: UnsafeCell<Stage<F, T>>,
+}
+
+enum Stage<F, T> {
+    Waiting(F),
+    Running,
+    Ended(Result<T, JoinError>),
+}
+
+impl<F, T> Task<F, T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    const VTABLE: VTable = VTable {
+        run: Self::run,
+        overflowed: Self::overflowed,
+        discard: Self::discard,
+        release: Self::release,
+        who: Self::who,
+        type_name: std::any::type_name::<F>,
+    };
+
+    /// The task behind a header.
+    ///
+    /// # Safety
+    /// `header` is the first field of a live `Task<F, T>`.
+    unsafe fn of<'a>(header: NonNull<Header>) -> &'a Self {
+        // SAFETY: `repr(C)` puts the header first; the caller vouches for the type and the lifetime.
+        unsafe { header.cast::<Self>().as_ref() }
+    }
+
+    unsafe fn run(runnable: Runnable) -> After {
+        let header = NonNull::from(runnable.header());
+        // SAFETY: this vtable is only ever put into a `Task<F, T>`, and `runnable` keeps it alive.
+        let task = unsafe { Self::of(header) };
+        // SAFETY: a task is queued once, so nobody else touches the stage before `join` has been finished.
+        let stage = unsafe { &mut *task.stage.get() };
+        let Stage::Waiting(body) = std::mem::replace(stage, Stage::Running) else {
+            unreachable!("a microthread is queued once");
+        };
+        let result = if task.header.is_killed() {
+            drop_quietly(body);
+            Err(JoinError::Killed)
+        } else {
+            panic::catch_unwind(AssertUnwindSafe(body)).map_err(reason)
+        };
+        if matches!(result, Err(JoinError::Overflowed)) {
+            runner::report_overflow(&task.header);
+        }
+        // Before the end shows: who has seen it may count on the room.
+        runner::release_claim(&task.header);
+        task.end(result);
+        // The destructor of a result nobody wants may have blocked.
+        runner::release_claim(&task.header);
+        After::Done(runnable)
+    }
+
+    /// Leaves the result and tells the joiner; drops the result if there will be none.
+    fn end(&self, result: Result<T, JoinError>) {
+        let level = match &result {
+            Ok(_) | Err(JoinError::Shutdown) => Level::DEBUG,
+            Err(_) => Level::WARN,
+        };
+        self.core.events.emit(level, || Event::Exited {
+            who: self.header.who(),
+            reason: result
+                .as_ref()
+                .err()
+                .map_or(ExitReason::Normal, exit_reason),
+        });
+        // SAFETY: nobody else touches the stage before `join` has been finished.
+        unsafe { *self.stage.get() = Stage::Ended(result) };
+        match self.join.finish() {
+            Finished::Nothing => {}
+            Finished::Wake(joiner) => joiner.unpark(),
+            // SAFETY: there is no handle, so the stage stays this side's.
+            Finished::Unwanted => drop_quietly(unsafe { self.take_stage() }),
+        }
+    }
+
+    /// # Safety
+    /// The stage is the caller's: before [`JoinWord::finish`] and after it found no handle, the microthread's; once
+    /// `join` is done, the handle's.
+    unsafe fn take_stage(&self) -> Stage<F, T> {
+        // SAFETY: as the caller promises.
+        std::mem::replace(unsafe { &mut *self.stage.get() }, Stage::Running)
+    }
+
+    unsafe fn overflowed(header: NonNull<Header>, _: &'static Parker) {
+        // SAFETY: as in `run`.
+        let task = unsafe { Self::of(header) };
+        // The claim on the budget stays: the stack is gone for good.
+        task.end(Err(JoinError::Overflowed));
+    }
+
+    unsafe fn discard(header: NonNull<Header>) {
+        // SAFETY: as in `run`.
+        let task = unsafe { Self::of(header) };
+        // SAFETY: as in `run`.
+        let stage = unsafe { &mut *task.stage.get() };
+        if let Stage::Waiting(body) = std::mem::replace(stage, Stage::Running) {
+            runner::discarding(&task.header, || drop_quietly(body));
+            if task.header.clear(HOLDS_STACK) {
+                task.core.budget.release();
+            }
+            task.end(Err(JoinError::Shutdown));
+        }
+        // SAFETY: the queue entry's reference is given up here.
+        unsafe { Header::drop_ref(header) };
+    }
+
+    unsafe fn release(header: NonNull<Header>) {
+        // SAFETY: the last reference is gone; the allocation was made by `Box` in `spawn`.
+        let task = unsafe { Box::from_raw(header.cast::<Self>().as_ptr()) };
+        debug_assert!(
+            matches!(task.stage.into_inner(), Stage::Running),
+            "whoever the result belonged to has taken it"
+        );
+    }
+
+    unsafe fn who(header: NonNull<Header>) -> Who {
+        // SAFETY: as in `run`.
+        let task = unsafe { Self::of(header) };
+        let label = std::any::type_name::<F>();
+        Who::new(task.header.id(), label, task.name.clone())
+    }
+}
+
+/// Drops a value of the user's; a panic in its destructor ends there.
+fn drop_quietly<V>(value: V) {
+    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        // Dropping the payload might panic again.
+        std::mem::forget(payload);
+    }
+}
+
+/// What an unwinding that ended a microthread means.
+#[cold]
+pub(crate) fn reason(payload: Box<dyn Any + Send>) -> JoinError {
+    if payload.is::<Killed>() {
+        JoinError::Killed
+    } else if payload.is::<stack::Overflow>() {
+        JoinError::Overflowed
+    } else {
+        JoinError::Panicked(payload)
+    }
+}
+
+fn exit_reason(error: &JoinError) -> ExitReason {
+    match error {
+        JoinError::Panicked(payload) => ExitReason::Panicked(panic_message(&**payload).into()),
+        JoinError::Killed => ExitReason::Killed,
+        JoinError::Overflowed => ExitReason::Overflow,
+        JoinError::Shutdown => ExitReason::Shutdown,
+    }
+}
+
+/// Starts a microthread in `core`.
+pub(crate) fn spawn<F, T>(
+    core: &Arc<Core>,
+    options: Options,
+    body: F,
+) -> Result<JoinHandle<T>, SpawnError>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    park::check_stack();
+    if core.is_stopping() {
+        return Err(SpawnError::ShuttingDown);
+    }
+    if !core.budget.try_acquire() {
+        return Err(SpawnError::StackLimit {
+            limit: core.budget.limit(),
+        });
+    }
+    let local = Worker::with(|worker| {
+        worker
+            .filter(|worker| Arc::ptr_eq(worker.core(), core))
+            .map(|worker| worker.seam().next_id())
+    });
+    let id = local.unwrap_or_else(|| core.seam.next_id());
+    let task = Box::new(Task {
+        header: Header::new(&Task::<F, T>::VTABLE, id, options.stack_size),
+        join: JoinWord::new(),
+        name: options.name,
+        core: core.clone(),
+        stage: UnsafeCell::new(Stage::<F, T>::Waiting(body)),
+    });
+    task.header.set(HOLDS_STACK);
+    task.header.add_ref(); // the handle's
+    core.events.emit(Level::TRACE, || Event::Spawned {
+        who: task.header.who(),
+    });
+    let header = NonNull::from(Box::leak(task)).cast::<Header>();
+    let handle = JoinHandle {
+        header,
+        take: |header, out| {
+            // SAFETY: the handle was made for this task, holds a reference, and the caller has seen that `join` is done,
+            // which makes the stage the handle's.
+            if let Stage::Ended(result) = unsafe { Task::<F, T>::of(header).take_stage() } {
+                *out = Some(result);
+            }
+        },
+        join: |header| {
+            // SAFETY: the handle holds a reference.
+            NonNull::from(&unsafe { Task::<F, T>::of(header) }.join)
+        },
+        result: PhantomData,
+    };
+    // SAFETY: the first reference goes over to the entry; `F: Send`.
+    let runnable = unsafe { Runnable::from_raw(header) };
+    match local {
+        Some(_) => Worker::here(|worker| worker.push_unstarted(runnable)),
+        None => core.inject(runnable),
+    }
+    Ok(handle)
+}
+
+/// A microthread that has been spawned: wait for its result, or kill it.
+///
+/// Dropping the handle detaches the microthread, as with `std::thread`.
+///
+/// ```
+/// use actor_core::{Runtime, microthread};
+///
+/// let rt = Runtime::new()?;
+/// let handle = rt.spawn(|| {
+///     let inner = microthread::spawn(|| 20);
+///     inner.join().unwrap() + 1
+/// })?;
+/// assert_eq!(handle.join()?, 21);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "dropping the handle detaches the microthread"]
+pub struct JoinHandle<T> {
+    header: NonNull<Header>,
+    take: unsafe fn(NonNull<Header>, &mut Option<Result<T, JoinError>>),
+    join: unsafe fn(NonNull<Header>) -> NonNull<JoinWord<Parker>>,
+    result: PhantomData<T>,
+}
+
+// SAFETY: the handle gives access to the header, which is Sync, and to the result by move, hence `T: Send`.
+unsafe impl<T: Send> Send for JoinHandle<T> {}
+// SAFETY: through `&JoinHandle` only the header is reached.
+unsafe impl<T: Send> Sync for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    fn header(&self) -> &Header {
+        // SAFETY: the handle holds a reference.
+        unsafe { self.header.as_ref() }
+    }
+
+    fn word(&self) -> &JoinWord<Parker> {
+        // SAFETY: the function was made for this task, and the handle holds a reference.
+        unsafe { (self.join)(self.header).as_ref() }
+    }
+
+    /// The microthread's id, unique in its runtime.
+    pub fn id(&self) -> u64 {
+        self.header().id()
+    }
+
+    /// Whether it has ended.
+    pub fn is_finished(&self) -> bool {
+        self.word().is_done()
+    }
+
+    /// Ends the microthread: at its next suspension point (any blocking call, `yield_now`, `checkpoint`) it unwinds,
+    /// running its destructors; if it has not started, its body never runs. `join` then gives [`JoinError::Killed`].
+    /// Killing what has ended does nothing. A body that catches the unwinding is killed again at each later suspension
+    /// point.
+    pub fn kill(&self) {
+        self.header().kill();
+    }
+
+    /// Waits for it to end and returns its result. Parks the calling microthread, or blocks the calling thread.
+    ///
+    /// # Errors
+    /// [`JoinError`] if it panicked, was killed, overflowed its stack, or never ran because the runtime ended.
+    pub fn join(self) -> Result<T, JoinError> {
+        self.wait(None);
+        self.take_result()
+    }
+
+    /// As [`join`](Self::join), for at most `timeout`.
+    ///
+    /// # Errors
+    /// The handle itself, if the microthread has not ended by then.
+    pub fn join_timeout(self, timeout: Duration) -> Result<Result<T, JoinError>, Self> {
+        if self.wait(Instant::now().checked_add(timeout)) {
+            Ok(self.take_result())
+        } else {
+            Err(self)
+        }
+    }
+
+    fn take_result(self) -> Result<T, JoinError> {
+        let mut out = None;
+        // SAFETY: `wait` has seen that it is done.
+        unsafe { (self.take)(self.header, &mut out) };
+        out.expect("only the handle takes the result")
+    }
+
+    fn wait(&self, deadline: Option<Instant>) -> bool {
+        /// Takes the parker out again, however the wait ends.
+        struct Retract<'a>(&'a JoinWord<Parker>, &'static Parker);
+        impl Drop for Retract<'_> {
+            fn drop(&mut self) {
+                let _ = self.0.retract(self.1);
+            }
+        }
+        let (word, me) = (self.word(), park::current());
+        if word.is_done() || !word.register(me) {
+            return true;
+        }
+        let _retract = Retract(word, me);
+        loop {
+            let in_time = park::park_until(deadline);
+            if self.is_finished() {
+                return true;
+            }
+            if !in_time {
+                return false;
+            }
+        }
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        if !self.word().detach() {
+            let mut unwanted = None;
+            // SAFETY: it has ended, so what is left of the result is the handle's.
+            unsafe { (self.take)(self.header, &mut unwanted) };
+            // A panic in its destructor has nobody to tell.
+            drop_quietly(unwanted);
+        }
+        // SAFETY: the handle's own reference.
+        unsafe { Header::drop_ref(self.header) }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle")
+            .field("id", &self.id())
+            .field("finished", &self.is_finished())
+            .finish()
+    }
+}

@@ -1,0 +1,363 @@
+//! A child as the driver has it, and the tie between its actor and its supervisor.
+//!
+//! # Who may decide over an actor that is down
+//! An actor that ends goes *down*: its cell and its mailbox stay until somebody gives it its next life or buries it. If
+//! nobody did, its messages would lie there for ever and their senders would wait for ever. So the duty to decide is always
+//! in exactly one place, and wherever it is dropped the actor is buried:
+//!
+//! ```text
+//!                 keeper.exited()                    accepted                       Stopped, forgotten
+//!   actor lives ─────────────────► Notice (a message) ────────► driver (its `Child`) ─────────────────► buried
+//!        ▲                            │ dropped unread:              │ next life                              ▲
+//!        └────────────────────────────│──────────────────────────────┘                                        │
+//!                                     └─── the supervisor is gone, or is another by now ──────────────────────┘
+//! ```
+//! A [`Tie`] is the actor's end of this: its [`Keeper`], with its [`Fate`]. The [`Roster`] has the ties of all of a
+//! supervisor's children.
+//!
+//! # When the supervisor ends
+//! However it ends, its roster is emptied, and each tie that was in it told: an actor that lives is killed, one that is down
+//! is buried. An actor that goes down later finds itself not in the roster, and is buried at once. Nothing falls between:
+//! the actor (1) notes that it is down, (2) looks into the roster; the end (a) empties the roster, (b) looks whether the
+//! actor is down. Either (1) is before (b), or (a) is before (2). Both may see it, and [`Fate`] lets one of them bury.
+//!
+//! A supervisor that is a child keeps its mailbox across restarts, so notices of its former life's children may reach the
+//! next life. Actor ids are never used twice, and the next life has other actors: such a notice is a stranger's, and is
+//! dropped.
+
+use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::decide::{ChildKey, How, Incarnation};
+use super::driver::{Driver, Msg, Site};
+use super::roster::Roster;
+use super::spec::Factory;
+use crate::actor::{Actor, Addr, ExitReason, Keeper, cause};
+use crate::registry::Erased;
+use crate::rt::park::Killed;
+
+/// How an attempt to start went, as far as the driver itself sees.
+#[derive(Debug)]
+pub(super) enum Launch {
+    /// The actor is on its way; its tie will say more.
+    Begun,
+    /// The factory declined.
+    Declined,
+    /// Nothing of it is left.
+    Failed(ExitReason),
+}
+
+/// A child, whatever the type of its actor.
+pub(super) trait Child: Send {
+    /// Makes an actor and starts it, in the cell of the last life if that is still there.
+    fn start(&mut self, site: &Site, key: ChildKey, incarnation: Incarnation) -> Launch;
+    /// Stops the present life.
+    fn stop(&self, how: How);
+    /// The address, until the actor is buried.
+    fn address(&self) -> Option<Arc<dyn Erased>>;
+    /// Whether the actor is alive, and not between two lives.
+    fn is_up(&self) -> bool;
+    /// The incarnation that a notice is about, if it is about the present one.
+    fn incarnation(&self, notice: &Notice) -> Option<Incarnation>;
+    /// Ends the actor for good, if it is there and down.
+    fn bury(&mut self, site: &Site);
+}
+
+/// A child whose actor is an `A`.
+pub(super) struct ChildOf<A: Actor> {
+    factory: Factory<A>,
+    name: Option<Arc<str>>,
+    lease: Option<Lease<A>>,
+}
+
+/// An actor that has not been buried.
+struct Lease<A: Actor> {
+    tie: Arc<Tie<A>>,
+    addr: Addr<A>,
+    /// The number of its present life, as the actor counts.
+    life: u32,
+    /// The same, as the deciding half counts.
+    incarnation: Incarnation,
+}
+
+impl<A: Actor> ChildOf<A> {
+    pub(super) fn new(factory: Factory<A>, name: Option<Arc<str>>) -> Self {
+        Self {
+            factory,
+            name,
+            lease: None,
+        }
+    }
+
+    /// An actor with no life yet, under its name.
+    fn prepare(
+        name: Option<&Arc<str>>,
+        site: &Site,
+        key: ChildKey,
+        incarnation: Incarnation,
+    ) -> Result<Lease<A>, ExitReason> {
+        let tie = Arc::new(Tie {
+            supervisor: site.addr.clone(),
+            roster: site.roster.clone(),
+            child: key,
+            actor: OnceLock::new(),
+            fate: Mutex::new(Fate::Down(ExitReason::Shutdown)),
+        });
+        let addr = Addr::prepare(&site.host, name.cloned(), tie.clone());
+        // Just made, and set nowhere else.
+        let _ = tie.actor.set(addr.clone());
+        if let Some(name) = name
+            && let Err(taken) = site.host.registry.register(name.clone(), addr.clone())
+        {
+            let reason = ExitReason::failed(taken);
+            *tie.fate() = Fate::Down(reason.clone());
+            tie.bury();
+            return Err(reason);
+        }
+        site.roster.enter(tie.clone());
+        Ok(Lease {
+            tie,
+            addr,
+            life: 0,
+            incarnation,
+        })
+    }
+}
+
+impl<A: Actor> Child for ChildOf<A> {
+    fn start(&mut self, site: &Site, key: ChildKey, incarnation: Incarnation) -> Launch {
+        let state = match contain(|| (self.factory)()) {
+            Ok(Ok(Some(state))) => state,
+            Ok(Ok(None)) => return Launch::Declined,
+            Ok(Err(why)) => return Launch::Failed(ExitReason::Failed(why)),
+            Err(reason) => return Launch::Failed(reason),
+        };
+        let lease = match &mut self.lease {
+            Some(lease) => lease,
+            None => match Self::prepare(self.name.as_ref(), site, key, incarnation) {
+                Ok(lease) => self.lease.insert(lease),
+                Err(reason) => {
+                    drop_quietly(state);
+                    return Launch::Failed(reason);
+                }
+            },
+        };
+        // Before the start: the actor may be down again before `restart` returns.
+        *lease.tie.fate() = Fate::Lives;
+        match contain(|| lease.addr.restart(state)) {
+            Ok(Ok(life)) => {
+                lease.life = life;
+                lease.incarnation = incarnation;
+                Launch::Begun
+            }
+            Ok(Err(error)) => lease.refused(ExitReason::failed(error)),
+            // The destructor of the state, which was refused.
+            Err(reason) => lease.refused(reason),
+        }
+    }
+
+    fn stop(&self, how: How) {
+        let Some(lease) = &self.lease else { return };
+        match how {
+            How::Ask => lease.addr.stop_for(ExitReason::Shutdown),
+            How::Kill => lease.addr.kill(),
+        }
+    }
+
+    fn address(&self) -> Option<Arc<dyn Erased>> {
+        let lease = self.lease.as_ref()?;
+        Some(Arc::new(lease.addr.clone()))
+    }
+
+    fn is_up(&self) -> bool {
+        self.lease.as_ref().is_some_and(|lease| lease.addr.is_up())
+    }
+
+    fn incarnation(&self, notice: &Notice) -> Option<Incarnation> {
+        let lease = self.lease.as_ref()?;
+        let mine = lease.addr.id() == notice.tie.actor_id() && lease.life == notice.life;
+        mine.then_some(lease.incarnation)
+    }
+
+    fn bury(&mut self, site: &Site) {
+        if let Some(lease) = self.lease.take() {
+            site.roster.leave(lease.addr.id());
+            lease.tie.bury();
+        }
+    }
+}
+
+impl<A: Actor> Lease<A> {
+    fn refused(&self, reason: ExitReason) -> Launch {
+        *self.tie.fate() = Fate::Down(reason.clone());
+        Launch::Failed(reason)
+    }
+}
+
+/// Calls the user's `f`. A panic there ends there; a kill, which is meant for the supervisor, does not.
+fn contain<R>(f: impl FnOnce() -> R) -> Result<R, ExitReason> {
+    panic::catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
+        if payload.is::<Killed>() {
+            panic::resume_unwind(payload);
+        }
+        let reason = cause(&*payload);
+        drop_quietly(payload);
+        reason
+    })
+}
+
+/// Drops a value of the user's; a panic in its destructor ends there.
+pub(super) fn drop_quietly<V>(value: V) {
+    let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(value)));
+    // The payload may panic when it is dropped, and so on: enough.
+    std::mem::forget(dropped);
+}
+
+// ---- the actor's end ---------------------------------------------------------------------------------------------------
+
+/// Who decides over an actor.
+#[derive(Debug)]
+enum Fate {
+    /// It lives.
+    Lives,
+    /// It is down: whoever has the duty decides. Why its last life ended.
+    Down(ExitReason),
+    /// It has ended for good.
+    Buried,
+}
+
+/// The tie between an actor and its supervisor.
+struct Tie<A: Actor> {
+    supervisor: Addr<Driver>,
+    roster: Arc<Roster>,
+    child: ChildKey,
+    actor: OnceLock<Addr<A>>,
+    /// Nothing that blocks or calls user code runs under the lock.
+    fate: Mutex<Fate>,
+}
+
+impl<A: Actor> Tie<A> {
+    fn fate(&self) -> MutexGuard<'_, Fate> {
+        self.fate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(self: Arc<Self>, life: u32, news: News) {
+        let tie = self.clone();
+        let notice = Notice { tie, life, news };
+        if self.roster.has(self.actor_id()) {
+            // The mailbox has no bound. If it is closed the notice comes back, and is dropped.
+            let _ = self.supervisor.try_send(Msg::Notice(notice));
+        }
+    }
+
+    /// The actor is down, and torn down.
+    fn down(&self, reason: &ExitReason) {
+        *self.fate() = Fate::Down(reason.clone()); // step 1
+    }
+}
+
+impl<A: Actor> Keeper for Tie<A> {
+    fn started(self: Arc<Self>, life: u32) {
+        self.tell(life, News::Started);
+    }
+
+    fn start_failed(self: Arc<Self>, life: u32, reason: ExitReason) {
+        self.down(&reason);
+        self.tell(life, News::StartFailed(reason)); // step 2
+    }
+
+    fn exited(self: Arc<Self>, life: u32, reason: ExitReason) {
+        self.down(&reason);
+        self.tell(life, News::Exited(reason)); // step 2
+    }
+}
+
+/// A tie, whatever the type of its actor.
+pub(super) trait Tied: Send + Sync {
+    /// Which child of its supervisor's the actor is.
+    fn child(&self) -> ChildKey;
+    fn actor_id(&self) -> u64;
+    /// Kills the actor, if it lives.
+    fn kill(&self);
+    /// Ends the actor for good, if it is down.
+    fn bury(&self);
+}
+
+impl<A: Actor> Tied for Tie<A> {
+    fn child(&self) -> ChildKey {
+        self.child
+    }
+
+    fn actor_id(&self) -> u64 {
+        self.actor.get().map_or(0, Addr::id)
+    }
+
+    fn kill(&self) {
+        let lives = matches!(*self.fate(), Fate::Lives);
+        if let (true, Some(actor)) = (lives, self.actor.get()) {
+            actor.kill();
+        }
+    }
+
+    fn bury(&self) {
+        let reason = {
+            let mut fate = self.fate();
+            match std::mem::replace(&mut *fate, Fate::Buried) {
+                Fate::Down(reason) => reason,
+                other => {
+                    *fate = other;
+                    return;
+                }
+            }
+        };
+        if let Some(actor) = self.actor.get() {
+            actor.bury(reason);
+        }
+    }
+}
+
+/// What an actor's tie tells the supervisor. Dropped unread it buries the actor, if that is down.
+pub(crate) struct Notice {
+    tie: Arc<dyn Tied>,
+    /// Which life of the actor it is about.
+    life: u32,
+    news: News,
+}
+
+/// See [`Notice`].
+#[derive(Clone, Debug)]
+pub(super) enum News {
+    Started,
+    StartFailed(ExitReason),
+    Exited(ExitReason),
+}
+
+impl Notice {
+    /// The child it is about, if it is not a stranger's.
+    pub(super) fn child(&self) -> ChildKey {
+        self.tie.child()
+    }
+
+    /// Takes the duty over.
+    pub(super) fn accept(mut self) -> News {
+        std::mem::replace(&mut self.news, News::Started)
+    }
+}
+
+impl Drop for Notice {
+    fn drop(&mut self) {
+        if !matches!(self.news, News::Started) {
+            self.tie.bury();
+        }
+    }
+}
+
+impl fmt::Debug for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notice")
+            .field("actor", &self.tie.actor_id())
+            .field("news", &self.news)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,367 @@
+//! What a supervisor is busy with: children to stop, then children to start, one at a time.
+//!
+//! A plan goes on when its step is answered ([`Decider::answer_step`]) and ends in [`Decider::finish`], or where a start
+//! failed, in [`Decider::start_failed`]. Both know what it was for and answer whoever waits.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{
+    Action, ChildKey, Decider, How, Incarnation, Input, Out, Outcome, Phase, What, refuse,
+};
+use crate::actor::ExitReason;
+use crate::supervision::error::ChildError;
+use crate::supervision::spec::{Restart, Shutdown};
+
+/// What a plan is for.
+#[derive(Debug)]
+pub(super) enum Purpose<T> {
+    Boot {
+        to: T,
+    },
+    BootFailed {
+        to: T,
+        error: ChildError,
+        reason: ExitReason,
+    },
+    StartChild {
+        to: T,
+    },
+    RestartChild {
+        to: T,
+    },
+    Terminate {
+        child: ChildKey,
+        to: T,
+    },
+    /// An automatic restart.
+    Restart,
+    GiveUp {
+        reason: ExitReason,
+    },
+    Shutdown {
+        reason: ExitReason,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Plan<T> {
+    /// In reverse start order.
+    stops: VecDeque<ChildKey>,
+    /// In start order.
+    starts: VecDeque<ChildKey>,
+    pub(super) purpose: Purpose<T>,
+    step: Option<Step>,
+    /// How the last start went, for the reply.
+    last: Option<Outcome>,
+}
+
+/// A stop or start that has been ordered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    child: ChildKey,
+    incarnation: Incarnation,
+    /// `None` for a start.
+    stop: Option<How>,
+    overdue: bool,
+}
+
+impl<T> Decider<T> {
+    pub(super) fn begin(
+        &mut self,
+        now: Instant,
+        stops: impl IntoIterator<Item = ChildKey>,
+        starts: impl IntoIterator<Item = ChildKey>,
+        purpose: Purpose<T>,
+        out: Out<'_, T>,
+    ) {
+        debug_assert!(self.plan.is_none(), "one plan at a time");
+        let (stops, starts) = (stops.into_iter().collect(), starts.into_iter().collect());
+        self.plan = Some(Plan {
+            stops,
+            starts,
+            purpose,
+            step: None,
+            last: None,
+        });
+        self.advance(now, out);
+    }
+
+    pub(super) fn stop_all(&mut self, now: Instant, purpose: Purpose<T>, out: Out<'_, T>) {
+        let all: Vec<ChildKey> = self.children.keys().rev().copied().collect();
+        self.begin(now, all, [], purpose, out);
+    }
+
+    /// Orders the next step, or finishes the plan if there is none.
+    fn advance(&mut self, now: Instant, out: Out<'_, T>) {
+        let Some(mut plan) = self.plan.take() else {
+            return;
+        };
+        debug_assert!(plan.step.is_none(), "the last step has been answered");
+        while plan.step.is_none()
+            && let Some(key) = plan.stops.pop_front()
+        {
+            plan.step = self.order_stop(now, key, out);
+        }
+        if plan.step.is_none()
+            && let Some(key) = plan.starts.pop_front()
+        {
+            let child = self.child(key);
+            debug_assert!(matches!(child.phase, Phase::Stopped | Phase::Restarting));
+            child.phase = Phase::Starting;
+            child.incarnation = child.incarnation.next();
+            let incarnation = child.incarnation;
+            out.push(Action::Start {
+                child: key,
+                incarnation,
+            });
+            plan.step = Some(Step {
+                child: key,
+                incarnation,
+                stop: None,
+                overdue: false,
+            });
+        }
+        if plan.step.is_some() {
+            self.plan = Some(plan);
+        } else {
+            self.finish(plan.purpose, plan.last, out);
+        }
+    }
+
+    /// `None` if there is nothing to wait for.
+    fn order_stop(&mut self, now: Instant, key: ChildKey, out: Out<'_, T>) -> Option<Step> {
+        let child = self.children.get_mut(&key)?;
+        if child.phase != Phase::Running {
+            child.phase = Phase::Stopped; // cancels a retry
+            return None;
+        }
+        let (how, deadline) = match child.policy.shutdown {
+            Shutdown::BrutalKill => (How::Kill, None),
+            Shutdown::Timeout(timeout) => (How::Ask, now.checked_add(timeout)),
+            Shutdown::Infinity => (How::Ask, None),
+        };
+        let incarnation = child.incarnation;
+        let step = Step {
+            child: key,
+            incarnation,
+            stop: Some(how),
+            overdue: false,
+        };
+        if let Some(reason) = child.noted.take() {
+            self.stopped(step, reason, out);
+            return None;
+        }
+        child.phase = Phase::Stopping;
+        out.push(Action::Stop {
+            child: key,
+            incarnation,
+            how,
+            deadline,
+        });
+        Some(step)
+    }
+
+    fn stopped(&mut self, step: Step, reason: ExitReason, out: Out<'_, T>) {
+        self.child(step.child).phase = Phase::Stopped;
+        let expected = match step.stop {
+            Some(How::Ask) if !step.overdue => reason.is_clean(),
+            // Killed; or it made it to a normal end just before.
+            _ => reason == ExitReason::Killed || reason.is_clean(),
+        };
+        if !expected {
+            self.report(step.child, What::StoppedWith { reason }, out);
+        }
+    }
+
+    /// Gives the input back if it does not answer the current step.
+    pub(super) fn answer_step(
+        &mut self,
+        now: Instant,
+        input: Input<T>,
+        out: Out<'_, T>,
+    ) -> Option<Input<T>> {
+        let Some(step) = self.plan.as_mut().and_then(|plan| plan.step.as_mut()) else {
+            return Some(input);
+        };
+        let Step {
+            child: key,
+            incarnation,
+            stop,
+            ..
+        } = *step;
+        let about_step = matches!(&input,
+            Input::Started { child, incarnation: it } | Input::StartFailed { child, incarnation: it, .. }
+            | Input::Ignored { child, incarnation: it } | Input::Exited { child, incarnation: it, .. }
+            | Input::Overdue { child, incarnation: it } if *child == key && *it == incarnation);
+        if !about_step {
+            return Some(input);
+        }
+        match (stop, input) {
+            (Some(_), Input::Exited { reason, .. }) => {
+                let step = *step;
+                self.stopped(step, reason, out);
+                self.step_done(now, None, out);
+            }
+            (Some(How::Ask), Input::Overdue { .. }) if !step.overdue => {
+                step.overdue = true;
+                self.report(key, What::Overdue, out);
+                out.push(Action::Stop {
+                    child: key,
+                    incarnation,
+                    how: How::Kill,
+                    deadline: None,
+                });
+            }
+            (None, Input::Started { .. }) => {
+                self.child(key).phase = Phase::Running;
+                if self
+                    .plan
+                    .as_ref()
+                    .is_some_and(|plan| matches!(plan.purpose, Purpose::Restart))
+                {
+                    self.report(key, What::Restarted, out);
+                }
+                self.step_done(
+                    now,
+                    Some(Outcome::Started {
+                        child: key,
+                        incarnation,
+                    }),
+                    out,
+                );
+            }
+            (None, Input::Ignored { .. }) => {
+                let child = self.child(key);
+                child.phase = Phase::Stopped;
+                if child.policy.restart == Restart::Temporary {
+                    self.forget(key, out);
+                }
+                self.step_done(now, Some(Outcome::Ignored { child: key }), out);
+            }
+            (None, Input::StartFailed { reason, .. } | Input::Exited { reason, .. }) => {
+                self.start_failed(now, key, incarnation, reason, out);
+            }
+            _ => {} // an answer to a step of the other kind: stale
+        }
+        None
+    }
+
+    fn step_done(&mut self, now: Instant, outcome: Option<Outcome>, out: Out<'_, T>) {
+        if let Some(plan) = self.plan.as_mut() {
+            plan.step = None;
+            plan.last = outcome.or(plan.last.take());
+        }
+        self.advance(now, out);
+    }
+
+    fn start_failed(
+        &mut self,
+        now: Instant,
+        key: ChildKey,
+        incarnation: Incarnation,
+        reason: ExitReason,
+        out: Out<'_, T>,
+    ) {
+        self.report(
+            key,
+            What::StartFailed {
+                reason: reason.clone(),
+            },
+            out,
+        );
+        let child = self.child(key);
+        child.phase = Phase::Stopped;
+        let error = ChildError::StartFailed {
+            id: Arc::clone(&child.policy.id),
+            reason,
+        };
+        let Some(plan) = self.plan.take() else { return };
+        match plan.purpose {
+            Purpose::Boot { to } => {
+                // Nested supervisors wrap each other's reasons: `failed: child `a` did not start: failed: child ..`.
+                let reason = ExitReason::failed(&error);
+                self.stop_all(now, Purpose::BootFailed { to, error, reason }, out);
+            }
+            Purpose::StartChild { to } => {
+                self.forget(key, out);
+                out.push(Action::Reply {
+                    to,
+                    result: Err(error),
+                });
+            }
+            Purpose::RestartChild { to } => out.push(Action::Reply {
+                to,
+                result: Err(error),
+            }),
+            // The rest of the plan goes: the retry makes its own, and charges it.
+            Purpose::Restart => {
+                self.child(key).phase = Phase::Restarting;
+                out.push(Action::Requeue {
+                    child: key,
+                    incarnation,
+                });
+            }
+            purpose => debug_assert!(false, "a plan for {} starts nothing", purpose.label()),
+        }
+    }
+
+    fn finish(&mut self, purpose: Purpose<T>, last: Option<Outcome>, out: Out<'_, T>) {
+        match purpose {
+            Purpose::Boot { to } => out.push(Action::Reply {
+                to,
+                result: Ok(Outcome::Booted),
+            }),
+            Purpose::StartChild { to } | Purpose::RestartChild { to } => {
+                debug_assert!(last.is_some(), "a plan with a start has an outcome");
+                out.push(Action::Reply {
+                    to,
+                    result: last.ok_or(ChildError::NotFound),
+                });
+            }
+            Purpose::Terminate { child, to } => {
+                if self.child(child).policy.restart == Restart::Temporary {
+                    self.forget(child, out);
+                }
+                out.push(Action::Reply {
+                    to,
+                    result: Ok(Outcome::Terminated),
+                });
+            }
+            Purpose::Restart => {}
+            Purpose::BootFailed { to, error, reason } => {
+                out.push(Action::Reply {
+                    to,
+                    result: Err(error),
+                });
+                self.end(Action::GiveUp { reason }, out);
+            }
+            Purpose::GiveUp { reason } => self.end(Action::GiveUp { reason }, out),
+            Purpose::Shutdown { reason } => self.end(Action::Finish { reason }, out),
+        }
+    }
+
+    fn end(&mut self, last: Action<T>, out: Out<'_, T>) {
+        self.ended = true;
+        self.line.drain(..).for_each(|input| refuse(input, out));
+        self.children.clear();
+        self.ids.clear();
+        out.push(last);
+    }
+}
+
+impl<T> Purpose<T> {
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Boot { .. } => "boot",
+            Self::BootFailed { .. } => "failed boot",
+            Self::StartChild { .. } => "start",
+            Self::RestartChild { .. } => "restart by hand",
+            Self::Terminate { .. } => "terminate",
+            Self::Restart => "restart",
+            Self::GiveUp { .. } => "give up",
+            Self::Shutdown { .. } => "shutdown",
+        }
+    }
+}

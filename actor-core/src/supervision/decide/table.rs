@@ -1,0 +1,105 @@
+//! The children of a supervisor: adding, finding, listing.
+
+use std::sync::Arc;
+
+use super::{
+    Action, Child, ChildInfo, ChildKey, Counts, Decider, Incarnation, Out, Phase, Report, Target,
+    What,
+};
+use crate::supervision::error::ChildError;
+use crate::supervision::spec::Policy;
+
+impl<T> Decider<T> {
+    /// The children in reverse start order, as OTP lists them.
+    pub(crate) fn list(&self) -> impl Iterator<Item = ChildInfo> {
+        self.children.iter().rev().map(|(&key, child)| ChildInfo {
+            child: key,
+            id: Arc::clone(&child.policy.id),
+            restart: child.policy.restart,
+            phase: child.phase,
+            incarnation: child.incarnation,
+        })
+    }
+
+    /// Where the child is; `None` if it has been forgotten.
+    pub(crate) fn phase(&self, child: ChildKey) -> Option<Phase> {
+        self.children.get(&child).map(|child| child.phase)
+    }
+
+    /// How many children there are. `is_alive` asks the actor itself: one that died but whose exit has not been
+    /// noticed is not active.
+    pub(crate) fn counts(&self, is_alive: impl Fn(ChildKey, Incarnation) -> bool) -> Counts {
+        let active = self
+            .living()
+            .filter(|&(child, incarnation)| is_alive(child, incarnation))
+            .count();
+        Counts {
+            specs: self.children.len(),
+            active,
+        }
+    }
+
+    /// Every incarnation that may be alive (being started, running, being stopped), in reverse start order.
+    pub(crate) fn living(&self) -> impl Iterator<Item = (ChildKey, Incarnation)> {
+        self.children.iter().rev().filter_map(|(&key, child)| {
+            let lives = matches!(
+                child.phase,
+                Phase::Starting | Phase::Running | Phase::Stopping
+            );
+            (lives && child.noted.is_none()).then_some((key, child.incarnation))
+        })
+    }
+
+    pub(super) fn find(&self, target: &Target) -> Result<(ChildKey, Phase), ChildError> {
+        let key = match target {
+            Target::Id(id) => self.ids.get(id),
+            Target::Child(key) => Some(key),
+        };
+        let found = key.and_then(|key| self.children.get_key_value(key));
+        found
+            .map(|(&key, child)| (key, child.phase))
+            .ok_or(ChildError::NotFound)
+    }
+
+    pub(super) fn add(&mut self, key: ChildKey, policy: Policy) {
+        debug_assert!(
+            self.children
+                .last_key_value()
+                .is_none_or(|(&last, _)| last < key),
+            "keys are fed in the order in which they were made"
+        );
+        self.ids.insert(Arc::clone(&policy.id), key);
+        let child = Child {
+            policy,
+            phase: Phase::Stopped,
+            incarnation: Incarnation::NONE,
+            noted: None,
+        };
+        self.children.insert(key, child);
+    }
+
+    pub(super) fn forget(&mut self, key: ChildKey, out: Out<'_, T>) {
+        if let Some(child) = self.children.remove(&key) {
+            self.ids.remove(&child.policy.id);
+            out.push(Action::Forget { child: key });
+        }
+    }
+
+    pub(super) fn report(&mut self, key: ChildKey, what: What, out: Out<'_, T>) {
+        let child = self.child(key);
+        let (id, incarnation) = (Arc::clone(&child.policy.id), child.incarnation);
+        out.push(Action::Report(Report {
+            child: key,
+            id,
+            incarnation,
+            what,
+        }));
+    }
+
+    /// A child that the caller knows to be there: a plan names only such, and nothing else runs during a plan.
+    pub(super) fn child(&mut self, key: ChildKey) -> &mut Child {
+        self.children
+            .get_mut(&key)
+            .expect("a plan names only children that are there")
+    }
+}

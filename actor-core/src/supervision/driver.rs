@@ -1,0 +1,508 @@
+//! The acting half: the supervisor as an actor.
+//!
+//! An actor with its own stack. Its loop takes one message after another, makes an [`Input`] of it, feeds that to the
+//! [`Decider`], and does what comes out. It never waits for a child: what a child does comes back as a [`Notice`], and a
+//! deadline is the deadline of the loop's own wait. So calls and notices are taken at any time, and the deciding half puts
+//! in line what has to wait.
+//!
+//! # One turn
+//! 1. The input is decided upon.
+//! 2. *Settling*: each actor that is down and was left stopped, or whose child was forgotten, is buried. This comes before
+//!    the replies, so that a caller who hears that a child was terminated finds its address closed and its name free.
+//! 3. The actions are done, in order. A start that fails at once (in the factory) is the next input, in this same turn.
+//!
+//! # Start and stop
+//! The first children are started by the start hook, so that whoever starts the supervisor (another supervisor, perhaps)
+//! waits for them and hears of a failure. A request to stop closes an inbox; this one takes the request out, makes it an
+//! input, and goes on hearing from its children until the last has ended.
+//!
+//! # A supervisor that is killed
+//! is unwound where it waits, or in a factory that waits. Its state is dropped, and with it the [`Roster`] emptied. If its
+//! stack is lost instead (a factory that overflows it), the roster is told by the runtime.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::mem;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tracing::Level;
+
+use super::child::{Child, Launch, News, Notice, drop_quietly};
+use super::decide::{
+    Action, ChildKey, Decider, Incarnation, Input, Outcome, Phase, Report, Strategy, Target, What,
+};
+use super::error::ChildError;
+use super::info::{ChildCounts, ChildInfo};
+use super::intensity::Intensity;
+use super::roster::{Roster, Ticket};
+use super::spec::Policy;
+use crate::actor::{
+    Actor, ActorOptions, Addr, Cx, Exit, ExitReason, Host, Inbox, NoMethods, Options, Port,
+    StartError, TryRecvError,
+};
+use crate::observe::{Event, Who};
+use crate::registry::Erased;
+use crate::rt::park;
+
+/// After so many messages in a row, others have their turn, and a deadline that has passed is seen.
+const BATCH: u32 = 64;
+
+/// A message to a supervisor. Calls are asked, and answered with a [`Result`] of an [`Answer`].
+pub(crate) enum Msg {
+    StartChild {
+        policy: Policy,
+        child: Box<dyn Child>,
+    },
+    RestartChild(Arc<str>),
+    TerminateChild(Arc<str>),
+    DeleteChild(Arc<str>),
+    Find(Arc<str>),
+    List,
+    Count,
+    Notice(Notice),
+    /// The next attempt of an automatic restart; `life` is the supervisor's own.
+    Retry {
+        life: u64,
+        child: ChildKey,
+        incarnation: Incarnation,
+    },
+}
+
+/// What a call gives that was not refused.
+pub(super) enum Answer {
+    Done,
+    /// The child's address.
+    Child(Arc<dyn Erased>),
+    Listing(Vec<ChildInfo>),
+    Counts(ChildCounts),
+}
+
+/// The type in which every call is answered.
+pub(super) type Answered = Result<Answer, ChildError>;
+
+/// A child to start with.
+pub(super) type First = (Policy, Box<dyn Child>);
+
+/// Who waits for a plan to be done.
+#[derive(Debug)]
+enum Caller {
+    /// Whose port the roster has under this number.
+    Asked(Ticket),
+    /// The supervisor's own start hook.
+    Boot,
+}
+
+/// Where a supervisor is.
+pub(super) struct Site {
+    pub(super) host: Arc<Host>,
+    pub(super) addr: Addr<Driver>,
+    pub(super) roster: Arc<Roster>,
+    /// Unlike any other life's of any supervisor.
+    life: u64,
+}
+
+/// When a child that is being stopped is overdue.
+struct Overdue {
+    at: Instant,
+    child: ChildKey,
+    incarnation: Incarnation,
+}
+
+/// The supervisor's state. See the [module](self).
+pub(crate) struct Driver {
+    decider: Decider<Caller>,
+    children: BTreeMap<ChildKey, Box<dyn Child>>,
+    /// Children whose actor is down and the driver's to decide over.
+    down: BTreeSet<ChildKey>,
+    overdue: Option<Overdue>,
+    inputs: VecDeque<Input<Caller>>,
+    /// Kept for its memory.
+    actions: Vec<Action<Caller>>,
+    /// The children to start with.
+    first: Vec<First>,
+    /// How starting them went.
+    booted: Option<Result<(), ChildError>>,
+    /// Why it has ended, once it has.
+    ended: Option<ExitReason>,
+    /// Set by the start hook.
+    site: Option<Site>,
+}
+
+impl Driver {
+    pub(super) fn new(intensity: Intensity, first: Vec<First>) -> Self {
+        Self {
+            decider: Decider::new(Strategy::OneForOne, intensity),
+            children: BTreeMap::new(),
+            down: BTreeSet::new(),
+            overdue: None,
+            inputs: VecDeque::new(),
+            actions: Vec::new(),
+            first,
+            booted: None,
+            ended: None,
+            site: None,
+        }
+    }
+
+    fn site(&self) -> &Site {
+        self.site.as_ref().expect("the start hook has run")
+    }
+
+    /// Takes messages until `done`.
+    fn attend(&mut self, inbox: &Inbox<Self>, done: impl Fn(&Self) -> bool) {
+        let mut handled = 0_u32;
+        while !done(self) {
+            handled = handled.wrapping_add(1);
+            if handled.is_multiple_of(BATCH) {
+                park::yield_now();
+                if self.overdue.as_ref().is_some_and(|it| it.at <= self.now()) {
+                    self.overdue();
+                }
+            }
+            match inbox.next(self.overdue.as_ref().map(|it| it.at)) {
+                Ok((msg, reply)) => self.take(msg, reply),
+                Err(TryRecvError::Empty) => self.overdue(),
+                Err(TryRecvError::Closed) => {
+                    if let Some(reason) = inbox.take_stop() {
+                        self.feed(Input::Shutdown { reason });
+                    }
+                }
+                Err(TryRecvError::NotOwner) => unreachable!("its own inbox"),
+            }
+        }
+    }
+
+    fn now(&self) -> Instant {
+        self.site().host.core.seam.clock().now()
+    }
+
+    fn overdue(&mut self) {
+        if let Some(Overdue {
+            child, incarnation, ..
+        }) = self.overdue.take()
+        {
+            self.feed(Input::Overdue { child, incarnation });
+        }
+    }
+
+    fn take(&mut self, msg: Msg, reply: Port) {
+        match msg {
+            Msg::StartChild { policy, child: it } => {
+                let (child, to) = (self.adopt(it), self.caller(reply));
+                self.feed(Input::StartChild { child, policy, to });
+            }
+            Msg::RestartChild(id) => {
+                let (target, to) = (Target::Id(id), self.caller(reply));
+                self.feed(Input::RestartChild { target, to });
+            }
+            Msg::TerminateChild(id) => {
+                let (target, to) = (Target::Id(id), self.caller(reply));
+                self.feed(Input::TerminateChild { target, to });
+            }
+            Msg::DeleteChild(id) => {
+                let (target, to) = (Target::Id(id), self.caller(reply));
+                self.feed(Input::DeleteChild { target, to });
+            }
+            Msg::Find(id) => answer(reply, self.find(&id)),
+            Msg::List => answer(reply, Ok(Answer::Listing(self.list()))),
+            Msg::Count => answer(reply, Ok(Answer::Counts(self.count()))),
+            Msg::Notice(notice) => self.hear(notice),
+            Msg::Retry {
+                life,
+                child,
+                incarnation,
+            } => {
+                if life == self.site().life {
+                    self.feed(Input::Retry { child, incarnation });
+                }
+            }
+        }
+    }
+
+    fn caller(&self, port: Port) -> Caller {
+        Caller::Asked(self.site().roster.wait(port))
+    }
+
+    /// Files a child under a new key.
+    fn adopt(&mut self, child: Box<dyn Child>) -> ChildKey {
+        let key = self.decider.new_key();
+        self.children.insert(key, child);
+        key
+    }
+
+    fn hear(&mut self, notice: Notice) {
+        let child = notice.child();
+        let present = self.children.get(&child);
+        let Some(incarnation) = present.and_then(|it| it.incarnation(&notice)) else {
+            return; // a stranger's, which is buried
+        };
+        let input = match notice.accept() {
+            News::Started => Input::Started { child, incarnation },
+            News::StartFailed(reason) => {
+                self.down.insert(child);
+                Input::StartFailed {
+                    child,
+                    incarnation,
+                    reason,
+                }
+            }
+            News::Exited(reason) => {
+                self.down.insert(child);
+                Input::Exited {
+                    child,
+                    incarnation,
+                    reason,
+                }
+            }
+        };
+        self.feed(input);
+    }
+
+    /// One turn: see the module.
+    fn feed(&mut self, input: Input<Caller>) {
+        self.inputs.push_back(input);
+        while let Some(input) = self.inputs.pop_front() {
+            let mut actions = mem::take(&mut self.actions);
+            self.decider.handle(self.now(), input, &mut actions); // step 1
+            self.settle(); // step 2
+            for action in actions.drain(..) {
+                self.perform(action); // step 3
+            }
+            self.actions = actions;
+        }
+    }
+
+    fn settle(&mut self) {
+        let Some(site) = &self.site else { return };
+        self.down.retain(|key| {
+            let left = matches!(self.decider.phase(*key), None | Some(Phase::Stopped));
+            if left && let Some(child) = self.children.get_mut(key) {
+                child.bury(site);
+            }
+            !left
+        });
+    }
+
+    fn perform(&mut self, action: Action<Caller>) {
+        match action {
+            Action::Start { child, incarnation } => self.start(child, incarnation),
+            Action::Stop {
+                child,
+                incarnation,
+                how,
+                deadline,
+            } => {
+                if let Some(child) = self.children.get(&child) {
+                    child.stop(how);
+                }
+                // There is one step at a time, so the deadline of the last is of no interest any more.
+                self.overdue = deadline.map(|at| Overdue {
+                    at,
+                    child,
+                    incarnation,
+                });
+            }
+            Action::Requeue { child, incarnation } => {
+                let site = self.site();
+                let life = site.life;
+                // The mailbox has no bound, and is open while its actor runs.
+                let _ = site.addr.try_send(Msg::Retry {
+                    life,
+                    child,
+                    incarnation,
+                });
+            }
+            Action::Forget { child } => {
+                self.down.remove(&child);
+                if let (Some(mut gone), Some(site)) = (self.children.remove(&child), &self.site) {
+                    gone.bury(site);
+                    drop_quietly(gone);
+                }
+            }
+            Action::Report(report) => self.report(report),
+            Action::Reply { to, result } => self.reply(to, result),
+            Action::GiveUp { reason } | Action::Finish { reason } => self.ended = Some(reason),
+        }
+    }
+
+    fn start(&mut self, key: ChildKey, incarnation: Incarnation) {
+        let (Some(child), Some(site)) = (self.children.get_mut(&key), &self.site) else {
+            return;
+        };
+        let input = match child.start(site, key, incarnation) {
+            Launch::Begun => {
+                self.down.remove(&key);
+                return;
+            }
+            Launch::Declined => Input::Ignored {
+                child: key,
+                incarnation,
+            },
+            Launch::Failed(reason) => Input::StartFailed {
+                child: key,
+                incarnation,
+                reason,
+            },
+        };
+        // It has an actor, perhaps, and that is down.
+        self.down.insert(key);
+        self.inputs.push_back(input);
+    }
+
+    fn reply(&mut self, to: Caller, result: Result<Outcome, ChildError>) {
+        match to {
+            Caller::Boot => self.booted = Some(result.map(drop)),
+            Caller::Asked(ticket) => {
+                if let Some(port) = self.site().roster.called(ticket) {
+                    answer(port, self.answer_to(result));
+                }
+            }
+        }
+    }
+
+    fn answer_to(&self, result: Result<Outcome, ChildError>) -> Answered {
+        Ok(match result? {
+            Outcome::Started { child, .. } => {
+                let address = self.children.get(&child).and_then(|it| it.address());
+                Answer::Child(address.ok_or(ChildError::Stopped)?)
+            }
+            Outcome::Ignored { .. } => return Err(ChildError::Declined),
+            Outcome::Booted | Outcome::Terminated | Outcome::Deleted => Answer::Done,
+        })
+    }
+
+    fn find(&self, id: &str) -> Answered {
+        let mut children = self.decider.list();
+        let found = children.find(|it| *it.id == *id);
+        let key = found.ok_or(ChildError::NotFound)?.child;
+        let address = self.children.get(&key).and_then(|it| it.address());
+        address.map(Answer::Child).ok_or(ChildError::Stopped)
+    }
+
+    fn list(&self) -> Vec<ChildInfo> {
+        let children = self.decider.list().map(|it| ChildInfo {
+            actor: self
+                .children
+                .get(&it.child)
+                .and_then(|child| child.address())
+                .map(|address| address.id()),
+            id: it.id,
+            restart: it.restart,
+            state: it.phase.into(),
+            incarnation: it.incarnation.get(),
+        });
+        children.collect()
+    }
+
+    fn count(&self) -> ChildCounts {
+        let is_up = |key, _| self.children.get(&key).is_some_and(|it| it.is_up());
+        let counts = self.decider.counts(is_up);
+        ChildCounts {
+            specs: counts.specs,
+            active: counts.active,
+        }
+    }
+
+    fn report(&self, report: Report) {
+        let child = report.id;
+        let incarnation = report.incarnation.get();
+        match report.what {
+            // The actor's own event says it.
+            What::Ended { .. } | What::StoppedWith { .. } => {}
+            What::StartFailed { reason } => {
+                self.emit(Level::WARN, |supervisor| Event::StartFailed {
+                    supervisor,
+                    child,
+                    incarnation,
+                    reason,
+                })
+            }
+            What::Restarted => self.emit(Level::WARN, |supervisor| Event::Restarted {
+                supervisor,
+                child,
+                incarnation,
+            }),
+            What::Overdue => self.emit(Level::WARN, |supervisor| Event::StopOverdue {
+                supervisor,
+                child,
+                incarnation,
+            }),
+            What::GaveUp => self.emit(Level::ERROR, |supervisor| Event::GaveUp {
+                supervisor,
+                child,
+            }),
+        }
+    }
+
+    fn emit(&self, level: Level, event: impl FnOnce(Who) -> Event) {
+        let site = self.site();
+        let events = &site.host.core.events;
+        events.emit(level, || event(site.addr.who()));
+    }
+}
+
+fn answer(port: Port, answer: Answered) {
+    // A caller that has given up is not told.
+    let _ = port.send(answer);
+}
+
+impl ActorOptions for Driver {
+    const OPTIONS: Options = Options::new().name("Supervisor");
+}
+
+impl Actor for Driver {
+    type Msg = Msg;
+    type Tell<'a> = NoMethods;
+    type TryTell<'a> = NoMethods;
+    type Ask<'a> = NoMethods;
+    type Request<'a> = NoMethods;
+
+    const OWN_STACK: bool = true;
+    const HAS_ON_START: bool = true;
+
+    fn on_start(&mut self, cx: &mut Cx<Self>) -> Result<(), StartError> {
+        let (host, roster) = (cx.system().host().clone(), Arc::<Roster>::default());
+        cx.addr().set_dependants(roster.clone());
+        self.site = Some(Site {
+            life: host.core.seam.next_id(),
+            host,
+            addr: cx.addr(),
+            roster,
+        });
+        let first = mem::take(&mut self.first);
+        let children = first
+            .into_iter()
+            .map(|(policy, child)| (self.adopt(child), policy));
+        let children = children.collect();
+        self.feed(Input::Boot {
+            children,
+            to: Caller::Boot,
+        });
+        self.attend(&cx.inbox(), |it| it.booted.is_some());
+        match self.booted.take() {
+            Some(Err(ChildError::InvalidSpec(error))) => Err(StartError::new(error)),
+            Some(Err(error)) => Err(StartError::new(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn run(mut self, inbox: Inbox<Self>) -> Exit {
+        self.attend(&inbox, |it| it.ended.is_some());
+        match self.ended.take() {
+            Some(ExitReason::Normal) => Exit::Normal,
+            Some(ExitReason::Failed(why)) => Exit::Failed(why),
+            _ => Exit::Shutdown,
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if let Some(site) = &self.site {
+            site.roster.abandon();
+        }
+        // Factories are the user's.
+        drop_quietly(mem::take(&mut self.children));
+        drop_quietly(mem::take(&mut self.first));
+    }
+}

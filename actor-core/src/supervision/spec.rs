@@ -1,0 +1,320 @@
+//! What a user writes about a child: how to make it, when to start it again, how to stop it.
+//!
+//! | setting | default | OTP's default |
+//! |---|---|---|
+//! | [`Restart`] | [`Restart::Permanent`] | `permanent` |
+//! | [`Shutdown`] | [`Shutdown::Timeout`] of 5 s; [`Shutdown::Infinity`] for supervisors | `5000`; `infinity` |
+//!
+//! Departures from OTP:
+//!
+//! * An id is a non-empty string and not any term. It is unique within its supervisor and appears in events.
+//! * There is no `type` and no `modules`: nothing here loads code. A child that is itself a supervisor has the spec of a
+//!   `SupervisorBuilder` and a call of its own that starts it.
+//! * *Shutdown with a reason* does not exist as an exit reason; *normal* and *shutdown* are the two normal ends.
+//! * A factory makes the actor's state; the start hook runs afterwards, in the actor. Either may fail.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// When a child that ended is started again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Restart {
+    /// Always, even after a normal end.
+    #[default]
+    Permanent,
+    /// Only after an abnormal end: any reason but *normal* and *shutdown*. After a normal end the spec stays and the
+    /// child can be restarted by hand.
+    Transient,
+    /// Never. Once ended it is forgotten, spec and all.
+    Temporary,
+}
+
+/// How a child is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shutdown {
+    /// Killed at once, without running its stop hook.
+    BrutalKill,
+    /// Asked to stop; its stop hook runs. Killed when it has not ended after this time, in its stop hook or before.
+    Timeout(Duration),
+    /// Asked to stop, and waited for however long it takes. Meant for supervisors; a worker that hangs in its stop
+    /// hook hangs its supervisor with it.
+    Infinity,
+}
+
+// A kill takes effect where the child next waits. One that never waits cannot be killed, and holds up its supervisor.
+
+impl Shutdown {
+    /// What a child gets that says nothing: five seconds.
+    pub const DEFAULT: Self = Self::Timeout(Duration::from_secs(5));
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl From<Duration> for Shutdown {
+    fn from(timeout: Duration) -> Self {
+        Self::Timeout(timeout)
+    }
+}
+
+/// What a factory gives: a new actor, nothing (*ignore*), or the reason why not.
+pub(super) type Made<A> = Result<Option<A>, Arc<str>>;
+
+/// Makes an actor's state, once for each life.
+pub(super) type Factory<A> = Box<dyn Fn() -> Made<A> + Send>;
+
+/// What to start, when to start it again, and how to stop it.
+///
+/// ```
+/// use actor_core::prelude::*;
+/// use std::time::Duration;
+/// # struct Shard(usize);
+///
+/// let spec = ChildSpec::new("shard-0", || Shard(0))
+///     .restart(Restart::Transient)
+///     .shutdown(Duration::from_secs(1));
+/// ```
+///
+/// The spec is checked by the call it is given to, before anything is started: an empty id or one of more than
+/// [`ChildSpec::MAX_ID_BYTES`] bytes is refused with [`SpecError`].
+#[must_use = "a child spec does nothing until it is given to a supervisor"]
+pub struct ChildSpec<A> {
+    id: Arc<str>,
+    restart: Restart,
+    /// `None`: the default of the kind of child it is.
+    shutdown: Option<Shutdown>,
+    name: Option<Arc<str>>,
+    factory: Factory<A>,
+}
+
+impl<A> ChildSpec<A> {
+    /// The longest id, in bytes. Ids are copied into events and logs.
+    pub const MAX_ID_BYTES: usize = 255;
+
+    /// A permanent child with the default shutdown, made by `factory`.
+    ///
+    /// The factory runs once for the first start and once for each restart, on the supervisor: keep it short, and do
+    /// what may take long in the actor's start hook. A panic in it counts as a failed start.
+    pub fn new(id: impl Into<Arc<str>>, factory: impl Fn() -> A + Send + 'static) -> Self {
+        Self::with(id.into(), move || Ok(Some(factory())))
+    }
+
+    /// As [`new`](Self::new), with a factory that may fail.
+    ///
+    /// A failure in the first start fails that start, and no spec is kept. A failure in a restart is tried again, each
+    /// attempt charged to the supervisor's intensity.
+    pub fn try_new<E: fmt::Display>(
+        id: impl Into<Arc<str>>,
+        factory: impl Fn() -> Result<A, E> + Send + 'static,
+    ) -> Self {
+        Self::with(id.into(), move || {
+            factory()
+                .map(Some)
+                .map_err(|error| Arc::from(error.to_string()))
+        })
+    }
+
+    /// As [`try_new`](Self::try_new), with a factory that may also decline (`Ok(None)`), which is OTP's *ignore*.
+    ///
+    /// Declining is not a failure: the child is left stopped and can be restarted by hand. A temporary child that
+    /// declines is forgotten.
+    pub fn optional<E: fmt::Display>(
+        id: impl Into<Arc<str>>,
+        factory: impl Fn() -> Result<Option<A>, E> + Send + 'static,
+    ) -> Self {
+        Self::with(id.into(), move || {
+            factory().map_err(|error| Arc::from(error.to_string()))
+        })
+    }
+
+    fn with(id: Arc<str>, factory: impl Fn() -> Made<A> + Send + 'static) -> Self {
+        Self {
+            id,
+            restart: Restart::default(),
+            shutdown: None,
+            name: None,
+            factory: Box::new(factory),
+        }
+    }
+
+    /// When the child is started again.
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.restart = restart;
+        self
+    }
+
+    /// How the child is stopped. A [`Duration`] is a [`Shutdown::Timeout`].
+    pub fn shutdown(mut self, shutdown: impl Into<Shutdown>) -> Self {
+        self.shutdown = Some(shutdown.into());
+        self
+    }
+
+    /// The name the child is registered under while it is alive, restarts included. If another actor has the name, the start
+    /// fails.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// How the child is stopped if the spec does not say.
+    pub(super) fn shutdown_default(mut self, shutdown: Shutdown) -> Self {
+        self.shutdown.get_or_insert(shutdown);
+        self
+    }
+
+    /// The child's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Checks the spec and takes it apart: what the deciding half needs, and what the child does.
+    pub(super) fn into_parts(self) -> Result<Parts<A>, SpecError> {
+        if self.id.is_empty() {
+            return Err(SpecError::EmptyId);
+        }
+        if self.id.len() > Self::MAX_ID_BYTES {
+            return Err(SpecError::IdTooLong {
+                bytes: self.id.len(),
+            });
+        }
+        let policy = Policy {
+            id: self.id,
+            restart: self.restart,
+            shutdown: self.shutdown.unwrap_or_default(),
+        };
+        Ok(Parts {
+            policy,
+            factory: self.factory,
+            name: self.name,
+        })
+    }
+}
+
+/// A spec taken apart.
+pub(super) struct Parts<A> {
+    pub(super) policy: Policy,
+    pub(super) factory: Factory<A>,
+    pub(super) name: Option<Arc<str>>,
+}
+
+impl<A> fmt::Debug for ChildSpec<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChildSpec")
+            .field("id", &self.id)
+            .field("restart", &self.restart)
+            .field("shutdown", &self.shutdown)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The part of a child spec that decisions depend on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Policy {
+    pub(crate) id: Arc<str>,
+    pub(crate) restart: Restart,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// What is wrong with a child spec or a supervisor's settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SpecError {
+    /// The id is empty.
+    EmptyId,
+    /// The id is longer than [`ChildSpec::MAX_ID_BYTES`].
+    IdTooLong {
+        /// How long it is.
+        bytes: usize,
+    },
+    /// Two children of a supervisor that starts have the same id.
+    DuplicateId,
+    /// The period of the restart intensity is zero.
+    ZeroPeriod,
+}
+
+impl fmt::Display for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyId => f.write_str("the child's id is empty"),
+            Self::IdTooLong { bytes } => {
+                let most = ChildSpec::<()>::MAX_ID_BYTES;
+                write!(f, "the child's id has {bytes} bytes, and may have {most}")
+            }
+            Self::DuplicateId => f.write_str("two children have the same id"),
+            Self::ZeroPeriod => f.write_str("the period of the restart intensity is zero"),
+        }
+    }
+}
+
+impl std::error::Error for SpecError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_permanent_and_five_seconds() {
+        let parts = parts(ChildSpec::new("a", || 7));
+        assert_eq!(parts.policy.restart, Restart::Permanent);
+        assert_eq!(
+            parts.policy.shutdown,
+            Shutdown::Timeout(Duration::from_secs(5))
+        );
+        assert_eq!((parts.factory)(), Ok(Some(7)));
+        assert_eq!(parts.name, None);
+    }
+
+    #[test]
+    fn a_kind_of_child_may_have_a_default_of_its_own() {
+        let spec = || ChildSpec::new("a", || ());
+        let infinite = parts(spec().shutdown_default(Shutdown::Infinity));
+        assert_eq!(infinite.policy.shutdown, Shutdown::Infinity);
+        let said = spec().shutdown(Shutdown::BrutalKill);
+        let said = parts(said.shutdown_default(Shutdown::Infinity));
+        assert_eq!(said.policy.shutdown, Shutdown::BrutalKill);
+    }
+
+    fn parts<A>(spec: ChildSpec<A>) -> Parts<A> {
+        spec.into_parts().ok().unwrap()
+    }
+
+    #[test]
+    fn settings_are_kept() {
+        let spec = ChildSpec::new("a", || ())
+            .restart(Restart::Temporary)
+            .name("b")
+            .shutdown(Duration::from_millis(3));
+        let parts = parts(spec);
+        assert_eq!(parts.policy.restart, Restart::Temporary);
+        assert_eq!(parts.name.as_deref(), Some("b"));
+        assert_eq!(
+            parts.policy.shutdown,
+            Shutdown::Timeout(Duration::from_millis(3))
+        );
+    }
+
+    #[test]
+    fn a_fallible_factory_passes_its_reason_on() {
+        let failing = parts(ChildSpec::try_new("a", || Err::<(), _>("no disk")));
+        assert_eq!((failing.factory)(), Err(Arc::from("no disk")));
+        let declining = ChildSpec::optional("a", || Ok::<Option<()>, &str>(None));
+        assert_eq!((parts(declining).factory)(), Ok(None));
+    }
+
+    #[test]
+    fn ids_are_checked() {
+        let refused = |id: String| ChildSpec::new(id, || ()).into_parts().err();
+        assert_eq!(refused(String::new()), Some(SpecError::EmptyId));
+        assert_eq!(
+            refused("x".repeat(256)),
+            Some(SpecError::IdTooLong { bytes: 256 })
+        );
+        assert_eq!(refused("x".repeat(255)), None);
+    }
+}

@@ -1,0 +1,13 @@
+//! The lowest layer: what the runtime needs from the machine, behind seams that a test can drive.
+//!
+//! - [`atomic`]: atomics, cells and yields, from `std` or, under `--cfg loom`, from the model checker.
+//! - [`asym`]: a pair of fences of which the frequent side costs nothing.
+//! - [`clock`]: the time, real or virtual.
+//! - [`seam`]: every choice the runtime makes, so that a seeded scheduler can make it instead; ids.
+//!
+//! Invariant: nothing here knows of stacks, workers or actors.
+
+pub(crate) mod asym;
+pub(crate) mod atomic;
+pub(crate) mod clock;
+pub(crate) mod seam;

@@ -1,0 +1,276 @@
+//! A system: a runtime, its actors, their names.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::actor::{Actor, Addr, Cx, Host, Inbox, SpawnError};
+use crate::microthread;
+use crate::observe::Event;
+use crate::registry::LookupError;
+use crate::rt::error::ShutdownFromInside;
+use crate::rt::runtime::{self, BuildError, Guard, OnOverflow, Runtime, ShutdownReport, Stats};
+
+/// Sets up a [`System`]: the settings of its runtime.
+///
+/// ```
+/// let sys = actor_core::System::builder().workers(2).build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct SystemBuilder {
+    runtime: runtime::Builder,
+}
+
+macro_rules! forward {
+    ($($(#[$doc:meta])* $name:ident: $ty:ty),* $(,)?) => {
+        $(
+            $(#[$doc])*
+            pub fn $name(mut self, $name: $ty) -> Self {
+                self.runtime = self.runtime.$name($name);
+                self
+            }
+        )*
+    };
+}
+
+impl SystemBuilder {
+    forward! {
+        /// See [`Builder::workers`](crate::Builder::workers).
+        workers: usize,
+        /// See [`Builder::spare_workers`](crate::Builder::spare_workers).
+        spare_workers: usize,
+        /// See [`Builder::stack_size`](crate::Builder::stack_size).
+        stack_size: usize,
+        /// See [`Builder::max_stacks`](crate::Builder::max_stacks).
+        max_stacks: usize,
+        /// See [`Builder::guard`](crate::Builder::guard).
+        guard: Guard,
+        /// See [`Builder::on_overflow`](crate::Builder::on_overflow).
+        on_overflow: OnOverflow,
+        /// See [`Builder::keep_idle_stacks`](crate::Builder::keep_idle_stacks).
+        keep_idle_stacks: usize,
+        /// See [`Builder::hold_limit`](crate::Builder::hold_limit).
+        hold_limit: Duration,
+        /// See [`Builder::offload_threads`](crate::Builder::offload_threads).
+        offload_threads: usize,
+    }
+
+    /// See [`Builder::thread_name`](crate::Builder::thread_name).
+    pub fn thread_name(mut self, name: impl Into<String>) -> Self {
+        self.runtime = self.runtime.thread_name(name);
+        self
+    }
+
+    /// Starts the system.
+    ///
+    /// # Errors
+    /// As [`Builder::build`](crate::Builder::build).
+    pub fn build(self) -> Result<System, BuildError> {
+        let runtime = self.runtime.build()?;
+        let host = Host::new(runtime.core().clone());
+        Ok(System {
+            host,
+            runtime: Some(Arc::new(runtime)),
+        })
+    }
+}
+
+/// A runtime with actors in it.
+///
+/// A handle: clones share the system. Dropping the last one shuts it down as [`shutdown`](Self::shutdown) with ten seconds
+/// does. Handles that a handler gets from its context do not count.
+///
+/// ```
+/// use actor_core::prelude::*;
+///
+/// #[actor]
+/// struct Counter {
+///     n: u64,
+/// }
+///
+/// #[actor]
+/// impl Counter {
+///     pub fn add(&mut self, by: u64) {
+///         self.n += by;
+///     }
+///     pub fn get(&self) -> u64 {
+///         self.n
+///     }
+/// }
+///
+/// let sys = System::new()?;
+/// let counter = sys.spawn(Counter { n: 0 })?;
+/// counter.tell().add(2)?;
+/// assert_eq!(counter.ask().get()?, 2);
+/// assert!(sys.shutdown(std::time::Duration::from_secs(1))?.is_clean());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct System {
+    host: Arc<Host>,
+    /// `None` in the handles that handlers get: an actor must not keep its own system from being dropped.
+    runtime: Option<Arc<Runtime>>,
+}
+
+impl fmt::Debug for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.host.fmt(f)
+    }
+}
+
+impl System {
+    /// A system with the default settings.
+    ///
+    /// # Errors
+    /// As [`Builder::build`](crate::Builder::build).
+    pub fn new() -> Result<Self, BuildError> {
+        Self::builder().build()
+    }
+
+    /// Sets up a system.
+    pub fn builder() -> SystemBuilder {
+        SystemBuilder::default()
+    }
+
+    fn of_host(host: &Arc<Host>) -> Self {
+        System {
+            host: host.clone(),
+            runtime: None,
+        }
+    }
+
+    pub(crate) fn host(&self) -> &Arc<Host> {
+        &self.host
+    }
+
+    /// Starts an actor. If it has an `#[on_start]` hook, returns when that has run.
+    ///
+    /// # Errors
+    /// [`SpawnError`]: the hook failed, the system is shutting down, or (own-stack actors only) the stack limit is reached.
+    pub fn spawn<A: Actor>(&self, actor: A) -> Result<Addr<A>, SpawnError> {
+        Addr::spawn(&self.host, actor, None)
+    }
+
+    /// Starts an actor under a name, by which [`lookup`](Self::lookup) finds it until it ends for good.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn), and [`SpawnError::NameTaken`].
+    pub fn spawn_named<A: Actor>(
+        &self,
+        name: impl Into<Arc<str>>,
+        actor: A,
+    ) -> Result<Addr<A>, SpawnError> {
+        Addr::spawn(&self.host, actor, Some(name.into()))
+    }
+
+    /// The actor of that name.
+    ///
+    /// # Errors
+    /// [`LookupError`]: there is none, or it is of another type.
+    ///
+    /// ```
+    /// # use actor_core::prelude::*;
+    /// # #[actor]
+    /// # struct Counter { n: u64 }
+    /// # #[actor]
+    /// # impl Counter { pub fn get(&self) -> u64 { self.n } }
+    /// let sys = System::new()?;
+    /// sys.spawn_named("hits", Counter { n: 7 })?;
+    /// assert_eq!(sys.lookup::<Counter>("hits")?.ask().get()?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn lookup<A: Actor>(&self, name: &str) -> Result<Addr<A>, LookupError> {
+        self.host.registry.lookup::<Addr<A>>(name)
+    }
+
+    /// The names in use, sorted.
+    pub fn names(&self) -> Vec<Arc<str>> {
+        self.host.registry.names()
+    }
+
+    /// Starts a microthread in the system's runtime. From anywhere.
+    ///
+    /// # Errors
+    /// As [`Runtime::spawn`](crate::Runtime::spawn).
+    pub fn spawn_microthread<F, T>(
+        &self,
+        body: F,
+    ) -> Result<microthread::JoinHandle<T>, microthread::SpawnError>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        crate::rt::task::spawn(&self.host.core, Default::default(), body)
+    }
+
+    /// Subscribes to the system's events.
+    ///
+    /// ```
+    /// use actor_core::Event;
+    /// use actor_core::prelude::*;
+    ///
+    /// let sys = System::new()?;
+    /// let events = sys.events();
+    /// sys.spawn_microthread(|| ())?.join()?;
+    /// assert!(matches!(events.recv()?, Event::Spawned { .. }));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn events(&self) -> crossbeam_channel::Receiver<Event> {
+        self.host.core.events.subscribe()
+    }
+
+    /// What the runtime's workers and stacks are doing.
+    pub fn stats(&self) -> Stats {
+        runtime::Stats::of(&self.host.core)
+    }
+
+    /// Ends the system: every actor is asked to stop, with its hooks; then what is still running is killed; all within
+    /// `deadline`, of which the first part takes at most half. What has not ended by then is leaked and named in the report.
+    ///
+    /// # Errors
+    /// [`ShutdownFromInside`] from one of the system's own microthreads or handlers, which would wait for itself.
+    pub fn shutdown(&self, deadline: Duration) -> Result<ShutdownReport, ShutdownFromInside> {
+        if runtime::is_inside(&self.host.core) {
+            return Err(ShutdownFromInside);
+        }
+        let start = Instant::now();
+        self.host.stop_all(start + deadline / 2);
+        let left = deadline.saturating_sub(start.elapsed());
+        let mut report = runtime::shut_down(&self.host.core, left)?;
+        self.host.sweep();
+        report.took = start.elapsed();
+        Ok(report)
+    }
+}
+
+impl<A: Actor> Cx<A> {
+    /// The actor's system. A handle that does not keep the system from being dropped.
+    pub fn system(&self) -> System {
+        System::of_host(self.host())
+    }
+}
+
+impl<A: Actor> Inbox<A> {
+    /// The actor's system. A handle that does not keep the system from being dropped.
+    pub fn system(&self) -> System {
+        System::of_host(self.host())
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        let Some(runtime) = self.runtime.take() else {
+            return;
+        };
+        // The last full handle: what its actors hold is the runtime's to end.
+        if let Some(runtime) = Arc::into_inner(runtime) {
+            if !runtime::is_inside(&self.host.core) && !self.host.core.is_stopping() {
+                self.host.stop_all(Instant::now() + Duration::from_secs(5));
+            }
+            drop(runtime);
+            self.host.sweep();
+        }
+    }
+}
