@@ -1,0 +1,152 @@
+//! The attribute macros of `actor-core`, which re-exports them: depend on that crate and not on this one.
+//!
+//! [`macro@actor`] works in stages, each in a module of its own. *Parse* (`args`, and `syn` for the rest) takes what is
+//! written apart. *Validate* turns it into the *model*, which can only hold what can be expanded, and collects every error
+//! on the way, each at the user's token and with the rewrite. *Expand* turns the model into code. The user's own item
+//! always comes out again, errors or not, and so does whatever could be generated in spite of them: an editor goes on
+//! completing in a program that is half-written.
+
+mod args;
+mod definition;
+mod diagnostics;
+mod expand;
+mod model;
+mod types;
+mod validate;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Item, ItemImpl};
+
+use crate::diagnostics::Errors;
+
+/// Makes a type an actor. It goes on the type and on the `impl` block with its messages.
+///
+/// ```
+/// use actor_core::prelude::*;
+/// # #[derive(Debug)]
+/// # pub struct Broke;
+/// # #[derive(Debug)]
+/// # pub struct PayError;
+/// # impl From<Broke> for PayError { fn from(_: Broke) -> Self { Self } }
+/// # impl From<AskError<AccountMsg>> for PayError { fn from(_: AskError<AccountMsg>) -> Self { Self } }
+///
+/// #[actor(mailbox = 1024)]
+/// pub struct Account {
+///     balance: i64,
+/// }
+///
+/// #[actor]
+/// impl Account {
+///     /// Pays in.
+///     pub fn deposit(&mut self, n: i64) {
+///         self.balance += n;
+///     }
+///
+///     /// Takes out, and says what is left.
+///     pub fn withdraw(&mut self, n: i64) -> Result<i64, Broke> {
+///         self.balance = self.balance.checked_sub(n).filter(|left| *left >= 0).ok_or(Broke)?;
+///         Ok(self.balance)
+///     }
+///
+///     /// Moves money to another account. Waiting for the other holds up no thread.
+///     pub fn pay(&mut self, _cx: &mut Cx<Self>, to: Addr<Self>, n: i64) -> Result<(), PayError> {
+///         self.withdraw(n)?;
+///         Ok(to.ask().deposit(n)?)
+///     }
+/// }
+/// ```
+///
+/// # On a struct or enum
+/// Sets the options of the type, all of which may be left out:
+///
+/// * `mailbox = 1024`: the mailbox holds that many messages; without it, any number.
+/// * `stack = 131072`: the size of its stack, in bytes.
+/// * `name = "account"`: the name in events and in the inspector; without it, that of the type.
+///
+/// Values are constant expressions, and checked when the program is compiled.
+///
+/// # On an `impl` block
+/// Each `pub` method with a receiver is a message; `pub(crate)` and the like make a message that is sent from there
+/// only. Other methods, and functions without a receiver, are left alone. For a type `Account` the block gets
+///
+/// * `AccountMsg`, an enum with a variant for each message (`Deposit { n: i64 }`), which is plain data and can be sent
+///   by `addr.send(..)`;
+/// * `AccountTell`, `AccountTryTell`, `AccountAsk` and `AccountRequest`, with a method for each message, behind
+///   `addr.tell()`, `addr.try_tell()`, `addr.ask()` and `addr.request()`. `addr.ask().within(limit)` sets a deadline.
+///
+/// A parameter `&mut Cx<Self>`, anywhere after the receiver, is supplied by the runtime. All others travel, and are
+/// therefore owned, `Send` and named. If a method returns a type called `Result`, its `Err` reaches the asker as
+/// `AskError::Handler`, beside what else can go wrong with an ask. Any message can be told or asked: a tell drops what
+/// the method returns, and an ask of a method that returns nothing waits until it is handled. The first paragraph of a
+/// method's documentation, its `#[cfg]`s, `#[deprecated]` and visibility carry over to what is generated from it.
+///
+/// A private method marked `#[on_start]` is called before the first message. It takes nothing or `&mut Cx<Self>`, and
+/// returns nothing or `Result<(), E>` to refuse. One marked `#[on_stop]` is called after the last message, and takes any
+/// of `&mut Cx<Self>` and `&ExitReason`.
+///
+/// The block may be generic, if what it is generic over is `Send + 'static`. An actor has one such block; methods in
+/// others are not messages.
+///
+/// # An actor with its own stack
+/// If the block has a method `run` that takes `self` by value, that is the whole life of the actor, and there are no
+/// message methods:
+///
+/// ```
+/// # use actor_core::prelude::*;
+/// # #[actor]
+/// # struct Session { served: u32 }
+/// # enum SessionMsg { Line(String) }
+/// # impl Session {
+/// #     fn serve(&mut self, _: SessionMsg) { self.served += 1 }
+/// # }
+/// #[actor(message = SessionMsg)]
+/// impl Session {
+///     fn run(mut self, inbox: Inbox<Self>) -> Exit {
+///         while let Ok(message) = inbox.recv() {
+///             self.serve(message);
+///         }
+///         Exit::Normal
+///     }
+/// }
+/// ```
+///
+/// Without `message` it takes none (`Never`).
+#[proc_macro_attribute]
+pub fn actor(
+    args: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    expand(args.into(), item.into()).into()
+}
+
+fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
+    match syn::parse2(item.clone()) {
+        Ok(Item::Struct(item)) => definition::expand(args, &item, &item.ident, &item.generics),
+        Ok(Item::Enum(item)) => definition::expand(args, &item, &item.ident, &item.generics),
+        Ok(Item::Impl(block)) => expand_impl(args, block),
+        Ok(other) => with_error(
+            &item,
+            &syn::Error::new_spanned(
+                other,
+                "`#[actor]` goes on a struct or enum, and on the `impl` block with its messages",
+            ),
+        ),
+        // Half-written: the compiler's own message for the item follows.
+        Err(error) => with_error(&item, &error),
+    }
+}
+
+fn expand_impl(args: TokenStream, mut block: ItemImpl) -> TokenStream {
+    let mut errors = Errors::default();
+    let args = args::of_impl(args, &mut errors);
+    let generated =
+        validate::actor(&mut block, args, &mut errors).map(|model| expand::actor(&model));
+    let errors = errors.into_tokens();
+    quote!(#block #generated #errors)
+}
+
+fn with_error(item: &TokenStream, error: &syn::Error) -> TokenStream {
+    let error = error.to_compile_error();
+    quote!(#item #error)
+}

@@ -1,0 +1,417 @@
+//! From the user's `impl` block to the [`model`](crate::model), reporting everything that does not fit on the way: here
+//! the block and its messages, in `lifecycle` the hooks and the `run` body.
+
+mod lifecycle;
+
+use syn::{
+    Attribute, Expr, FnArg, Generics, Ident, ImplItem, ImplItemFn, ItemImpl, Lit, Meta, Pat,
+    PatIdent, PatType, Receiver, Type, Visibility,
+};
+
+use crate::args::ImplArgs;
+use crate::diagnostics::Errors;
+use crate::model::{Actor, Answer, Arg, Body, Field, Message};
+use crate::types::{self, Place};
+
+/// Reads the block. Hook attributes are taken off its methods, which are otherwise left alone. `None`, if there is too
+/// much wrong with the block as a whole for anything to be generated; methods that are wrong are only left out.
+pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -> Option<Actor> {
+    let name = header(block, errors);
+    let ty = (*block.self_ty).clone();
+    let mut reader = Reader { ty: &ty, errors };
+    let (mut messages, mut on_start, mut on_stop, mut run) = (Vec::new(), None, None, None);
+    for item in &mut block.items {
+        let ImplItem::Fn(method) = item else { continue };
+        match reader.take_hook(&mut method.attrs) {
+            Some(Kind::Start(attr)) => reader.hook(method, &attr, "on_start", &mut on_start),
+            Some(Kind::Stop(attr)) => reader.hook(method, &attr, "on_stop", &mut on_stop),
+            None if is_run(method) => run = Some(method.clone()),
+            None if is_public(&method.vis) && method.sig.receiver().is_some() => {
+                messages.push((method.clone(), reader.message(method)));
+            }
+            None => {}
+        }
+    }
+    let body = match run {
+        Some(run) => {
+            let before = reader.errors.count();
+            reader.run(&run);
+            let sound = reader.errors.count() == before;
+            reader.beside_run(&messages, on_stop.as_ref());
+            Body::OwnStack {
+                sound,
+                message: args.message.map(|(_, ty)| ty),
+            }
+        }
+        None => {
+            if let Some((key, _)) = args.message {
+                reader.errors.at(
+                    key,
+                    "`message` is for an actor with its own stack, `fn run(self, inbox: Inbox<Self>) -> Exit`: \
+                     here each public method is a message",
+                );
+            }
+            let mut messages: Vec<Message> = messages
+                .into_iter()
+                .filter_map(|(_, message)| message)
+                .collect();
+            reader.drop_clashes(&mut messages);
+            Body::Messages(messages)
+        }
+    };
+    let generics = types::resolve_self(
+        &ty,
+        block.generics.clone(),
+        |resolve, generics: &mut Generics| {
+            syn::visit_mut::VisitMut::visit_generics_mut(resolve, generics);
+        },
+    );
+    Some(Actor {
+        name: name?,
+        generics,
+        body,
+        on_start: on_start.flatten(),
+        on_stop: on_stop.flatten(),
+        ty,
+    })
+}
+
+/// Checks what stands before the braces; gives the actor's name.
+fn header(block: &ItemImpl, errors: &mut Errors) -> Option<Ident> {
+    let before = errors.count();
+    if let Some((_, path, _)) = &block.trait_ {
+        errors.at(
+            path,
+            "`#[actor]` goes on the actor's own `impl` block, not on one of a trait: take it off here",
+        );
+    }
+    if let Some(unsafety) = &block.unsafety {
+        errors.at(
+            unsafety,
+            "an actor's `impl` block is not `unsafe`: take the word off",
+        );
+    }
+    for lifetime in block.generics.lifetimes() {
+        errors.at(
+            lifetime,
+            "an actor outlives the code that spawns it, so it cannot borrow: own what it holds, or use `'static`",
+        );
+    }
+    let name = types::last_segment(&block.self_ty).map(|segment| segment.ident.clone());
+    if name.is_none() {
+        errors.at(
+            &block.self_ty,
+            "an actor is a struct or an enum of its own: wrap this type in one",
+        );
+    }
+    if errors.count() == before { name } else { None }
+}
+
+enum Kind {
+    Start(Attribute),
+    Stop(Attribute),
+}
+
+/// An own-stack body: a `run` that takes the actor by value.
+fn is_run(method: &ImplItemFn) -> bool {
+    method.sig.ident == "run" && method.sig.receiver().is_some_and(by_value)
+}
+
+fn by_value(receiver: &Receiver) -> bool {
+    receiver.reference.is_none()
+        && (receiver.colon_token.is_none() || types::is_named(&receiver.ty, "Self"))
+}
+
+/// Whether others than this module can call it. `pub(self)` is private in more words.
+fn is_public(vis: &Visibility) -> bool {
+    match vis {
+        Visibility::Public(_) => true,
+        Visibility::Restricted(restricted) => !restricted.path.is_ident("self"),
+        Visibility::Inherited => false,
+    }
+}
+
+struct Reader<'a> {
+    ty: &'a Type,
+    errors: &'a mut Errors,
+}
+
+impl Reader<'_> {
+    /// Takes `#[on_start]` and `#[on_stop]` off.
+    fn take_hook(&mut self, attrs: &mut Vec<Attribute>) -> Option<Kind> {
+        let mut found = None;
+        let mut extra = Vec::new();
+        attrs.retain(|attr| {
+            let kind = match attr.path().segments.last() {
+                Some(last) if last.ident == "on_start" => Kind::Start(attr.clone()),
+                Some(last) if last.ident == "on_stop" => Kind::Stop(attr.clone()),
+                _ => return true,
+            };
+            if !matches!(attr.meta, Meta::Path(_)) || found.is_some() {
+                extra.push(attr.clone());
+            }
+            found.get_or_insert(kind);
+            false
+        });
+        for attr in extra {
+            self.errors
+                .at(attr, "a hook is marked once, and takes no arguments");
+        }
+        found
+    }
+
+    /// What a hook, a message and a `run` body have in common.
+    fn plain_fn(&mut self, method: &ImplItemFn, what: &str) {
+        let sig = &method.sig;
+        if let Some(asyncness) = &sig.asyncness {
+            self.errors.at(
+                asyncness,
+                format_args!(
+                    "{what} is not `async`: it may block instead, which holds up no thread. \
+                     Drop `async`, and wait for a future by `microthread::block_on(future)`"
+                ),
+            );
+        }
+        if let Some(unsafety) = &sig.unsafety {
+            self.errors.at(
+                unsafety,
+                format_args!(
+                    "{what} is not `unsafe`: whoever sends a message cannot uphold a contract"
+                ),
+            );
+        }
+        // Lifetimes alone are reported where they are used, if they are.
+        let is_lifetime_only =
+            sig.generics.type_params().count() + sig.generics.const_params().count() == 0;
+        if !sig.generics.params.is_empty() && !is_lifetime_only {
+            self.errors.at(
+                &sig.generics,
+                format_args!("{what} has no parameters of its own: name the type, or move the parameter to the `impl`"),
+            );
+        }
+        if let Some(clause) = &sig.generics.where_clause {
+            self.errors.at(
+                clause,
+                format_args!("{what} has no bounds of its own: move them to the `impl`"),
+            );
+        }
+    }
+
+    /// Reads a method as a message.
+    fn message(&mut self, method: &ImplItemFn) -> Option<Message> {
+        let before = self.errors.count();
+        let sig = &method.sig;
+        self.plain_fn(method, "a message method");
+        self.receiver(sig.receiver()?, "a message method");
+        if sig.ident == "within" {
+            self.errors.at(
+                &sig.ident,
+                "`within` sets the deadline of an ask (`addr.ask().within(..)`): give this message another name",
+            );
+        }
+        let variant = self.variant(&sig.ident);
+        let args: Vec<Option<Arg>> = (sig.inputs.iter())
+            .filter_map(|input| match input {
+                FnArg::Typed(arg) => Some(arg),
+                FnArg::Receiver(_) => None,
+            })
+            .map(|arg| self.arg(arg))
+            .collect();
+        let contexts: Vec<&PatType> = (sig.inputs.iter())
+            .filter_map(|input| match input {
+                FnArg::Typed(arg) if types::is_reference_to(&arg.ty, "Cx") => Some(arg),
+                _ => None,
+            })
+            .collect();
+        for extra in contexts.iter().skip(1) {
+            self.errors
+                .at(extra, "there is one context: take this parameter out");
+        }
+        let answer = match types::returned(&sig.output) {
+            None => Answer::Nothing,
+            Some(Type::Never(never)) => {
+                self.errors.at(
+                    never,
+                    "a message method comes back, for the next message: return `()` instead of `!`",
+                );
+                return None;
+            }
+            Some(ty) => {
+                types::check_owned(ty, Place::Answer, self.errors);
+                let resolved = self.resolve(ty);
+                if types::is_named(ty, "Result") {
+                    Answer::Fallible(resolved)
+                } else {
+                    Answer::Value(resolved)
+                }
+            }
+        };
+        if self.errors.count() > before {
+            return None;
+        }
+        Some(Message {
+            method: sig.ident.clone(),
+            variant: variant?,
+            vis: method.vis.clone(),
+            summary: summary(&method.attrs),
+            cfgs: cfgs(&method.attrs),
+            notes: notes(&method.attrs),
+            args: args.into_iter().collect::<Option<_>>()?,
+            answer,
+        })
+    }
+
+    /// `&self` or `&mut self`.
+    fn receiver(&mut self, receiver: &Receiver, what: &str) {
+        let is_reference = match (&receiver.reference, &receiver.colon_token) {
+            (Some(_), _) => true,
+            (None, Some(_)) => types::is_reference_to(&receiver.ty, "Self"),
+            (None, None) => false,
+        };
+        if !is_reference {
+            self.errors.at(
+                receiver,
+                format_args!(
+                    "{what} borrows the actor, which stays for the next message: write `&mut self` or `&self` \
+                     (only `fn run(self, inbox: Inbox<Self>) -> Exit` takes the actor by value)"
+                ),
+            );
+        }
+    }
+
+    /// The variant for a method: its name in upper camel case.
+    fn variant(&mut self, method: &Ident) -> Option<Ident> {
+        let name = method.to_string();
+        let mut variant = String::new();
+        for word in name.trim_start_matches("r#").split('_') {
+            let mut chars = word.chars();
+            variant.extend(chars.next().into_iter().flat_map(char::to_uppercase));
+            variant.push_str(chars.as_str());
+        }
+        if variant == "Self" || !variant.starts_with(|c: char| c.is_alphabetic()) {
+            self.errors.at(
+                method,
+                format_args!("the variant of this message would be `{variant}`, which is no name: rename the method"),
+            );
+            return None;
+        }
+        Some(Ident::new(&variant, method.span()))
+    }
+
+    /// An argument of a message method.
+    fn arg(&mut self, arg: &PatType) -> Option<Arg> {
+        let before = self.errors.count();
+        for attr in &arg.attrs {
+            if attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr") {
+                self.errors.at(
+                    attr,
+                    "a parameter of a message is always there: put the `cfg` on the method, and write the method twice",
+                );
+            }
+        }
+        if types::is_reference_to(&arg.ty, "Cx") {
+            return Some(Arg::Context);
+        }
+        if types::is_named(&arg.ty, "Cx") {
+            self.errors
+                .at(&arg.ty, "the context is lent: write `&mut Cx<Self>`");
+            return None;
+        }
+        types::check_owned(&arg.ty, Place::Argument, self.errors);
+        let name = match &*arg.pat {
+            Pat::Ident(PatIdent {
+                ident,
+                by_ref: None,
+                subpat: None,
+                ..
+            }) => Some(ident.clone()),
+            Pat::Wild(wild) => {
+                self.errors.at(
+                    wild,
+                    "a field of the message is called as its parameter: give it a name, such as `_unused`",
+                );
+                None
+            }
+            pattern => {
+                self.errors.at(
+                    pattern,
+                    "a field of the message is called as its parameter: take a name here, and `let` the pattern in the body",
+                );
+                None
+            }
+        };
+        (self.errors.count() == before).then_some(())?;
+        Some(Arg::Field(Field {
+            name: name?,
+            ty: self.resolve(&arg.ty),
+        }))
+    }
+
+    fn resolve(&self, ty: &Type) -> Type {
+        types::resolve_self(self.ty, ty.clone(), |resolve, ty: &mut Type| {
+            syn::visit_mut::VisitMut::visit_type_mut(resolve, ty);
+        })
+    }
+
+    /// No two messages may become one variant, unless they are one method under different `cfg`s. Leaves out the later.
+    fn drop_clashes(&mut self, messages: &mut Vec<Message>) {
+        let mut kept: Vec<Message> = Vec::new();
+        for message in messages.drain(..) {
+            let clash = kept.iter().find(|earlier| {
+                earlier.variant == message.variant && earlier.method != message.method
+            });
+            if let Some(earlier) = clash {
+                self.errors.at(
+                    &message.method,
+                    format_args!(
+                        "`{}` and `{}` would both be the variant `{}`: rename one",
+                        earlier.method, message.method, message.variant
+                    ),
+                );
+            } else {
+                kept.push(message);
+            }
+        }
+        *messages = kept;
+    }
+}
+
+fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
+    (attrs.iter())
+        .filter(|attr| attr.path().is_ident("cfg"))
+        .cloned()
+        .collect()
+}
+
+/// `#[deprecated]`, and `#[doc(hidden)]` and its like.
+fn notes(attrs: &[Attribute]) -> Vec<Attribute> {
+    let is_note = |attr: &&Attribute| {
+        attr.path().is_ident("deprecated")
+            || (attr.path().is_ident("doc") && matches!(attr.meta, Meta::List(_)))
+    };
+    attrs.iter().filter(is_note).cloned().collect()
+}
+
+/// The first paragraph of the documentation. No more of it carries over: its examples would be tested once for each
+/// verb, and its headings are about the method.
+fn summary(attrs: &[Attribute]) -> Vec<String> {
+    let lines = attrs.iter().filter_map(|attr| match &attr.meta {
+        Meta::NameValue(doc) if doc.path.is_ident("doc") => match &doc.value {
+            Expr::Lit(lit) => match &lit.lit {
+                Lit::Str(text) => Some(text.value()),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    });
+    lines
+        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+        .skip_while(|line| line.trim().is_empty())
+        .take_while(|line| {
+            !line.trim().is_empty()
+                && !line.trim().starts_with("```")
+                && !line.trim().starts_with('#')
+        })
+        .collect()
+}
