@@ -1,0 +1,7 @@
+#![allow(unused_variables)]
+use actor_core::prelude::*;
+
+#[actor]
+fn work() {}
+
+fn main() {}

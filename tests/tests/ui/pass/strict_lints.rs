@@ -1,0 +1,35 @@
+//! Generated code is documented and passes where all lints of the compiler's that people turn on are errors.
+#![deny(warnings, missing_docs, unused, nonstandard_style, unused_qualifications, unreachable_pub)]
+#![forbid(unsafe_code)]
+
+use actor_core::prelude::*;
+
+/// A counter.
+#[actor(mailbox = 8)]
+pub struct Counter {
+    n: u64,
+}
+
+#[actor]
+impl Counter {
+    /// A new one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { n: 0 }
+    }
+
+    /// Adds.
+    pub fn add(&mut self, by: u64) {
+        self.n += by;
+    }
+
+    /// Reads.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.n
+    }
+}
+
+fn main() {
+    drop(Counter::new());
+}
