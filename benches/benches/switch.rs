@@ -1,0 +1,162 @@
+//! Switching between microthreads: yielding, and waking each other. `-- --quick` for a short run.
+
+use std::future::poll_fn;
+use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use actor_core::Runtime;
+use actor_core::microthread::{self, block_on, yield_now};
+use benches::gate::Countdown;
+use criterion::{Criterion, criterion_group, criterion_main};
+
+fn one_worker() -> Runtime {
+    let builder = Runtime::builder().workers(1).spare_workers(0);
+    builder.build().expect("a runtime with one worker")
+}
+
+/// Runs `measured` in a microthread of `rt`.
+fn inside(rt: &Runtime, measured: impl FnOnce() -> Duration + Send + 'static) -> Duration {
+    let handle = rt.spawn(measured).expect("room for one microthread");
+    handle.join().expect("the measurement ends")
+}
+
+/// Two microthreads yield to each other; one iteration is a yield of each, hence two switches.
+fn yields(rounds: u64) -> Duration {
+    let shared = Arc::new((AtomicBool::new(false), AtomicU64::new(0), Countdown::new()));
+    shared.2.reset(1);
+    let other = microthread::spawn({
+        let shared = shared.clone();
+        move || {
+            let (stop, turns, started) = &*shared;
+            started.arrive();
+            while !stop.load(Ordering::Relaxed) {
+                turns.store(turns.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+                yield_now();
+            }
+        }
+    });
+    let (stop, turns, started) = &*shared;
+    started.wait();
+    let before = turns.load(Ordering::Relaxed);
+    let start = Instant::now();
+    for _ in 0..rounds {
+        yield_now();
+    }
+    let took = start.elapsed();
+    let others = turns.load(Ordering::Relaxed) - before;
+    assert!(
+        others.abs_diff(rounds) <= 1,
+        "{others} turns of the other in {rounds}"
+    );
+    stop.store(true, Ordering::Relaxed);
+    other.join().expect("the other yields until told to stop");
+    took
+}
+
+/// Alone, a microthread that yields is resumed at once: one switch.
+fn yields_alone(rounds: u64) -> Duration {
+    let start = Instant::now();
+    for _ in 0..rounds {
+        yield_now();
+    }
+    start.elapsed()
+}
+
+/// Whose turn it is among two, and how to wake each.
+#[derive(Default)]
+struct Baton {
+    turn: AtomicU64,
+    wakers: [Mutex<Option<Waker>>; 2],
+}
+
+impl Baton {
+    /// Takes every second turn, up to turn `end`: parks until it comes, wakes the other one.
+    fn play(&self, me: usize, end: u64) {
+        let mut known = false;
+        block_on(poll_fn(|context| {
+            if !known {
+                *self.waker(me) = Some(context.waker().clone());
+                known = true;
+            }
+            loop {
+                let turn = self.turn.load(Ordering::Acquire);
+                if turn >= end {
+                    return Poll::Ready(());
+                }
+                if turn % 2 != me as u64 {
+                    return Poll::Pending;
+                }
+                self.turn.store(turn + 1, Ordering::Release);
+                if let Some(other) = &*self.waker(1 - me) {
+                    other.wake_by_ref();
+                }
+            }
+        }));
+    }
+
+    fn waker(&self, of: usize) -> std::sync::MutexGuard<'_, Option<Waker>> {
+        self.wakers[of]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Two microthreads wake each other in turn; one iteration is a wake-up and a park of each.
+fn wakes(rounds: u64) -> Duration {
+    let baton = Arc::new(Baton::default());
+    let end = rounds.saturating_mul(2);
+    let other = microthread::spawn({
+        let baton = baton.clone();
+        move || baton.play(1, end)
+    });
+    let start = Instant::now();
+    baton.play(0, end);
+    other.join().expect("the other plays to the end");
+    start.elapsed()
+}
+
+/// The same between two OS threads.
+fn thread_wakes(rounds: u64) -> Duration {
+    let baton = Arc::new(Baton::default());
+    let end = rounds.saturating_mul(2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| baton.play(1, end));
+        let start = Instant::now();
+        baton.play(0, end);
+        start.elapsed()
+    })
+}
+
+fn switch(c: &mut Criterion) {
+    let rt = one_worker();
+    let mut group = c.benchmark_group("switch");
+    group.bench_function("yield_alone", |b| {
+        b.iter_custom(|n| inside(&rt, move || yields_alone(n)));
+    });
+    group.bench_function("yield_pair", |b| {
+        b.iter_custom(|n| inside(&rt, move || yields(n)));
+    });
+    group.bench_function("wake_pair", |b| {
+        b.iter_custom(|n| inside(&rt, move || wakes(n)));
+    });
+    group.bench_function("wake_pair/os_threads", |b| b.iter_custom(thread_wakes));
+    group.bench_function("checkpoint", |b| {
+        b.iter_custom(|n| {
+            inside(&rt, move || {
+                let start = Instant::now();
+                for i in 0..n {
+                    microthread::checkpoint();
+                    black_box(i);
+                }
+                start.elapsed()
+            })
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, switch);
+criterion_main!(benches);
