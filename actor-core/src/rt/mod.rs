@@ -23,6 +23,7 @@ mod queue;
 pub(crate) mod runner;
 pub(crate) mod runtime;
 mod sleep;
+mod spin;
 pub(crate) mod task;
 mod timer;
 mod token;

@@ -31,13 +31,15 @@
 //! # Sleep
 //! An idle worker sleeps in its poller, so that descriptors, timers and wake-ups are one wait. The steps, and why nothing
 //! is missed, are in [`super::sleep`]. Nobody needs to wake a worker for its own queue: its owner is awake while it has
-//! entries, and if the owner is held up, the monitor takes them away.
+//! entries, and if the owner is held up, the monitor takes them away. Where its sleeps have been short, a worker looks a
+//! little longer before the next one ([`super::spin`]).
 //!
 //! A worker that has slept for a while with nothing to do gives memory back, and sleeps on.
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::fmt;
+use std::hint::spin_loop;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,6 +56,7 @@ use super::park::Parker;
 use super::queue::LocalQueue;
 use super::runner;
 use super::sleep::{self, Sleep};
+use super::spin::{self, Spin};
 use super::timer::Timers;
 
 /// After so many resumed stacks in a row, a runnable has its turn.
@@ -262,6 +265,7 @@ pub(crate) struct Worker {
     first: Cell<Option<Runnable>>,
     steps: Cell<u32>,
     ready_run: Cell<u32>,
+    spin: Spin,
     /// When memory shall be given back at the latest, if there is any to give.
     trim_due: Cell<Option<Instant>>,
     /// Everything suspended here has been told to end.
@@ -289,6 +293,7 @@ impl Worker {
             first: Cell::new(None),
             steps: Cell::new(0),
             ready_run: Cell::new(0),
+            spin: Spin::default(),
             trim_due: Cell::new(None),
             killed_all: Cell::new(false),
             loot: RefCell::default(),
@@ -744,7 +749,7 @@ impl Worker {
                 return false;
             }
         }
-        if self.steal() {
+        if self.steal() || (self.spin.pays() && self.look_longer()) {
             return true;
         }
         // Once it has said that it sleeps, a worker runs nothing before `work_begins`: not left in between.
@@ -761,6 +766,29 @@ impl Worker {
         }
     }
 
+    /// Looks for something to do for as long as [`spin`](super::spin) says. `true`: there is something.
+    fn look_longer(&self) -> bool {
+        /// Looks at memory for each look at the descriptors, which is a system call.
+        const GLANCES: u32 = 8;
+        let clock = self.core.seam.clock();
+        let end = clock.now() + spin::LOOK;
+        let found = loop {
+            let mut glances = 0..GLANCES;
+            let news = glances.any(|_| {
+                spin_loop();
+                self.has_news()
+            });
+            if news || self.poll(Some(Duration::ZERO)) || self.steal() {
+                break true;
+            }
+            if clock.now() >= end {
+                break false;
+            }
+        };
+        self.spin.looked(found);
+        found
+    }
+
     /// Sleeps until there is something to do, at most until the next timer or for `longest`. `true`: nothing has come.
     fn sleep(&self, longest: Option<Duration>) -> bool {
         let timer = self.timers.borrow_mut().next_deadline();
@@ -769,12 +797,15 @@ impl Worker {
         let mut nothing = false;
         // step 2
         if !self.has_news() {
-            let timer = timer.map(|t| t.saturating_duration_since(self.core.seam.clock().now()));
+            let clock = self.core.seam.clock();
+            let begun = clock.now();
+            let timer = timer.map(|t| t.saturating_duration_since(begun));
             let timeout = match (timer, longest) {
                 (Some(a), Some(b)) => Some(a.min(b)),
                 (a, b) => a.or(b),
             };
             nothing = !self.poll(timeout); // step 3
+            self.spin.slept(clock.now() - begun);
         }
         self.core.sleepers.fetch_sub(1, Ordering::Relaxed);
         let nudged = self.shared.sleep.end(); // step 4
