@@ -534,7 +534,9 @@ impl Worker {
                 return true;
             }
         }
-        self.has_runnable() && self.start_runner(0)
+        // What they yielded to may be gone to another worker since `take_yielded` looked, or there is no stack for it: they
+        // must not be left behind when the worker goes to sleep.
+        (self.has_runnable() && self.start_runner(0)) || self.take_all_yielded()
     }
 
     /// Those that have yielded and have let enough others go first are ready again.
@@ -551,6 +553,14 @@ impl Worker {
             yielded.pop_front();
             self.ready(parker);
         }
+    }
+
+    /// All that have yielded are ready. `false`: none has.
+    fn take_all_yielded(&self) -> bool {
+        let mut yielded = self.yielded.borrow_mut();
+        let mut ready = self.ready.borrow_mut();
+        ready.extend(yielded.drain(..).map(|(_, parker)| parker));
+        !ready.is_empty()
     }
 
     /// A stack has yielded.

@@ -240,3 +240,19 @@ fn a_storm_that_is_shut_down_leaves_nobody_waiting() {
         }
     });
 }
+
+/// A stack that has yielded is not left behind when another worker takes what it has yielded to.
+#[test]
+fn whoever_has_yielded_goes_on_though_another_worker_takes_what_it_yielded_to() {
+    within(LIMIT, || {
+        let rt = runtime(2);
+        for _ in 0..20_000 {
+            let handles: Vec<_> = (0..3)
+                .map(|_| rt.spawn(microthread::yield_now).unwrap())
+                .collect();
+            handles
+                .into_iter()
+                .for_each(|handle| handle.join().unwrap());
+        }
+    });
+}
