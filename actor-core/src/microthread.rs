@@ -28,12 +28,14 @@ use std::time::{Duration, Instant};
 use crate::rt::park;
 use crate::rt::runtime::{MAX_STACK_SIZE, MIN_STACK_SIZE, Runtime};
 use crate::rt::task;
+use crate::rt::wait;
 use crate::rt::worker::Worker;
 
 pub use crate::rt::block_on::block_on;
 pub use crate::rt::error::{JoinError, SpawnError};
 pub use crate::rt::offload::blocking;
 pub use crate::rt::task::JoinHandle;
+pub use crate::rt::wait::Interrupt;
 
 /// Starts a microthread in the runtime of the calling one.
 ///
@@ -145,7 +147,7 @@ pub fn checkpoint() {
 
 /// Parks the calling microthread (or blocks the thread) for at least `duration`.
 pub fn sleep(duration: Duration) {
-    match Instant::now().checked_add(duration) {
+    match wait::after(duration) {
         Some(deadline) => sleep_until(deadline),
         // Later than the clock can say.
         None => loop {
@@ -157,7 +159,7 @@ pub fn sleep(duration: Duration) {
 /// Parks the calling microthread (or blocks the thread) until `deadline`.
 pub fn sleep_until(deadline: Instant) {
     while park::park_until(Some(deadline)) {
-        if Instant::now() >= deadline {
+        if wait::now() >= deadline {
             return;
         }
     }

@@ -29,4 +29,5 @@ mod timer;
 mod token;
 #[cfg(feature = "tokio")]
 pub(crate) mod tokio_lend;
+pub(crate) mod wait;
 pub(crate) mod worker;

@@ -29,6 +29,7 @@ use super::header::{After, HOLDS_STACK, Header, Runnable, VTable};
 use super::join::{Finished, JoinWord};
 use super::park::{self, Killed, Parker};
 use super::runner;
+use super::wait;
 use super::worker::Worker;
 
 /// What a spawner may choose.
@@ -335,7 +336,7 @@ impl<T> JoinHandle<T> {
     /// # Errors
     /// The handle itself, if the microthread has not ended by then.
     pub fn join_timeout(self, timeout: Duration) -> Result<Result<T, JoinError>, Self> {
-        if self.wait(Instant::now().checked_add(timeout)) {
+        if self.wait(wait::after(timeout)) {
             Ok(self.take_result())
         } else {
             Err(self)
