@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::rt::park;
+use crate::rt::preempt;
 use crate::rt::runtime::{MAX_STACK_SIZE, MIN_STACK_SIZE, Runtime};
 use crate::rt::task;
 use crate::rt::wait;
@@ -138,11 +139,30 @@ pub fn yield_now() {
     park::yield_now();
 }
 
-/// A suspension point that does not suspend: raises what is due (a kill, also that of a runtime that is shutting down; an
-/// overflow, if little is left of the stack), and otherwise does nothing. For long computations. (Only where the microthread
-/// has swallowed a kill before, others run first.)
+/// For long computations: raises what is due, and lets others run now and then.
+///
+/// What is due: a kill, also that of a runtime that is shutting down; an overflow, if little is left of the stack. Each call
+/// raises it at once. After 4,096 checkpoints without a wait in between, the microthread yields if anything else is ready
+/// on its worker, as [`yield_now`] does; where nothing is, it goes on. (It also yields where it has swallowed a kill before.)
+/// It never yields inside [`no_suspend`], nor while a panic unwinds. On a thread that is no worker's it does nothing.
+///
+/// [`#[preemptible]`](macro@crate::preemptible) puts a cheaper one into each loop of a function.
+///
+/// ```
+/// use actor_core::{Runtime, microthread};
+///
+/// let rt = Runtime::builder().workers(1).build()?;
+/// let endless = rt.spawn(|| loop {
+///     microthread::checkpoint();
+/// })?;
+/// let other = rt.spawn(|| "has its turn")?;
+/// assert_eq!(other.join()?, "has its turn");
+/// endless.kill();
+/// assert!(endless.join().is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn checkpoint() {
-    park::checkpoint();
+    preempt::checkpoint();
 }
 
 /// Parks the calling microthread (or blocks the thread) for at least `duration`.

@@ -217,4 +217,10 @@ pub mod private {
     /// What a message may hold and a handler may answer: generated code names each such type here, so that one which
     /// cannot travel is reported where it is written.
     pub fn travels<T: Send + 'static>() {}
+
+    /// What `#[preemptible]` puts at the start of a loop's body.
+    #[inline(always)]
+    pub fn back_edge() {
+        crate::rt::preempt::back_edge();
+    }
 }

@@ -19,6 +19,7 @@ mod models;
 mod monitor;
 pub(crate) mod offload;
 pub(crate) mod park;
+pub(crate) mod preempt;
 mod queue;
 pub(crate) mod runner;
 pub(crate) mod runtime;
