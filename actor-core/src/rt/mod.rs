@@ -26,6 +26,7 @@ pub(crate) mod runtime;
 mod sleep;
 mod spin;
 pub(crate) mod task;
+pub(crate) mod throw;
 mod timer;
 mod token;
 #[cfg(feature = "tokio")]
