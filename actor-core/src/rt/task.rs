@@ -333,7 +333,7 @@ impl<T> JoinHandle<T> {
     /// Ends the microthread: at its next suspension point (any blocking call, `yield_now`, `checkpoint`) it unwinds,
     /// running its destructors; if it has not started, its body never runs. `join` then gives [`JoinError::Killed`].
     /// Killing what has ended does nothing. A body that catches the unwinding is killed again at each later suspension
-    /// point.
+    /// point. Inside a [`shield`](crate::microthread::shield) it is put off until the section's end.
     pub fn kill(&self) {
         self.header().kill();
     }
