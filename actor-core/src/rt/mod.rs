@@ -19,14 +19,17 @@ mod models;
 mod monitor;
 pub(crate) mod offload;
 pub(crate) mod park;
+pub(crate) mod preempt;
 mod queue;
 pub(crate) mod runner;
 pub(crate) mod runtime;
 mod sleep;
 mod spin;
 pub(crate) mod task;
+pub(crate) mod throw;
 mod timer;
 mod token;
 #[cfg(feature = "tokio")]
 pub(crate) mod tokio_lend;
+pub(crate) mod wait;
 pub(crate) mod worker;

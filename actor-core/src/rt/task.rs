@@ -10,6 +10,7 @@
 
 use std::any::Any;
 use std::cell::UnsafeCell;
+use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe};
@@ -25,10 +26,12 @@ use crate::stack;
 
 use super::core::Core;
 use super::error::{JoinError, SpawnError, panic_message};
-use super::header::{After, HOLDS_STACK, Header, Runnable, VTable};
+use super::header::{After, HOLDS_STACK, Header, Runnable, THROWN, VTable};
 use super::join::{Finished, JoinWord};
 use super::park::{self, Killed, Parker};
 use super::runner;
+use super::throw::{Pending, ThrowError};
+use super::wait;
 use super::worker::Worker;
 
 /// What a spawner may choose.
@@ -44,6 +47,7 @@ struct Task<F, T> {
     join: JoinWord<Parker>,
     name: Option<Arc<str>>,
     core: Arc<Core>,
+    pending: Pending,
     stage: UnsafeCell<Stage<F, T>>,
 }
 
@@ -64,6 +68,7 @@ where
         discard: Self::discard,
         release: Self::release,
         who: Self::who,
+        pending: Self::pending,
         type_name: std::any::type_name::<F>,
     };
 
@@ -88,6 +93,11 @@ where
         let result = if task.header.is_killed() {
             drop_quietly(body);
             Err(JoinError::Killed)
+        } else if task.header.has(THROWN)
+            && let Some(thrown) = task.pending.take(&task.header)
+        {
+            drop_quietly(body);
+            Err(JoinError::Thrown(thrown))
         } else {
             panic::catch_unwind(AssertUnwindSafe(body)).map_err(reason)
         };
@@ -138,6 +148,11 @@ where
         let task = unsafe { Self::of(header) };
         // The claim on the budget stays: the stack is gone for good.
         task.end(Err(JoinError::Overflowed));
+    }
+
+    unsafe fn pending(header: &Header) -> Option<&Pending> {
+        // SAFETY: as in `run`.
+        Some(unsafe { &Self::of(NonNull::from(header)).pending })
     }
 
     unsafe fn discard(header: NonNull<Header>) {
@@ -199,6 +214,7 @@ fn exit_reason(error: &JoinError) -> ExitReason {
         JoinError::Killed => ExitReason::Killed,
         JoinError::Overflowed => ExitReason::Overflow,
         JoinError::Shutdown => ExitReason::Shutdown,
+        JoinError::Thrown(thrown) => ExitReason::failed(thrown),
     }
 }
 
@@ -232,6 +248,7 @@ where
         join: JoinWord::new(),
         name: options.name,
         core: core.clone(),
+        pending: Pending::default(),
         stage: UnsafeCell::new(Stage::<F, T>::Waiting(body)),
     });
     task.header.set(HOLDS_STACK);
@@ -316,9 +333,48 @@ impl<T> JoinHandle<T> {
     /// Ends the microthread: at its next suspension point (any blocking call, `yield_now`, `checkpoint`) it unwinds,
     /// running its destructors; if it has not started, its body never runs. `join` then gives [`JoinError::Killed`].
     /// Killing what has ended does nothing. A body that catches the unwinding is killed again at each later suspension
-    /// point.
+    /// point. Inside a [`shield`](crate::microthread::shield) it is put off until the section's end.
     pub fn kill(&self) {
         self.header().kill();
+    }
+
+    /// Throws `error` into the microthread: the call it is blocked in returns it.
+    ///
+    /// That is every call whose error can be an [`Interrupt`](crate::microthread::Interrupt): those of channels, locks and
+    /// the like. In any other (a sleep, a join), or while it runs, the error stays pending until the next call of that kind
+    /// is about to wait. A call that has been served succeeds nevertheless, and the error stays pending. Several are
+    /// delivered in order, one a call. If the microthread has not started, its body never runs, and `join` gives
+    /// [`JoinError::Thrown`]. What is still pending when it ends is dropped.
+    ///
+    /// Unlike a [`kill`](Self::kill) it does not unwind: what the microthread does about the error is up to it.
+    ///
+    /// ```
+    /// use actor_core::{Runtime, microthread::JoinError};
+    ///
+    /// let rt = Runtime::builder().workers(1).build()?;
+    /// let joined = rt.spawn(|| {
+    ///     let late = actor_core::microthread::spawn(|| unreachable!("it has not started"));
+    ///     late.throw("too late").unwrap();
+    ///     late.join().map(|()| "ran")
+    /// })?;
+    /// let error = joined.join()?.unwrap_err();
+    /// assert!(matches!(error, JoinError::Thrown(thrown) if thrown.get().to_string() == "too late"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ThrowError`], which gives the error back, if the microthread has ended.
+    pub fn throw(&self, error: impl Into<Box<dyn Error + Send + Sync>>) -> Result<(), ThrowError> {
+        let error = error.into();
+        if self.is_finished() {
+            return Err(ThrowError(error));
+        }
+        let task = self.header();
+        match task.pending() {
+            Some(pending) => pending.throw(task, error),
+            None => unreachable!("a microthread has its list"),
+        }
+        Ok(())
     }
 
     /// Waits for it to end and returns its result. Parks the calling microthread, or blocks the calling thread.
@@ -335,7 +391,7 @@ impl<T> JoinHandle<T> {
     /// # Errors
     /// The handle itself, if the microthread has not ended by then.
     pub fn join_timeout(self, timeout: Duration) -> Result<Result<T, JoinError>, Self> {
-        if self.wait(Instant::now().checked_add(timeout)) {
+        if self.wait(wait::after(timeout)) {
             Ok(self.take_result())
         } else {
             Err(self)

@@ -53,6 +53,7 @@ use super::header::{HOLDS_STACK, Header, Runnable};
 use super::inbox::Inbox;
 use super::io;
 use super::park::Parker;
+use super::preempt;
 use super::queue::LocalQueue;
 use super::runner;
 use super::sleep::{self, Sleep};
@@ -63,6 +64,8 @@ use super::timer::Timers;
 const READY_RUN: u32 = 16;
 /// After so many scheduling steps the root looks at descriptors, timers and the injector.
 const DUTY_EVERY: u32 = 64;
+/// A whole turn of a microthread (`rt::preempt`) weighs as much as so many steps.
+const TURN_STEPS: u32 = 16;
 /// A thief takes at most so many.
 const STEAL_MAX: usize = 256;
 /// An idle worker gives memory back after being idle for so long,
@@ -448,9 +451,27 @@ impl Worker {
         let shared = &*self.shared;
         // SAFETY: the caller holds a reference to what it starts; null if nothing does.
         runner::note(unsafe { task.as_ref() });
+        preempt::begin_turn();
         shared.running.store(task.cast_mut(), Ordering::Relaxed);
-        let progress = shared.progress.load(Ordering::Relaxed);
-        shared.progress.store(progress + 1, Ordering::Relaxed);
+        self.progresses();
+    }
+
+    #[inline]
+    fn progresses(&self) {
+        let progress = &self.shared.progress;
+        progress.store(progress.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// What runs here has had a whole turn: whether others would run if it yielded, or the root has duties.
+    pub(crate) fn turn_is_over(&self) -> bool {
+        // It lets go when asked to, which is what the monitor wants to see.
+        self.progresses();
+        self.steps.set(self.steps.get() + TURN_STEPS);
+        self.steps.get() >= DUTY_EVERY
+            || !self.ready.borrow().is_empty()
+            || !self.yielded.borrow().is_empty()
+            || !self.shared.inbox.is_empty()
+            || self.has_runnable()
     }
 
     /// Nothing runs any more; what did may be freed once this returns.
