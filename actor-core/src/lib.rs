@@ -69,6 +69,8 @@ mod stack;
 pub mod supervision;
 mod sys;
 mod system;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[doc(hidden)]
 pub use actor::private as __private;

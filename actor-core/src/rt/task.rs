@@ -262,6 +262,7 @@ where
         Some(_) => Worker::here(|worker| worker.push_unstarted(runnable)),
         None => core.inject(runnable),
     }
+    park::switch_point();
     Ok(handle)
 }
 
