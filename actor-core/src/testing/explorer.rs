@@ -326,7 +326,9 @@ impl Explorer {
         };
         // It can only be refused at the stack limit or during a shutdown.
         drop(task::spawn(&core, options, main).expect("the first microthread"));
+        let mut patience = UNWIND_WITHIN;
         if !director.wait(self.hold_limit) {
+            patience = Duration::ZERO;
             let who = core
                 .workers()
                 .find_map(|worker| worker.inspect(crate::rt::header::Header::who));
@@ -336,7 +338,7 @@ impl Explorer {
             }));
         }
         core.stop();
-        match runtime::shut_down(&core, UNWIND_WITHIN) {
+        match runtime::shut_down(&core, patience) {
             Ok(report) if report.is_clean() => drop(sys),
             // Its thread is held, or a stack could not be unwound: it would be waited for once more.
             _ => std::mem::forget(sys),

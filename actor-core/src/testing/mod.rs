@@ -81,6 +81,13 @@ pub use trace::{Entry, Happening, Trace};
 
 use crate::System;
 
+/// A point at which others may run, although the caller has nothing to wait for: between two accesses to memory that microthreads
+/// share, where two workers could interleave. Raises no kill. Does nothing outside a run of the seeded scheduler, or in one
+/// whose [switch points](Explorer::switch_points) are off.
+pub fn switch_point() {
+    crate::rt::park::switch_point();
+}
+
 /// Runs `body` under the seeded scheduler a hundred times, with a hundred seeds.
 ///
 /// # Panics
