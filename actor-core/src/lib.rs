@@ -50,6 +50,7 @@
 //!
 //! # Features
 //! - `macros` (default): [`#[actor]`](actor).
+//! - `testing`: a seeded scheduler for tests, with virtual time, and probes: `actor_core::testing`.
 //! - `tokio`: lends a tokio runtime to [`microthread::block_on`], so that tokio's clients work inside handlers.
 
 #[cfg(panic = "abort")]

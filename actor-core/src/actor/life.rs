@@ -144,7 +144,7 @@ fn handle<A: Actor>(
     let mut cx = Cx::new(cell);
     // One at a time where every interleaving is wanted.
     #[cfg(feature = "testing")]
-    let batch = match Worker::here(Worker::is_driven) {
+    let batch = match crate::rt::worker::is_driven_here() {
         true => 1,
         false => BATCH,
     };

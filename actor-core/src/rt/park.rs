@@ -212,7 +212,8 @@ pub(crate) fn yield_now() {
 #[inline]
 pub(crate) fn switch_point() {
     #[cfg(feature = "testing")]
-    if may_suspend()
+    if super::worker::is_driven_here()
+        && may_suspend()
         && Worker::here(Worker::switches_everywhere)
         && let Some(parker) = on_stack()
         && parker.task().is_some()
@@ -227,7 +228,8 @@ pub(crate) fn switch_point() {
 #[inline]
 pub(crate) fn fault_point() {
     #[cfg(feature = "testing")]
-    if let Some(parker) = on_stack()
+    if super::worker::is_driven_here()
+        && let Some(parker) = on_stack()
         && let Some(task) = parker.task()
         && Worker::here(|worker| worker.has_fault_for(task))
     {
@@ -447,7 +449,8 @@ impl Parker {
     #[inline(never)]
     fn raise_kill(&'static self) {
         #[cfg(feature = "testing")]
-        if let Some(task) = self.task()
+        if super::worker::is_driven_here()
+            && let Some(task) = self.task()
             && Worker::here(|worker| worker.take_fault_for(task))
         {
             task.clear(KILLED);

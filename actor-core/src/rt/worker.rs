@@ -62,7 +62,7 @@ use super::timer::Timers;
 #[cfg(feature = "testing")]
 mod driven;
 #[cfg(feature = "testing")]
-pub(crate) use driven::{Candidate, Conductor, INJECTED, Verdict};
+pub(crate) use driven::{Candidate, Conductor, INJECTED, Verdict, is_driven_here};
 
 /// After so many resumed stacks in a row, a runnable has its turn.
 const READY_RUN: u32 = 16;

@@ -235,6 +235,8 @@ impl Conductor for Director {
             return goes_on.then_some(0);
         }
         self.step();
+        // They are of the step before.
+        self.take_events(&mut state);
         state.trace.steps += 1;
         if state.trace.steps > self.max_steps {
             drop(state);

@@ -1,4 +1,10 @@
 //! The seeded scheduler, `actor_core::testing`: what it promises to those who test with it.
+#![allow(
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    reason = "the actors of the tests"
+)]
 
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -121,6 +121,17 @@ pub(super) struct Driven {
     faults: RefCell<Vec<(u64, bool)>>,
 }
 
+thread_local! {
+    /// This is a driven worker's thread: all that other threads pay for the feature is a look at this.
+    static DRIVEN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the calling thread is a driven worker's.
+#[inline]
+pub(crate) fn is_driven_here() -> bool {
+    DRIVEN.get()
+}
+
 impl Worker {
     /// Whether a conductor decides what this worker does.
     pub(crate) fn is_driven(&self) -> bool {
@@ -128,8 +139,7 @@ impl Worker {
     }
 
     pub(crate) fn switches_everywhere(&self) -> bool {
-        self.is_driven()
-            && !self.core.is_stopping()
+        !self.core.is_stopping()
             && (self.core.conductor.get()).is_some_and(|it| it.switches_everywhere())
     }
 
@@ -171,6 +181,7 @@ impl Worker {
     }
 
     pub(super) fn run_driven(&self) {
+        DRIVEN.set(true);
         // The conductor is known before the first runnable comes.
         while self.core.injector.is_empty() && !self.core.is_stopping() {
             self.sleep(None);
