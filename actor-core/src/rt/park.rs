@@ -214,9 +214,9 @@ pub(crate) fn switch_point() {
     #[cfg(feature = "testing")]
     if super::worker::is_driven_here()
         && may_suspend()
-        && Worker::here(Worker::switches_everywhere)
         && let Some(parker) = on_stack()
         && parker.task().is_some()
+        && Worker::here(|worker| worker.switches_away(parker))
         && parker.claim_stack()
     {
         Worker::here(Worker::suspend_switched);

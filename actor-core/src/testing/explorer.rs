@@ -263,7 +263,7 @@ impl Explorer {
                 seed: shown,
                 policy: self.policy,
                 reason: reason.clone(),
-                trace: outcome.trace,
+                trace: Box::new(outcome.trace),
             },
             // A run that held its thread has left it behind, and is not one to be repeated.
             (!matches!(reason, Reason::Stuck { .. } | Reason::TraceMismatch { .. }))

@@ -25,7 +25,7 @@ pub struct Failure {
     /// What went wrong.
     pub reason: Reason,
     /// What happened up to then.
-    pub trace: Trace,
+    pub trace: Box<Trace>,
 }
 
 /// What went wrong in a run.

@@ -44,7 +44,8 @@
 //!
 //! # Time
 //! Time stands still while anything is ready and jumps to the next deadline when nothing is: an hour's sleep takes no time. Every
-//! deadline and pause of this crate follows it. [`elapsed`] and [`advance`] read and move the clock.
+//! deadline and pause of this crate follows it. [`elapsed`] and [`advance`] read and move the clock. (What gives way is ready: a loop
+//! of `yield_now` that waits for the time does not see it pass, and ends at the step limit. Let it sleep.)
 //!
 //! # What fails
 //! A panic of the body; a deadlock (nothing is ready, no deadline is set), with the names of all that wait; too many steps; code

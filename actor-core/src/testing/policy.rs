@@ -7,10 +7,11 @@
 //! # PCT
 //! Probabilistic concurrency testing (Burckhardt, Kothari, Musuvathi and Nagarakatte, ASPLOS 2010). Each actor and microthread gets
 //! a random priority when it is first seen, above all of 1 to d - 1, and the ready one of the highest priority runs. At d - 1 steps,
-//! drawn before the run out of the k steps it is expected to take, the one that is about to run falls to priority d - 1, d - 2, ..
-//! 1. A bug of depth d, i.e. one that d orderings between steps bring about, is found in a run with a probability of at least
-//! 1/(n k^(d-1)), whatever else the program does. Here k is the length of one run that makes the first choice everywhere. One that
-//! gives way by itself falls below all others, as it waits for one of them; other choices than the next to run are uniform.
+//! drawn before the run out of the k steps it is expected to take, the one that is about to run falls to priority d - 1, d - 2, and
+//! so on down to 1. A bug of depth d, i.e. one that d orderings between steps bring about, is found in a run of n actors and
+//! microthreads with a probability of at least `1/(n k^(d-1))`, whatever else the program does. Here k is the length of one run that
+//! makes the first choice everywhere. One that gives way by itself falls below all others, as it waits for one of them; choices other
+//! than who runs next are uniform.
 //!
 //! # Exhaustive
 //! Depth first over the tree of choices: a run follows the recorded prefix, then takes the first candidate everywhere; after it the

@@ -135,3 +135,26 @@ fn pct_does_not_starve_what_a_polling_microthread_waits_for() {
         setter.join().unwrap();
     });
 }
+
+#[test]
+fn exhaustive_comes_to_its_end_with_one_that_polls() {
+    let explorer = exhaustive(10_000, 8);
+    let report = explorer.run(|_| {
+        let flag = Arc::new(AtomicU32::new(0));
+        let setter = {
+            let flag = flag.clone();
+            microthread::spawn(move || {
+                microthread::sleep(secs(1));
+                flag.store(1, SeqCst);
+            })
+        };
+        // Others of this kind of loop would keep time from passing; this one waits for what is due already.
+        microthread::sleep(secs(1));
+        while flag.load(SeqCst) == 0 {
+            microthread::yield_now();
+        }
+        setter.join().unwrap();
+    });
+    let report = report.unwrap();
+    assert!(report.complete && report.runs > 1, "{report:?}");
+}

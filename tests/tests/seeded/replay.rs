@@ -127,6 +127,41 @@ fn the_seed_in_the_environment_is_the_only_one_that_runs() {
 }
 
 #[test]
+fn the_number_of_an_exhaustive_run_in_the_environment_replays_it() {
+    /// As `lost_update`, but nobody gives way: the first run, with no switch that need not be, loses nothing.
+    fn body(_: &System) {
+        let n = Arc::new(AtomicU32::new(0));
+        let adders = [(); 2].map(|()| {
+            let n = n.clone();
+            microthread::spawn(move || {
+                let seen = n.load(SeqCst);
+                testing::switch_point();
+                n.store(seen + 1, SeqCst);
+            })
+        });
+        adders.into_iter().for_each(|it| it.join().unwrap());
+        assert_eq!(n.load(SeqCst), 2, "an update was lost");
+    }
+    let explorer = Explorer::new().policy(Policy::Exhaustive {
+        max_runs: 10_000,
+        max_depth: 100,
+    });
+    let failure = fails(&explorer, body);
+    assert!(failure.seed > 0, "found in the first run");
+    let seed = failure.seed.to_string();
+    let hash = format!("hash {:016x}\n", failure.trace.hash);
+    let end = child!(
+        || {
+            let failure = fails(&explorer, body);
+            let _ = writeln!(std::io::stderr(), "hash {:016x}", failure.trace.hash);
+        },
+        &[("ACTOR_SEED", &seed)]
+    );
+    assert!(end.stderr().contains(&hash), "{}", end.stderr());
+    end.succeeds();
+}
+
+#[test]
 fn a_failure_that_does_not_repeat_is_reported_as_such() {
     static RUNS: AtomicU32 = AtomicU32::new(0);
     let failure = fails(&Explorer::new(), |_| {

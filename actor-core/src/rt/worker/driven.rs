@@ -5,7 +5,8 @@
 //!
 //! ```text
 //!   1  collect: woken stacks, stacks that gave way and queued runnables become *candidates*, in that order of arrival
-//!   2  a timer is due and there are candidates?   Choice::Deadline: one of them (0), or the timer (1)
+//!   2  a timer is due and there are candidates?   Choice::Deadline: one of them (0), or the timer (1). The timer, if all of them
+//!      gave way: one of them may be polling for what it brings
 //!   3  the timer's turn: of those due at the same instant, Choice::Timer says which fires; its stack becomes a candidate
 //!   4  a candidate's turn: the conductor names it; it runs until it parks, gives way or ends; from 1
 //!   5  no candidate, no timer due: the clock jumps to the next deadline; from 2
@@ -138,8 +139,12 @@ impl Worker {
         self.core.seam.is_driven()
     }
 
-    pub(crate) fn switches_everywhere(&self) -> bool {
-        !self.core.is_stopping()
+    /// Whether the code on the stack of `parker`, which is one of this worker's own, may be switched away from anywhere.
+    pub(crate) fn switches_away(&self, parker: &Parker) -> bool {
+        let stacks = self.stacks.borrow();
+        let own = stacks.get(parker.local().index.get());
+        own.is_some_and(|it| std::ptr::eq(*it, parker))
+            && !self.core.is_stopping()
             && (self.core.conductor.get()).is_some_and(|it| it.switches_everywhere())
     }
 
@@ -198,9 +203,15 @@ impl Worker {
         if self.core.is_stopping() && !self.go_on_while_stopping() {
             return false;
         }
-        let ready = !self.driven.candidates.borrow().is_empty();
+        let (ready, eager) = {
+            let candidates = self.driven.candidates.borrow();
+            (
+                !candidates.is_empty(),
+                candidates.iter().any(|it| !it.yielded),
+            )
+        };
         let due = self.timers.borrow_mut().is_due(clock.now());
-        if due && (!ready || self.seam.choose(Choice::Deadline, 2) == 1) {
+        if due && (!eager || self.seam.choose(Choice::Deadline, 2) == 1) {
             self.fire_one(); // step 3
             return true;
         }
