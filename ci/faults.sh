@@ -18,7 +18,7 @@ modules() { # fault -> the test paths of the modules it is in, as a pattern
 build() { # flavour, fault -> the test binary
     local flags=""
     [ "$1" = loom ] && flags="--cfg loom"
-    CARGO_TARGET_DIR="$CARGO_TARGET_DIR/$1" RUSTFLAGS="$flags" cargo rustc -q -p actor-core --lib --profile bench \
+    CARGO_TARGET_DIR="$CARGO_TARGET_DIR/$1" RUSTFLAGS="$flags" cargo rustc -q -p actor-core --lib --features testing --profile bench \
         --message-format=json -- --cfg "fault=\"$2\"" 2>/dev/null | grep -oE '"executable":"[^"]+"' | cut -d'"' -f4 | tail -1
 }
 

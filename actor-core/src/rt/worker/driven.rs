@@ -25,6 +25,16 @@
 //! actor, at the beginning of a handler ([`fault_point`](crate::rt::park::fault_point)); in code that reaches neither, not at
 //! all.
 
+//!
+//! # Seeded faults
+//! | fault                | what it breaks                                           | caught by                                          |
+//! |----------------------|----------------------------------------------------------|----------------------------------------------------|
+//! | `driven_timers_last` | step 2: the timer waits until nothing else is ready      | `a_wake_up_and_its_deadline_come_in_either_order`  |
+//! | `driven_timers_tie`  | step 3: the first of several timers due fires            | `timers_due_together_fire_in_any_order`            |
+//! | `driven_yield_first` | one that gives way goes before the others                | `the_first_candidate_always_is_a_fair_schedule`    |
+//! | `driven_switch_last` | one that is switched away from goes behind the others    | `the_first_candidate_always_switches_where_it_must` |
+//! | `driven_no_kill`     | a fault is noted, but not raised                         | `a_fault_is_raised_where_its_target_waits`         |
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -35,6 +45,9 @@ use crate::rt::park::Parker;
 use crate::sys::seam::Choice;
 
 use super::{DUTY_EVERY, Handoff, Worker};
+
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 /// The message of a panic that was chosen by the conductor.
 pub(crate) const INJECTED: &str = "a fault injected by the seeded scheduler";
@@ -178,7 +191,11 @@ impl Worker {
             yielded,
         };
         let mut candidates = self.driven.candidates.borrow_mut();
-        if yielded {
+        let back = match yielded {
+            true => !cfg!(fault = "driven_yield_first"),
+            false => cfg!(fault = "driven_switch_last"),
+        };
+        if back {
             candidates.push_back(waiting);
         } else {
             candidates.push_front(waiting);
@@ -211,7 +228,11 @@ impl Worker {
             )
         };
         let due = self.timers.borrow_mut().is_due(clock.now());
-        if due && (!eager || self.seam.choose(Choice::Deadline, 2) == 1) {
+        let timer_goes = || match cfg!(fault = "driven_timers_last") {
+            true => !ready,
+            false => !eager || self.seam.choose(Choice::Deadline, 2) == 1,
+        };
+        if due && timer_goes() {
             self.fire_one(); // step 3
             return true;
         }
@@ -280,7 +301,10 @@ impl Worker {
         let now = self.core.seam.clock().now();
         let fired = {
             let mut timers = self.timers.borrow_mut();
-            timers.expire_one(now, |n| self.seam.choose(Choice::Timer, n))
+            timers.expire_one(now, |n| match cfg!(fault = "driven_timers_tie") {
+                true => 0,
+                false => self.seam.choose(Choice::Timer, n),
+            })
         };
         let Some(parker) = fired else { return };
         if let Some(conductor) = self.core.conductor.get() {
@@ -318,7 +342,9 @@ impl Worker {
                     let fault = (header.id(), verdict == Verdict::Panic);
                     self.driven.faults.borrow_mut().push(fault);
                     // It is ready, so there is nobody to wake.
-                    header.set(KILLED);
+                    if !cfg!(fault = "driven_no_kill") {
+                        header.set(KILLED);
+                    }
                 }
             }
         }
