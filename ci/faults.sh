@@ -48,7 +48,7 @@ while read -r name; do complain "$name: in a table twice"; done < <(uniq -d "$wo
 build() { # flavour, cargo's arguments -> the test binary, at $work/FLAVOUR
     local flavour=$1 messages
     shift
-    messages=$(cargo rustc -q -p actor-core --lib --message-format=json-render-diagnostics "$@" -- --cfg faults)
+    messages=$(cargo rustc -q -p actor-core --lib --features testing --message-format=json-render-diagnostics "$@" -- --cfg faults)
     ln -s "$(grep -oE '"executable":"[^"]+"' <<<"$messages" | cut -d'"' -f4 | tail -1)" "$work/$flavour"
     "$work/$flavour" --list 2>/dev/null | sed -n 's/: test$//p' >"$work/$flavour.tests"
 }

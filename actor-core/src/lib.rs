@@ -51,6 +51,7 @@
 //!
 //! # Features
 //! - `macros` (default): [`#[actor]`](actor) and [`#[preemptible]`](preemptible).
+//! - `testing`: a seeded scheduler for tests, with virtual time, and probes: `actor_core::testing`.
 //! - `tokio`: lends a tokio runtime to [`microthread::block_on`], so that tokio's clients work inside handlers.
 
 #[cfg(panic = "abort")]
@@ -70,6 +71,8 @@ mod stack;
 pub mod supervision;
 mod sys;
 mod system;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[doc(hidden)]
 pub use actor::private as __private;

@@ -166,6 +166,7 @@ impl<A: Actor> Addr<A> {
                 if must_schedule {
                     cell.schedule();
                 }
+                park::switch_point();
                 Ok(())
             }
             Err(PushError::Full(back)) => Err(TellError::Full(back.msg)),
@@ -188,6 +189,7 @@ impl<A: Actor> Addr<A> {
                 if must_schedule {
                     cell.schedule();
                 }
+                park::switch_point();
                 Ok(())
             }
             Err(WaitError::Timeout(back)) => Err(TellError::Timeout(back.msg)),

@@ -210,6 +210,38 @@ pub(crate) fn yield_now() {
     }
 }
 
+/// Where a driven runtime may go on with something else although the caller need not wait: after a message has been sent, a
+/// microthread spawned. Raises no kill. Does nothing elsewhere, nor without the feature `testing`.
+///
+/// Not to be called with a lock held that others may want, or in the middle of anything.
+#[inline]
+pub(crate) fn switch_point() {
+    #[cfg(feature = "testing")]
+    if super::worker::is_driven_here()
+        && may_suspend()
+        && let Some(parker) = on_stack()
+        && parker.task().is_some()
+        && Worker::here(|worker| worker.switches_away(parker))
+        && parker.claim_stack()
+    {
+        Worker::here(Worker::suspend_switched);
+    }
+}
+
+/// Where a fault that a driven runtime has chosen for the calling task is raised, beside its suspension points. Does nothing
+/// without the feature `testing`.
+#[inline]
+pub(crate) fn fault_point() {
+    #[cfg(feature = "testing")]
+    if super::worker::is_driven_here()
+        && let Some(parker) = on_stack()
+        && let Some(task) = parker.task()
+        && Worker::here(|worker| worker.has_fault_for(task))
+    {
+        parker.check_kill();
+    }
+}
+
 /// Raises an overflow if little is left of the calling stack: for entries into the runtime, which needs some stack itself,
 /// and here can still unwind. Not while a panic unwinds.
 #[inline]
@@ -485,6 +517,14 @@ impl Parker {
     #[cold]
     #[inline(never)]
     fn raise_kill(&'static self) {
+        #[cfg(feature = "testing")]
+        if super::worker::is_driven_here()
+            && let Some(task) = self.task()
+            && Worker::here(|worker| worker.take_fault_for(task))
+        {
+            task.clear(KILLED);
+            panic!("{}", super::worker::INJECTED);
+        }
         if self.local.kill_raised.replace(true) && self.local.no_suspend.get() == 0 {
             // The body swallowed the last one. Others first, so that a loop that catches kills starves nobody.
             Worker::here(|worker| worker.suspend_yielded());

@@ -278,6 +278,7 @@ where
         Some(_) => Worker::here(|worker| worker.push_unstarted(runnable)),
         None => core.inject(runnable),
     }
+    park::switch_point();
     Ok(handle)
 }
 

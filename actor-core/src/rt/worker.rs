@@ -60,6 +60,11 @@ use super::sleep::{self, Sleep};
 use super::spin::{self, Spin};
 use super::timer::Timers;
 
+#[cfg(feature = "testing")]
+mod driven;
+#[cfg(feature = "testing")]
+pub(crate) use driven::{Candidate, Conductor, INJECTED, Verdict, is_driven_here};
+
 /// After so many resumed stacks in a row, a runnable has its turn.
 const READY_RUN: u32 = 16;
 /// After so many scheduling steps the root looks at descriptors, timers and the injector.
@@ -274,6 +279,8 @@ pub(crate) struct Worker {
     /// Everything suspended here has been told to end.
     killed_all: Cell<bool>,
     loot: RefCell<Vec<Runnable>>,
+    #[cfg(feature = "testing")]
+    driven: driven::Driven,
 }
 
 thread_local! {
@@ -300,6 +307,8 @@ impl Worker {
             trim_due: Cell::new(None),
             killed_all: Cell::new(false),
             loot: RefCell::default(),
+            #[cfg(feature = "testing")]
+            driven: driven::Driven::default(),
             core,
             shared,
         }
@@ -514,6 +523,23 @@ impl Worker {
     /// The root: runs until the runtime ends.
     pub(crate) fn run(self) {
         CURRENT.set(&raw const self);
+        #[cfg(feature = "testing")]
+        if self.is_driven() {
+            self.run_driven();
+        } else {
+            self.run_free();
+        }
+        #[cfg(not(feature = "testing"))]
+        self.run_free();
+        self.end();
+        // Idle stacks return from their runners, which ask for their worker.
+        let pool = self.pool.take();
+        drop(pool);
+        self.core.about_to_sleep(self.shared.index);
+        CURRENT.set(ptr::null());
+    }
+
+    fn run_free(&self) {
         loop {
             self.steps.set(self.steps.get() + 1);
             if self.steps.get() > DUTY_EVERY {
@@ -527,12 +553,6 @@ impl Worker {
                 break;
             }
         }
-        self.end();
-        // Idle stacks return from their runners, which ask for their worker.
-        let pool = self.pool.take();
-        drop(pool);
-        self.core.about_to_sleep(self.shared.index);
-        CURRENT.set(ptr::null());
     }
 
     fn pool(&self) -> RefMut<'_, Pool> {
@@ -586,6 +606,10 @@ impl Worker {
 
     /// A stack has yielded.
     fn put_behind_the_others(&self, parker: &'static Parker) {
+        #[cfg(feature = "testing")]
+        if self.is_driven() {
+            return self.driven_yielded(parker);
+        }
         let waiting = self.shared.queue.len()
             + self.shared.mail_len.load(Ordering::Relaxed)
             + self.core.injector.len();
