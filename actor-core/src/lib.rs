@@ -35,6 +35,7 @@
 //!   receives.
 //! - [`Supervisor`], [`ChildSpec`]: who is started again, when, and how often.
 //! - [`microthread`]: the primitive below actors, useful without them; [`Runtime`] runs microthreads alone.
+//! - [`sync`]: locks and signals that park the microthread.
 //! - [`net`]: sockets that park the microthread and are `std::io::Read` and `Write`.
 //! - [`Event`]: what happens in a system, as values and as `tracing` events.
 //!
@@ -67,6 +68,7 @@ mod registry;
 mod rt;
 mod stack;
 pub mod supervision;
+pub mod sync;
 mod sys;
 mod system;
 
