@@ -42,6 +42,7 @@
 use std::cell::{Cell, UnsafeCell};
 use std::panic;
 use std::ptr;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -50,6 +51,7 @@ use crate::sys::atomic::{AtomicPtr, AtomicU32};
 
 use super::header::{HOLDS_STACK, Header, KILLED};
 use super::inbox::Linked;
+use super::locals::Locals;
 use super::token::{PARKED_THREAD, Token, Unparked};
 use super::worker::{Shared, Worker};
 
@@ -84,13 +86,15 @@ pub(crate) struct Local {
     pub(crate) reply: Cell<*mut ()>,
     /// Depth of sections in which a block is a panic.
     no_suspend: Cell<u32>,
+    /// The microthread-locals of what runs on the stack, once it has used one.
+    pub(crate) locals: Cell<Option<Rc<Locals>>>,
 }
 
 // SAFETY: `token` and `link` are atomics. `home` is written while nobody can hold a PARKED→NOTIFIED transition (before
 // the parker's stack first runs, after it ended) and read only by who holds it. `local` is touched by the home's thread
 // alone; a stack never leaves its home.
 unsafe impl Sync for Parker {}
-// SAFETY: recycled parkers change hands under the free list's lock, with `stack`, `task` and `home` empty.
+// SAFETY: recycled parkers change hands under the free list's lock, with `stack`, `task`, `locals` and `home` empty.
 unsafe impl Send for Parker {}
 
 impl Linked for Parker {
@@ -276,6 +280,7 @@ impl Parker {
                 kill_raised: Cell::new(false),
                 reply: Cell::new(ptr::null_mut()),
                 no_suspend: Cell::new(0),
+                locals: Cell::new(None),
             },
         }
     }
@@ -401,7 +406,8 @@ impl Parker {
         }
     }
 
-    fn task(&self) -> Option<&Header> {
+    /// What runs on this stack. On the home worker's thread.
+    pub(crate) fn task(&self) -> Option<&Header> {
         // SAFETY: while a task runs on this stack, its frames hold a reference to it; the pointer is null otherwise.
         unsafe { self.local.task.get().as_ref() }
     }
