@@ -10,6 +10,14 @@
 //! unlock hands it the lock, with LOCKED set all the while, so that nobody can get in between.
 //!
 //! A nudge is like a grant in that it must not be lost: a nudged waiter that leaves while the lock is free nudges the next.
+//!
+//! # Seeded faults
+//! | fault                 | what it breaks                                  | caught by                                        |
+//! |-----------------------|-------------------------------------------------|--------------------------------------------------|
+//! | `mutex_no_nudge`      | an unlock does not wake the first waiter        | `loom_a_mutex_excludes`                          |
+//! | `mutex_lose_nudge`    | a nudged waiter that leaves tells nobody        | `a_nudged_waiter_that_leaves_nudges_the_next`    |
+//! | `mutex_never_urgent`  | a waiter may be overtaken for ever              | `a_waiter_is_overtaken_once_at_most`             |
+//! | `mutex_relaxed`       | taking and releasing order nothing              | `loom_a_mutex_excludes`                          |
 
 use std::cell::UnsafeCell;
 use std::fmt;
@@ -32,9 +40,23 @@ const QUEUED: usize = 2;
 /// Looks at the word before a waiter queues: a section that is about to end costs less than a switch.
 const SPINS: u32 = 40;
 
+fn acquire() -> Ordering {
+    match cfg!(fault = "mutex_relaxed") {
+        true => Ordering::Relaxed,
+        false => Ordering::Acquire,
+    }
+}
+
+fn release() -> Ordering {
+    match cfg!(fault = "mutex_relaxed") {
+        true => Ordering::Relaxed,
+        false => Ordering::Release,
+    }
+}
+
 /// The lock without what it protects.
 #[derive(Debug)]
-pub(super) struct Raw {
+struct Raw {
     word: AtomicUsize,
     queue: Queue,
 }
@@ -54,7 +76,7 @@ impl Raw {
             match self.word.compare_exchange_weak(
                 word,
                 word | LOCKED,
-                Ordering::Acquire,
+                acquire(),
                 Ordering::Relaxed,
             ) {
                 Ok(_) => return true,
@@ -111,7 +133,7 @@ impl Raw {
     fn unlock(&self) {
         let released =
             self.word
-                .compare_exchange(LOCKED, 0, Ordering::Release, Ordering::Relaxed);
+                .compare_exchange(LOCKED, 0, release(), Ordering::Relaxed);
         if released.is_err() {
             self.unlock_slowly();
         }
@@ -171,7 +193,9 @@ impl Source for Raw {
 
     fn look_again(&self, queue: &mut Locked<'_>, node: &Node) -> bool {
         let got = self.try_lock();
-        if !got {
+        if !got && cfg!(fault = "mutex_never_urgent") {
+            queue.make_patient(node);
+        } else if !got {
             // The holder has yet to unlock, and will find QUEUED, then this.
             queue.make_urgent(node);
         }
@@ -181,6 +205,7 @@ impl Source for Raw {
     fn left(&self, queue: &mut Locked<'_>, _: usize, how: Outcome) {
         match how {
             Outcome::Granted => self.release(queue),
+            Outcome::Nudged if cfg!(fault = "mutex_lose_nudge") => {}
             Outcome::Nudged if self.word.load(Ordering::Relaxed) & LOCKED == 0 => {
                 queue.nudge_front();
             }

@@ -377,6 +377,12 @@ impl Locked<'_> {
             .store(Outcome::Urgent as u32, Ordering::Release);
     }
 
+    /// What a nudged waiter would be without [`make_urgent`](Self::make_urgent). For a seeded fault.
+    pub(super) fn make_patient(&mut self, node: &Node) {
+        node.outcome
+            .store(Outcome::Waiting as u32, Ordering::Release);
+    }
+
     /// Replaces a future's waker. The old one comes back, to be dropped outside the lock.
     pub(super) fn set_waker(&mut self, node: &Node, waker: Waker) -> Wake {
         // SAFETY: the lock is held, and the node is linked here or the caller's.

@@ -72,9 +72,7 @@ impl<S: Source> Enlisted<'_, S> {
         }
         // SAFETY: it is not settled, hence linked.
         unsafe { queue.unlink(this.node) };
-        if !cfg!(fault = "queue_no_leave_serve") {
-            this.source.left(&mut queue, this.node.want(), outcome);
-        }
+        this.source.left(&mut queue, this.node.want(), outcome);
         None
     }
 }
@@ -87,8 +85,11 @@ impl<S: Source> Drop for Enlisted<'_, S> {
             // SAFETY: as in `retract`.
             unsafe { queue.unlink(self.node) };
         }
-        let drops = cfg!(fault = "queue_drop_grant") && outcome.is_settled();
-        if !drops {
+        let faulty = match outcome.is_settled() {
+            true => cfg!(fault = "queue_drop_grant"),
+            false => cfg!(fault = "queue_no_leave_serve"),
+        };
+        if !faulty {
             self.source.left(&mut queue, self.node.want(), outcome);
         }
     }
