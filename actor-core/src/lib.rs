@@ -36,6 +36,7 @@
 //! - [`Supervisor`], [`ChildSpec`]: who is started again, when, and how often.
 //! - [`microthread`]: the primitive below actors, useful without them; [`Runtime`] runs microthreads alone.
 //! - [`#[preemptible]`](preemptible): for loops that compute and never wait.
+//! - [`sync`]: locks and signals that park the microthread.
 //! - [`net`]: sockets that park the microthread and are `std::io::Read` and `Write`.
 //! - [`Event`]: what happens in a system, as values and as `tracing` events.
 //!
@@ -69,6 +70,7 @@ mod registry;
 mod rt;
 mod stack;
 pub mod supervision;
+pub mod sync;
 mod sys;
 mod system;
 #[cfg(feature = "testing")]

@@ -21,6 +21,17 @@
 //! assert_eq!(total.join()?, 45);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Several at once
+//! - [`scope`]: microthreads that borrow from their caller and end before it goes on.
+//! - [`JoinSet`]: microthreads whose results come as they end.
+//! - [`CancellationToken`]: a request to end, to be looked at and waited for.
+//! - [`microthread_local!`]: values that belong to a microthread.
+
+mod cancel;
+mod join_set;
+mod local;
+mod scope;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,6 +43,11 @@ use crate::rt::task;
 use crate::rt::wait;
 use crate::rt::worker::Worker;
 
+pub use self::cancel::{CancellationToken, Cancelled, DropGuard};
+pub use self::join_set::JoinSet;
+pub use self::local::{AccessError, LocalKey};
+pub use self::scope::{Scope, ScopedJoinHandle, scope, scope_in, try_scope};
+pub use crate::microthread_local;
 pub use crate::rt::block_on::block_on;
 pub use crate::rt::error::{JoinError, SpawnError};
 pub use crate::rt::offload::blocking;

@@ -33,6 +33,7 @@ use tracing::Level;
 use crate::observe::Event;
 use crate::rt::error::panic_message;
 use crate::rt::header::{After, HOLDS_STACK, KILLED, Runnable};
+use crate::rt::locals;
 use crate::rt::park::{self, Killed, Parker};
 use crate::rt::runner;
 use crate::rt::worker::Worker;
@@ -103,6 +104,8 @@ pub(super) fn activate<A: Actor>(cell: &Cell<A>, mut runnable: Runnable) -> Afte
     let stack = park::on_stack().expect("activations run on pooled stacks");
     loop {
         let handled = contain(|| handle(cell, &mut consumer, stack));
+        // The next activation may be on another thread.
+        locals::end_of_task();
         match handled {
             // Nobody would schedule it again.
             Ok(Step::Idle) if Worker::here(|worker| worker.core().is_stopping()) => {
@@ -320,6 +323,7 @@ fn end<A: Actor>(
     if let Err(later) = contain(|| unsafe { cell.drop_state() }) {
         reason = worse(reason, later);
     }
+    locals::end_of_task();
     runner::release_claim(cell.header());
     if reason == ExitReason::Overflow {
         report_overflow(cell);

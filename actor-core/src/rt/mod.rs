@@ -14,6 +14,7 @@ pub(crate) mod hook;
 mod inbox;
 pub(crate) mod io;
 mod join;
+pub(crate) mod locals;
 #[cfg(all(test, loom))]
 mod models;
 mod monitor;

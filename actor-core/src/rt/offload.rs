@@ -202,15 +202,15 @@ pub fn blocking<R: Send>(f: impl FnOnce() -> R + Send) -> R {
 
 /// While it exists, memory of the calling stack is in use elsewhere: an overflow of the stack aborts the process, and so
 /// does an unwinding.
-struct Lent(());
+pub(crate) struct Lent(());
 
 impl Lent {
-    fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         stack::set_lending(true);
         Lent(())
     }
 
-    fn end(self) {
+    pub(crate) fn end(self) {
         std::mem::forget(self);
         stack::set_lending(false);
     }

@@ -44,6 +44,7 @@
 use std::cell::{Cell, UnsafeCell};
 use std::panic;
 use std::ptr;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,7 @@ use crate::sys::atomic::{AtomicPtr, AtomicU32};
 
 use super::header::{HOLDS_STACK, Header, KILLED, THROWN};
 use super::inbox::Linked;
+use super::locals::Locals;
 use super::throw::Thrown;
 use super::token::{PARKED_THREAD, Token, Unparked};
 use super::worker::{Shared, Worker};
@@ -89,13 +91,15 @@ pub(crate) struct Local {
     no_suspend: Cell<u32>,
     /// Depth of sections during which kills and throws stay pending.
     shield: Cell<u32>,
+    /// The microthread-locals of what runs on the stack, once it has used one.
+    pub(crate) locals: Cell<Option<Rc<Locals>>>,
 }
 
 // SAFETY: `token` and `link` are atomics. `home` is written while nobody can hold a PARKED→NOTIFIED transition (before
 // the parker's stack first runs, after it ended) and read only by who holds it. `local` is touched by the home's thread
 // alone; a stack never leaves its home.
 unsafe impl Sync for Parker {}
-// SAFETY: recycled parkers change hands under the free list's lock, with `stack`, `task` and `home` empty.
+// SAFETY: recycled parkers change hands under the free list's lock, with `stack`, `task`, `locals` and `home` empty.
 unsafe impl Send for Parker {}
 
 impl Linked for Parker {
@@ -376,6 +380,7 @@ impl Parker {
                 reply: Cell::new(ptr::null_mut()),
                 no_suspend: Cell::new(0),
                 shield: Cell::new(0),
+                locals: Cell::new(None),
             },
         }
     }
@@ -502,7 +507,8 @@ impl Parker {
         }
     }
 
-    fn task(&self) -> Option<&Header> {
+    /// What runs on this stack. On the home worker's thread.
+    pub(crate) fn task(&self) -> Option<&Header> {
         // SAFETY: while a task runs on this stack, its frames hold a reference to it; the pointer is null otherwise.
         unsafe { self.local.task.get().as_ref() }
     }

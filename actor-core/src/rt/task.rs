@@ -7,6 +7,9 @@
 //! # Result
 //! The end and the one handle meet in a word ([`super::join`]), which says whose the result is: the handle's, once the
 //! microthread has ended; the microthread's, if the handle has gone before. Whoever has it drops it.
+//!
+//! Besides the handle something else may want to know of the end ([`OnEnd`]): a set of microthreads. It is told last, when
+//! the handle's join would return at once.
 
 use std::any::Any;
 use std::cell::UnsafeCell;
@@ -28,6 +31,7 @@ use super::core::Core;
 use super::error::{JoinError, SpawnError, panic_message};
 use super::header::{After, HOLDS_STACK, Header, Runnable, THROWN, VTable};
 use super::join::{Finished, JoinWord};
+use super::locals;
 use super::park::{self, Killed, Parker};
 use super::runner;
 use super::throw::{Pending, ThrowError};
@@ -41,13 +45,24 @@ pub(crate) struct Options {
     pub(crate) stack_size: usize,
 }
 
+/// Told when a microthread has ended, in whichever way, its result being there for the handle. On a worker's thread; must
+/// neither block nor unwind.
+pub(crate) trait OnEnd: Send + 'static {
+    fn ended(&self);
+}
+
+impl OnEnd for () {
+    fn ended(&self) {}
+}
+
 #[repr(C)]
-struct Task<F, T> {
+struct Task<F, T, E> {
     header: Header,
     join: JoinWord<Parker>,
     name: Option<Arc<str>>,
     core: Arc<Core>,
     pending: Pending,
+    on_end: E,
     stage: UnsafeCell<Stage<F, T>>,
 }
 
@@ -57,10 +72,11 @@ enum Stage<F, T> {
     Ended(Result<T, JoinError>),
 }
 
-impl<F, T> Task<F, T>
+impl<F, T, E> Task<F, T, E>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
+    E: OnEnd,
 {
     const VTABLE: VTable = VTable {
         run: Self::run,
@@ -75,7 +91,7 @@ where
     /// The task behind a header.
     ///
     /// # Safety
-    /// `header` is the first field of a live `Task<F, T>`.
+    /// `header` is the first field of a live `Task<F, T, E>`.
     unsafe fn of<'a>(header: NonNull<Header>) -> &'a Self {
         // SAFETY: `repr(C)` puts the header first; the caller vouches for the type and the lifetime.
         unsafe { header.cast::<Self>().as_ref() }
@@ -83,7 +99,7 @@ where
 
     unsafe fn run(runnable: Runnable) -> After {
         let header = NonNull::from(runnable.header());
-        // SAFETY: this vtable is only ever put into a `Task<F, T>`, and `runnable` keeps it alive.
+        // SAFETY: this vtable is only ever put into a `Task<F, T, E>`, and `runnable` keeps it alive.
         let task = unsafe { Self::of(header) };
         // SAFETY: a task is queued once, so nobody else touches the stage before `join` has been finished.
         let stage = unsafe { &mut *task.stage.get() };
@@ -101,13 +117,16 @@ where
         } else {
             panic::catch_unwind(AssertUnwindSafe(body)).map_err(reason)
         };
+        // Before the end shows, as with everything else that the body leaves behind.
+        locals::end_of_task();
         if matches!(result, Err(JoinError::Overflowed)) {
             runner::report_overflow(&task.header);
         }
         // Before the end shows: who has seen it may count on the room.
         runner::release_claim(&task.header);
         task.end(result);
-        // The destructor of a result nobody wants may have blocked.
+        // The destructor of a result nobody wants may have used locals, and may have blocked.
+        locals::end_of_task();
         runner::release_claim(&task.header);
         After::Done(runnable)
     }
@@ -133,6 +152,7 @@ where
             // SAFETY: there is no handle, so the stage stays this side's.
             Finished::Unwanted => drop_quietly(unsafe { self.take_stage() }),
         }
+        self.on_end.ended();
     }
 
     /// # Safety
@@ -189,7 +209,7 @@ where
 }
 
 /// Drops a value of the user's; a panic in its destructor ends there.
-fn drop_quietly<V>(value: V) {
+pub(crate) fn drop_quietly<V>(value: V) {
     if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(value))) {
         // Dropping the payload might panic again.
         std::mem::forget(payload);
@@ -228,6 +248,21 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    spawn_with(core, options, body, ())
+}
+
+/// As [`spawn`]; `on_end` is told of the end.
+pub(crate) fn spawn_with<F, T, E>(
+    core: &Arc<Core>,
+    options: Options,
+    body: F,
+    on_end: E,
+) -> Result<JoinHandle<T>, SpawnError>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+    E: OnEnd,
+{
     park::check_stack();
     if core.is_stopping() {
         return Err(SpawnError::ShuttingDown);
@@ -244,11 +279,12 @@ where
     });
     let id = local.unwrap_or_else(|| core.seam.next_id());
     let task = Box::new(Task {
-        header: Header::new(&Task::<F, T>::VTABLE, id, options.stack_size),
+        header: Header::new(&Task::<F, T, E>::VTABLE, id, options.stack_size),
         join: JoinWord::new(),
         name: options.name,
         core: core.clone(),
         pending: Pending::default(),
+        on_end,
         stage: UnsafeCell::new(Stage::<F, T>::Waiting(body)),
     });
     task.header.set(HOLDS_STACK);
@@ -262,13 +298,13 @@ where
         take: |header, out| {
             // SAFETY: the handle was made for this task, holds a reference, and the caller has seen that `join` is done,
             // which makes the stage the handle's.
-            if let Stage::Ended(result) = unsafe { Task::<F, T>::of(header).take_stage() } {
+            if let Stage::Ended(result) = unsafe { Task::<F, T, E>::of(header).take_stage() } {
                 *out = Some(result);
             }
         },
         join: |header| {
             // SAFETY: the handle holds a reference.
-            NonNull::from(&unsafe { Task::<F, T>::of(header) }.join)
+            NonNull::from(&unsafe { Task::<F, T, E>::of(header) }.join)
         },
         result: PhantomData,
     };
@@ -399,6 +435,12 @@ impl<T> JoinHandle<T> {
         }
     }
 
+    /// What can kill it without keeping its result.
+    pub(crate) fn killer(&self) -> Killer {
+        self.header().add_ref();
+        Killer(self.header)
+    }
+
     fn take_result(self) -> Result<T, JoinError> {
         let mut out = None;
         // SAFETY: `wait` has seen that it is done.
@@ -428,6 +470,28 @@ impl<T> JoinHandle<T> {
                 return false;
             }
         }
+    }
+}
+
+/// A reference to a microthread that can only kill it.
+pub(crate) struct Killer(NonNull<Header>);
+
+// SAFETY: it gives access to the header, which is Sync.
+unsafe impl Send for Killer {}
+// SAFETY: as above.
+unsafe impl Sync for Killer {}
+
+impl Killer {
+    pub(crate) fn kill(&self) {
+        // SAFETY: it holds a reference.
+        unsafe { self.0.as_ref() }.kill();
+    }
+}
+
+impl Drop for Killer {
+    fn drop(&mut self) {
+        // SAFETY: its own reference.
+        unsafe { Header::drop_ref(self.0) }
     }
 }
 

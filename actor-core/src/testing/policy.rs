@@ -31,6 +31,7 @@ use std::fmt;
 use fastrand::Rng;
 
 use crate::rt::worker::Candidate;
+use crate::sys::fault::fault;
 
 /// How the choices of a run are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]

@@ -42,6 +42,7 @@ use std::time::{Duration, Instant};
 use crate::observe::Who;
 use crate::rt::header::{Header, KILLED, Runnable};
 use crate::rt::park::Parker;
+use crate::sys::fault::fault;
 use crate::sys::seam::Choice;
 
 use super::{DUTY_EVERY, Handoff, Worker};
