@@ -85,7 +85,6 @@ pub(crate) fn wait(deadline: Option<Instant>) -> Result<(), Ended> {
 
 /// To be called with an interrupt that is not passed on, because retracting found that the wait had been served: an error
 /// thrown in stays pending, for the next wait.
-#[allow(dead_code)]
 pub(crate) fn postpone(interrupt: Interrupt) {
     if let Interrupt::Thrown(thrown) = interrupt {
         park::put_thrown_back(thrown);

@@ -130,7 +130,14 @@ pub(super) fn block<S: Source>(
             How::Infallible => Err(Ended::TimedOut),
         };
         if let Err(ended) = waited {
-            return enlisted.retract().ok_or(ended); // step 6
+            // step 6
+            let Some(outcome) = enlisted.retract() else {
+                return Err(ended);
+            };
+            if let Ended::Interrupted(interrupt) = ended {
+                wait::postpone(interrupt);
+            }
+            return Ok(outcome);
         }
     }
 }
