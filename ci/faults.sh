@@ -12,7 +12,7 @@ faults=$(grep -rhoE "$pattern" "$here" --include='*.rs' | grep -oE '"[a-z_]+"' |
 
 modules() { # fault -> the test paths of the modules it is in, as a pattern
     grep -rlE "(fault!\(|cfg!\(fault = )\"$1\"" "$here" --include='*.rs' |
-        sed -E "s|^$here/||; s|\.rs$||; s|/mod$||; s|/|::|g; s|^((rt\|actor\|stack\|sys)::[a-z_]+).*|\1|" | sort -u | paste -sd'|'
+        sed -E "s|^$here/||; s|\.rs$||; s|/mod$||; s|/|::|g; s|^((rt\|actor\|stack\|sys)::[a-z_]+).*|\1|; s|^sync::.*|sync|" | sort -u | paste -sd'|'
 }
 
 build() { # flavour, fault -> the test binary

@@ -73,12 +73,10 @@ impl Raw {
     fn try_lock(&self) -> bool {
         let mut word = 0;
         loop {
-            match self.word.compare_exchange_weak(
-                word,
-                word | LOCKED,
-                acquire(),
-                Ordering::Relaxed,
-            ) {
+            match self
+                .word
+                .compare_exchange_weak(word, word | LOCKED, acquire(), Ordering::Relaxed)
+            {
                 Ok(_) => return true,
                 Err(now) if now & LOCKED != 0 => return false,
                 Err(now) => word = now,
@@ -131,9 +129,9 @@ impl Raw {
     /// Step a.
     #[inline]
     fn unlock(&self) {
-        let released =
-            self.word
-                .compare_exchange(LOCKED, 0, release(), Ordering::Relaxed);
+        let released = self
+            .word
+            .compare_exchange(LOCKED, 0, release(), Ordering::Relaxed);
         if released.is_err() {
             self.unlock_slowly();
         }
@@ -179,12 +177,10 @@ impl Source for Raw {
         loop {
             let free = word & LOCKED == 0;
             let new = word | if free { LOCKED } else { QUEUED };
-            match self.word.compare_exchange_weak(
-                word,
-                new,
-                Ordering::Acquire,
-                Ordering::Relaxed,
-            ) {
+            match self
+                .word
+                .compare_exchange_weak(word, new, Ordering::Acquire, Ordering::Relaxed)
+            {
                 Ok(_) => return free.then_some(Outcome::Granted),
                 Err(now) => word = now,
             }

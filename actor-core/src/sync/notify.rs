@@ -60,13 +60,15 @@ impl Source for Notify {
                 return Some(Outcome::All);
             }
             let permit = word & PERMIT != 0;
-            let new = if permit { word & !PERMIT } else { word | QUEUED };
-            match self.word.compare_exchange_weak(
-                word,
-                new,
-                Ordering::Acquire,
-                Ordering::Acquire,
-            ) {
+            let new = if permit {
+                word & !PERMIT
+            } else {
+                word | QUEUED
+            };
+            match self
+                .word
+                .compare_exchange_weak(word, new, Ordering::Acquire, Ordering::Acquire)
+            {
                 Ok(_) => return permit.then_some(Outcome::Granted),
                 Err(now) => word = now,
             }

@@ -124,12 +124,10 @@ impl Source for Raw {
         loop {
             let free = word & (obstacles(want) | QUEUED) == 0;
             let new = if free { word + want } else { word | QUEUED };
-            match self.word.compare_exchange_weak(
-                word,
-                new,
-                Ordering::Acquire,
-                Ordering::Relaxed,
-            ) {
+            match self
+                .word
+                .compare_exchange_weak(word, new, Ordering::Acquire, Ordering::Relaxed)
+            {
                 Ok(_) => return free.then_some(Outcome::Granted),
                 Err(now) => word = now,
             }

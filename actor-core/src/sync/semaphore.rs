@@ -60,12 +60,10 @@ impl Source for Semaphore {
             } else {
                 word | QUEUED
             };
-            match self.word.compare_exchange_weak(
-                word,
-                new,
-                Ordering::Acquire,
-                Ordering::Acquire,
-            ) {
+            match self
+                .word
+                .compare_exchange_weak(word, new, Ordering::Acquire, Ordering::Acquire)
+            {
                 Ok(_) => return free.then_some(Outcome::Granted),
                 Err(now) => word = now,
             }
@@ -295,10 +293,7 @@ impl Semaphore {
     ///
     /// # Errors
     /// [`TryAcquireError`].
-    pub fn try_acquire_many(
-        &self,
-        permits: usize,
-    ) -> Result<SemaphorePermit<'_>, TryAcquireError> {
+    pub fn try_acquire_many(&self, permits: usize) -> Result<SemaphorePermit<'_>, TryAcquireError> {
         self.try_take(permits)?;
         Ok(self.permit(permits))
     }
