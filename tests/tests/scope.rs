@@ -582,6 +582,7 @@ fn a_destructor_may_block_and_use_other_locals_while_they_are_there() {
 
 /// Uses a local in its handler.
 #[actor]
+#[derive(Debug)]
 pub struct Noter {}
 
 #[actor]
@@ -603,7 +604,7 @@ fn locals_of_a_handler_do_not_outlast_its_activation() {
         for _ in 0..10 {
             let before = noter.ask().note().unwrap();
             // Each ask may meet the activation of the last, or a new one; never another actor's or microthread's value.
-            assert!(before >= 7 && before < 17);
+            assert!((7..17).contains(&before));
         }
         let others = sys.spawn_microthread(|| NUMBER.get()).unwrap();
         assert_eq!(others.join().unwrap(), 7);

@@ -119,7 +119,7 @@ fn a_condvar_loses_no_wake_up() {
     let own = shared.clone();
     everywhere(move || {
         let (count, not_full, not_empty) = &*own;
-        let produces = roles.fetch_add(1, SeqCst) % 2 == 0;
+        let produces = roles.fetch_add(1, SeqCst).is_multiple_of(2);
         for _ in 0..EACH {
             if produces {
                 let mut n = not_full

@@ -90,14 +90,12 @@ impl Raw {
             return false;
         }
         for _ in 0..SPINS {
-            match self.word.load(Ordering::Relaxed) {
-                word if word & LOCKED == 0 => {
-                    if self.try_lock() {
-                        return true;
-                    }
-                }
-                word if word & QUEUED != 0 => return false,
-                _ => {}
+            let word = self.word.load(Ordering::Relaxed);
+            if word & LOCKED == 0 && self.try_lock() {
+                return true;
+            }
+            if word & QUEUED != 0 {
+                return false;
             }
             spin_loop();
         }
