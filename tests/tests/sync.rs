@@ -281,7 +281,9 @@ const WAITS: [(&str, Wait); 10] = [
     ("semaphore", |all| drop(all.permits.acquire())),
     ("notify", |all| all.news.wait()),
     ("notified", |all| block_on(all.news.notified())),
-    ("barrier", |all| _ = all.barrier.wait()),
+    ("barrier", |all| {
+        all.barrier.wait();
+    }),
     ("condvar", |all| {
         drop(all.condvar.wait(all.free_mutex.lock().unwrap()));
     }),

@@ -40,15 +40,15 @@
 //! The wakers of futures are user code: they are cloned, woken and dropped outside the lock.
 //!
 //! # Seeded faults
-//! | fault                   | what it breaks                                        | caught by                                   |
-//! |-------------------------|-------------------------------------------------------|---------------------------------------------|
-//! | `queue_lock_relaxed`    | the lock of the queue does not acquire                | `loom_a_mutex_excludes`                     |
-//! | `queue_unlock_relaxed`  | the lock of the queue does not release                | `loom_a_mutex_excludes`                     |
-//! | `queue_settle_relaxed`  | a served waiter does not see what came before         | `loom_a_handed_over_mutex_excludes`         |
-//! | `queue_no_second_try`   | no 3: what was released between 1 and 2 is not seen   | `loom_a_semaphore_wakes_whom_it_serves`     |
-//! | `queue_drop_grant`      | a served waiter that leaves keeps the grant (6)       | `a_served_waiter_that_leaves_passes_it_on`  |
-//! | `queue_no_leave_serve`  | a waiter that leaves does not serve those behind (6)  | `a_writer_that_leaves_lets_the_readers_in`  |
-//! | `queue_no_wake`         | e without the wake                                    | `loom_a_semaphore_wakes_whom_it_serves`     |
+//! | fault                  | what it breaks                                     | caught by                                             |
+//! |------------------------|----------------------------------------------------|-------------------------------------------------------|
+//! | `queue_lock_relaxed`   | the lock of the queue does not acquire             | `loom_a_mutex_excludes`                               |
+//! | `queue_unlock_relaxed` | the lock of the queue does not release             | `loom_a_mutex_excludes`                               |
+//! | `queue_settle_relaxed` | a served waiter does not see what came before      | `loom_a_notification_is_for_one_who_waits_or_comes`   |
+//! | `queue_no_second_try`  | no 3: what is released between 1 and 2 is not seen | `loom_a_semaphore_wakes_whom_it_serves`               |
+//! | `queue_drop_grant`     | a served waiter that leaves keeps the grant (6)    | `loom_a_waiter_that_gives_up_takes_no_permit_with_it` |
+//! | `queue_no_leave_serve` | one that leaves does not serve those behind (6)    | `a_writer_that_leaves_lets_the_readers_in`            |
+//! | `queue_no_wake`        | e without the wake                                 | `loom_a_semaphore_wakes_whom_it_serves`               |
 
 use std::fmt;
 use std::marker::PhantomPinned;

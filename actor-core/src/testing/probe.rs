@@ -65,6 +65,7 @@ impl<M: Send> fmt::Debug for ProbeActor<M> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Send + 'static> ActorOptions for ProbeActor<M> {
     const OPTIONS: Options = Options::new().name("Probe");
 }
