@@ -179,7 +179,19 @@ fn the_destructor_of_a_result_nobody_takes_may_block() {
         // A shutdown ends the wait.
         let (inside, over) = (Gate::new(), Gate::new());
         let result = Waits(inside.clone(), Gate::new(), OpenOnDrop(over.clone()));
-        drop(rt.spawn(move || result).unwrap());
+        // It ends after its handle has gone: the result would be the handle's otherwise, and wait for ever in this thread.
+        let start = Gate::new();
+        drop(
+            rt.spawn({
+                let start = start.clone();
+                move || {
+                    start.wait();
+                    result
+                }
+            })
+            .unwrap(),
+        );
+        start.open();
         inside.wait();
         assert!(rt.shutdown(ms(3_600_000)).unwrap().is_clean());
         assert!(over.is_open());
