@@ -1,41 +1,118 @@
 #!/usr/bin/env bash
-# Compiles each seeded fault (`fault!("name")` or `cfg!(fault = "name")` in the source) and runs the tests of its file's
-# module: loom's models first, then the ordinary ones. Prints a line for each: the tests that failed (or did not end), or
-# NOT CAUGHT. With names as arguments, only those. Takes about half a minute a fault.
-set -u
-cd "$(dirname "$0")/.." || exit 1
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target/faults}" CARGO_PROFILE_BENCH_LTO=off
+# Sees that each seeded fault is caught. A fault is `fault!("name")` in the source (see sys/fault.rs); the table in its
+# module's docs names the tests that catch it. Two builds, one for the models and one for the other tests, serve them all.
+# Fails if
+#   - a fault is in no table, or in two; or a table names a fault or a test that does not exist;
+#   - a test named does not pass without the fault, or does not fail with it. One that does not end fails only if the row says
+#     "does not end".
+# With names as arguments, only those faults. Prints a line for each.
+set -euo pipefail
+cd "$(dirname "$0")/.."
 here=actor-core/src
-pattern='(fault!\(|cfg!\(fault = )"[a-z_]+"'
-faults=$(grep -rhoE "$pattern" "$here" --include='*.rs' | grep -oE '"[a-z_]+"' | tr -d '"' | sort -u)
-[ $# -gt 0 ] && faults=$*
+jobs=${JOBS:-$(nproc)}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 
-modules() { # fault -> the test paths of the modules it is in, as a pattern
-    grep -rlE "(fault!\(|cfg!\(fault = )\"$1\"" "$here" --include='*.rs' |
-        sed -E "s|^$here/||; s|\.rs$||; s|/mod$||; s|/|::|g; s|^((rt\|actor\|stack\|sys)::[a-z_]+).*|\1|" | sort -u | paste -sd'|'
-}
+complain() { echo "$*" >&2; touch "$work/failed"; }
 
-build() { # flavour, fault -> the test binary
-    local flags=""
-    [ "$1" = loom ] && flags="--cfg loom"
-    CARGO_TARGET_DIR="$CARGO_TARGET_DIR/$1" RUSTFLAGS="$flags" cargo rustc -q -p actor-core --lib --profile bench \
-        --message-format=json -- --cfg "fault=\"$2\"" 2>/dev/null | grep -oE '"executable":"[^"]+"' | cut -d'"' -f4 | tail -1
-}
+# ---- what the code and the tables say ----
 
-missed=0
-for fault in $faults; do
-    caught=""
-    where=$(modules "$fault")
-    for flavour in loom std; do
-        binary=$(build "$flavour" "$fault")
-        [ -n "$binary" ] || { echo "$fault: does not build ($flavour)"; exit 1; }
-        # The std stress tests are left to the normal run: a lost wake-up would hang them.
-        for test in $("$binary" --list 2>/dev/null | sed -n 's/: test$//p' | grep -E "^($where|rt::models)::" | grep -vE 'stress_|::bench::'); do
-            timeout -k 1 20 "$binary" --exact "$test" >/dev/null 2>&1 || caught="$caught ${test##*::}"
-        done
-        # A fault that loom catches need not run elsewhere.
-        [ -n "$caught" ] && break
-    done
-    [ -n "$caught" ] && echo "$fault:$caught" || { echo "$fault: NOT CAUGHT"; missed=1; }
+grep -rhE 'fault!\("' "$here" --include='*.rs' | grep -vE '^\s*//' | grep -oE 'fault!\("[^"]+"' | cut -d'"' -f2 | sort -u \
+    >"$work/faults"
+if grep -rnE 'cfg!\(fault *=' "$here" --include='*.rs' | grep -vE ':\s*//'; then
+    complain "the above: write fault!(\"name\"), which needs no build of its own"
+fi
+# A row: fault, whether the test may not end, module path of the file, tests.
+grep -rE '^//! \| `[a-z0-9_]+` *\|.*\|.*`' "$here" --include='*.rs' | while IFS= read -r line; do
+    file=${line%%:*} row=${line#*:}
+    # Only tables of faults: the heading before the row says "caught by".
+    name=$(cut -d'`' -f2 <<<"$row")
+    grep -qxF "$name" "$work/faults" || grep -B100 -F "$row" "$file" | grep -E '^//! \| *[a-z]' | tail -1 | grep -q 'caught by' || continue
+    tests=$(awk -F'|' '{ print $(NF - 1) }' <<<"$row" | grep -oE '`[a-zA-Z0-9_:]+`' | tr -d '`' | paste -sd,)
+    ends=yes
+    grep -q 'does not end' <<<"$row" && ends=no
+    module=$(sed -E "s|^$here/||; s|\.rs$||; s|/mod$||; s|/|::|g" <<<"$file")
+    echo "$name $ends $module ${tests:--}"
+done | sort >"$work/rows"
+cut -d' ' -f1 "$work/rows" >"$work/listed"
+
+for name in "$@"; do
+    grep -qxF "$name" "$work/faults" || complain "$name: there is no such fault"
 done
-exit $missed
+while read -r name; do complain "$name: in no table"; done < <(comm -23 "$work/faults" <(sort -u "$work/listed"))
+while read -r name; do complain "$name: in a table, but not in the code"; done < <(comm -13 "$work/faults" <(sort -u "$work/listed"))
+while read -r name; do complain "$name: in a table twice"; done < <(uniq -d "$work/listed")
+
+# ---- the builds ----
+
+build() { # flavour, cargo's arguments -> the test binary, at $work/FLAVOUR
+    local flavour=$1 messages
+    shift
+    messages=$(cargo rustc -q -p actor-core --lib --features testing --message-format=json-render-diagnostics "$@" -- --cfg faults)
+    ln -s "$(grep -oE '"executable":"[^"]+"' <<<"$messages" | cut -d'"' -f4 | tail -1)" "$work/$flavour"
+    "$work/$flavour" --list 2>/dev/null | sed -n 's/: test$//p' >"$work/$flavour.tests"
+}
+target=${CARGO_TARGET_DIR:-target/faults}
+CARGO_TARGET_DIR=$target/loom CARGO_PROFILE_BENCH_LTO=off RUSTFLAGS="--cfg loom" build loom --profile bench
+CARGO_TARGET_DIR=$target/std build std --profile test
+
+# ---- the runs ----
+
+# The one test of that name: in the module of the table if there is one there, else anywhere.
+find_test() { # module, test -> flavour and path
+    local flavour=std found
+    [[ $2 == *loom_* ]] && flavour=loom
+    found=$(grep -E "^$1(::.*)?::$2$" "$work/$flavour.tests" || grep -E "(^|::)$2$" "$work/$flavour.tests" || true)
+    [ "$(grep -c . <<<"$found")" = 1 ] && echo "$flavour $found"
+}
+
+run() { # seconds, fault or nothing, flavour, test
+    # In a shell of its own, which keeps it to itself that the test was aborted.
+    bash -c 'ACTOR_FAULT=$2 timeout -k 1 "$1" "$work/$3" --exact "$4"; exit $?' run "$@" >/dev/null 2>&1
+}
+
+check_test() { # flavour, test: it passes as things should be
+    run 120 "" "$1" "$2" || { echo "$2: does not pass without a fault"; touch "$work/failed"; }
+}
+
+check_fault() { # fault, ends, then flavour and test in turn
+    local fault=$1 ends=$2 code caught=() missed=()
+    shift 2
+    while [ $# -gt 0 ]; do
+        code=0
+        run 30 "$fault" "$1" "$2" || code=$?
+        case $code in
+        0) missed+=("${2##*::}") ;;
+        124 | 137) [ "$ends" = no ] && caught+=("${2##*::} (does not end)") || missed+=("${2##*::} (which does not end)") ;;
+        *) caught+=("${2##*::}") ;;
+        esac
+        shift 2
+    done
+    if [ ${#missed[@]} -gt 0 ]; then
+        echo "$fault: NOT CAUGHT by ${missed[*]}"
+        touch "$work/failed"
+    else
+        echo "$fault: ${caught[*]}"
+    fi
+}
+export work
+export -f run check_test check_fault
+
+while read -r name ends module tests; do
+    [ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
+    found=()
+    for test in ${tests//,/ }; do
+        if one=$(find_test "$module" "$test"); then
+            found+=("$one")
+        else
+            complain "$name: there is no test $test, or more than one"
+        fi
+    done
+    [ ${#found[@]} -gt 0 ] || continue
+    printf 'check_test %s\n' "${found[@]}" >>"$work/tests"
+    echo "check_fault $name $ends ${found[*]}" >>"$work/runs"
+done <"$work/rows"
+touch "$work/tests" "$work/runs"
+sort -u "$work/tests" | cat - "$work/runs" | xargs -d '\n' -P "$jobs" -I{} bash -c '{}'
+
+[ ! -e "$work/failed" ]

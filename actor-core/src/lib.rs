@@ -35,6 +35,8 @@
 //!   receives.
 //! - [`Supervisor`], [`ChildSpec`]: who is started again, when, and how often.
 //! - [`microthread`]: the primitive below actors, useful without them; [`Runtime`] runs microthreads alone.
+//! - [`#[preemptible]`](preemptible): for loops that compute and never wait.
+//! - [`sync`]: locks and signals that park the microthread.
 //! - [`net`]: sockets that park the microthread and are `std::io::Read` and `Write`.
 //! - [`Event`]: what happens in a system, as values and as `tracing` events.
 //!
@@ -49,7 +51,8 @@
 //! | the stack runs into its guard page | at once | do not: the stack is abandoned | does not | [`Overflow`](ExitReason::Overflow) |
 //!
 //! # Features
-//! - `macros` (default): [`#[actor]`](actor).
+//! - `macros` (default): [`#[actor]`](actor) and [`#[preemptible]`](preemptible).
+//! - `testing`: a seeded scheduler for tests, with virtual time, and probes: `actor_core::testing`.
 //! - `tokio`: lends a tokio runtime to [`microthread::block_on`], so that tokio's clients work inside handlers.
 
 #[cfg(panic = "abort")]
@@ -67,8 +70,11 @@ mod registry;
 mod rt;
 mod stack;
 pub mod supervision;
+pub mod sync;
 mod sys;
 mod system;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[doc(hidden)]
 pub use actor::private as __private;
@@ -77,7 +83,7 @@ pub use actor::{
     Options, Pending, RecvError, Reply, SpawnError, StartError, TellError, TryRecvError,
 };
 #[cfg(feature = "macros")]
-pub use actor_macros::actor;
+pub use actor_macros::{actor, preemptible};
 pub use observe::{Event, Who};
 pub use registry::LookupError;
 pub use rt::error::ShutdownFromInside;
@@ -93,13 +99,13 @@ pub use system::{System, SystemBuilder};
 
 /// What most programs need: `use actor_core::prelude::*;`.
 pub mod prelude {
-    #[cfg(feature = "macros")]
-    pub use crate::actor;
     pub use crate::microthread;
     pub use crate::{
         Actor, Addr, AskError, ChildError, ChildSpec, Cx, Exit, ExitReason, Inbox, Pending,
         Restart, Shutdown, SpawnError, StartError, Supervisor, System, TellError,
     };
+    #[cfg(feature = "macros")]
+    pub use crate::{actor, preemptible};
 }
 
 /// The README's examples, as tests.

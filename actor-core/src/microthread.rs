@@ -21,19 +21,39 @@
 //! assert_eq!(total.join()?, 45);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Several at once
+//! - [`scope`]: microthreads that borrow from their caller and end before it goes on.
+//! - [`JoinSet`]: microthreads whose results come as they end.
+//! - [`CancellationToken`]: a request to end, to be looked at and waited for.
+//! - [`microthread_local!`]: values that belong to a microthread.
+
+mod cancel;
+mod join_set;
+mod local;
+mod scope;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::rt::park;
+use crate::rt::preempt;
 use crate::rt::runtime::{MAX_STACK_SIZE, MIN_STACK_SIZE, Runtime};
 use crate::rt::task;
+use crate::rt::wait;
 use crate::rt::worker::Worker;
 
+pub use self::cancel::{CancellationToken, Cancelled, DropGuard};
+pub use self::join_set::JoinSet;
+pub use self::local::{AccessError, LocalKey};
+pub use self::scope::{Scope, ScopedJoinHandle, scope, scope_in, try_scope};
+pub use crate::microthread_local;
 pub use crate::rt::block_on::block_on;
 pub use crate::rt::error::{JoinError, SpawnError};
 pub use crate::rt::offload::blocking;
 pub use crate::rt::task::JoinHandle;
+pub use crate::rt::throw::{ThrowError, Thrown};
+pub use crate::rt::wait::Interrupt;
 
 /// Starts a microthread in the runtime of the calling one.
 ///
@@ -136,16 +156,35 @@ pub fn yield_now() {
     park::yield_now();
 }
 
-/// A suspension point that does not suspend: raises what is due (a kill, also that of a runtime that is shutting down; an
-/// overflow, if little is left of the stack), and otherwise does nothing. For long computations. (Only where the microthread
-/// has swallowed a kill before, others run first.)
+/// For long computations: raises what is due, and lets others run now and then.
+///
+/// What is due: a kill, also that of a runtime that is shutting down; an overflow, if little is left of the stack. Each call
+/// raises it at once. After 4,096 checkpoints without a wait in between, the microthread yields if anything else is ready
+/// on its worker, as [`yield_now`] does; where nothing is, it goes on. (It also yields where it has swallowed a kill before.)
+/// It never yields inside [`no_suspend`], nor while a panic unwinds. On a thread that is no worker's it does nothing.
+///
+/// [`#[preemptible]`](macro@crate::preemptible) puts a cheaper one into each loop of a function.
+///
+/// ```
+/// use actor_core::{Runtime, microthread};
+///
+/// let rt = Runtime::builder().workers(1).build()?;
+/// let endless = rt.spawn(|| loop {
+///     microthread::checkpoint();
+/// })?;
+/// let other = rt.spawn(|| "has its turn")?;
+/// assert_eq!(other.join()?, "has its turn");
+/// endless.kill();
+/// assert!(endless.join().is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn checkpoint() {
-    park::checkpoint();
+    preempt::checkpoint();
 }
 
 /// Parks the calling microthread (or blocks the thread) for at least `duration`.
 pub fn sleep(duration: Duration) {
-    match Instant::now().checked_add(duration) {
+    match wait::after(duration) {
         Some(deadline) => sleep_until(deadline),
         // Later than the clock can say.
         None => loop {
@@ -157,7 +196,7 @@ pub fn sleep(duration: Duration) {
 /// Parks the calling microthread (or blocks the thread) until `deadline`.
 pub fn sleep_until(deadline: Instant) {
     while park::park_until(Some(deadline)) {
-        if Instant::now() >= deadline {
+        if wait::now() >= deadline {
             return;
         }
     }
@@ -180,6 +219,59 @@ pub fn sleep_until(deadline: Instant) {
 /// ```
 pub fn no_suspend<R>(f: impl FnOnce() -> R) -> R {
     park::no_suspend(f)
+}
+
+/// Runs `f` to its end: kills, and errors thrown in, that come meanwhile stay pending.
+///
+/// A kill is raised when `f` has returned, and its result is dropped then; an error thrown in is returned by the next call
+/// after it that can. One that is due already is raised before `f` is called. Sections nest, and the outermost counts. What
+/// `f` waits for it goes on waiting for, so a body that never returns cannot be ended: it holds up a shutdown until that
+/// one's deadline. Panics and overflows are not held back. On a thread that is no worker's, this calls `f`.
+///
+/// ```
+/// use actor_core::{Runtime, microthread};
+/// use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+/// use std::sync::{Arc, mpsc};
+///
+/// let rt = Runtime::new()?;
+/// let halves = Arc::new(AtomicU32::new(0));
+/// let (begun, wait) = mpsc::channel();
+/// let transfer = rt.spawn({
+///     let halves = halves.clone();
+///     move || microthread::shield(|| {
+///         halves.fetch_add(1, SeqCst);
+///         begun.send(()).unwrap();
+///         microthread::yield_now();
+///         halves.fetch_add(1, SeqCst);
+///     })
+/// })?;
+/// wait.recv()?;
+/// transfer.kill();
+/// let _ = transfer.join();
+/// assert_eq!(halves.load(SeqCst), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn shield<R>(f: impl FnOnce() -> R) -> R {
+    park::shield(f)
+}
+
+/// Ends the calling microthread, or the actor whose handler calls, as if it were killed: it unwinds from here, running its
+/// destructors, and whoever joins it gets [`JoinError::Killed`]. Also inside [`shield`].
+///
+/// ```
+/// use actor_core::{Runtime, microthread::{self, JoinError}};
+///
+/// let rt = Runtime::new()?;
+/// let handle = rt.spawn(|| microthread::exit())?;
+/// assert!(matches!(handle.join(), Err(JoinError::Killed)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Panics
+/// On a thread that is no worker's, and inside a generator of the caller's own.
+#[track_caller]
+pub fn exit() -> ! {
+    park::exit()
 }
 
 /// Whether the caller runs on a microthread's stack (or a handler's), where blocking parks instead of blocking the thread.

@@ -68,12 +68,7 @@ impl SystemBuilder {
     /// # Errors
     /// As [`Builder::build`](crate::Builder::build).
     pub fn build(self) -> Result<System, BuildError> {
-        let runtime = self.runtime.build()?;
-        let host = Host::new(runtime.core().clone());
-        Ok(System {
-            host,
-            runtime: Some(Arc::new(runtime)),
-        })
+        Ok(System::over(self.runtime.build()?))
     }
 }
 
@@ -134,7 +129,15 @@ impl System {
         SystemBuilder::default()
     }
 
-    fn of_host(host: &Arc<Host>) -> Self {
+    /// A system of its own over `runtime`.
+    pub(crate) fn over(runtime: Runtime) -> Self {
+        System {
+            host: Host::new(runtime.core().clone()),
+            runtime: Some(Arc::new(runtime)),
+        }
+    }
+
+    pub(crate) fn of_host(host: &Arc<Host>) -> Self {
         System {
             host: host.clone(),
             runtime: None,
@@ -226,6 +229,10 @@ impl System {
         runtime::Stats::of(&self.host.core)
     }
 
+    fn now(&self) -> Instant {
+        self.host.core.seam.clock().now()
+    }
+
     /// Ends the system: every actor is asked to stop, with its hooks; then what is still running is killed; all within
     /// `deadline`, of which the first part takes at most half. What has not ended by then is leaked and named in the report.
     ///
@@ -235,12 +242,12 @@ impl System {
         if runtime::is_inside(&self.host.core) {
             return Err(ShutdownFromInside);
         }
-        let start = Instant::now();
+        let start = self.now();
         self.host.stop_all(start + deadline / 2);
-        let left = deadline.saturating_sub(start.elapsed());
+        let left = deadline.saturating_sub(self.now() - start);
         let mut report = runtime::shut_down(&self.host.core, left)?;
         self.host.sweep();
-        report.took = start.elapsed();
+        report.took = self.now() - start;
         Ok(report)
     }
 }
@@ -267,7 +274,7 @@ impl Drop for System {
         // The last full handle: what its actors hold is the runtime's to end.
         if let Some(runtime) = Arc::into_inner(runtime) {
             if !runtime::is_inside(&self.host.core) && !self.host.core.is_stopping() {
-                self.host.stop_all(Instant::now() + Duration::from_secs(5));
+                self.host.stop_all(self.now() + Duration::from_secs(5));
             }
             drop(runtime);
             self.host.sweep();

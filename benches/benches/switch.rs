@@ -1,4 +1,4 @@
-//! Switching between microthreads: yielding, and waking each other. `-- --quick` for a short run.
+//! Switching between microthreads: yielding, waking each other, and what it costs to be ready to. `-- --quick` for a short run.
 
 use std::future::poll_fn;
 use std::hint::black_box;
@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use actor_core::Runtime;
 use actor_core::microthread::{self, block_on, yield_now};
+use actor_core::{Runtime, preemptible};
 use benches::gate::Countdown;
 use criterion::{Criterion, criterion_group, criterion_main};
 
@@ -143,14 +143,57 @@ fn switch(c: &mut Criterion) {
         b.iter_custom(|n| inside(&rt, move || wakes(n)));
     });
     group.bench_function("wake_pair/os_threads", |b| b.iter_custom(thread_wakes));
+    group.finish();
+}
+
+/// A loop that does next to nothing, so that the price of sharing its worker stands out.
+fn plain(passes: u64) -> u64 {
+    let mut sum = 0_u64;
+    for n in 0..passes {
+        sum = black_box(sum ^ n);
+    }
+    sum
+}
+
+/// The same loop.
+#[preemptible]
+fn shares(passes: u64) -> u64 {
+    let mut sum = 0_u64;
+    for n in 0..passes {
+        sum = black_box(sum ^ n);
+    }
+    sum
+}
+
+/// The same loop with a checkpoint written by hand.
+fn checks(passes: u64) -> u64 {
+    let mut sum = 0_u64;
+    for n in 0..passes {
+        microthread::checkpoint();
+        sum = black_box(sum ^ n);
+    }
+    sum
+}
+
+/// What it costs a loop to share its worker; one iteration is a pass.
+fn checkpoint(c: &mut Criterion) {
+    let rt = one_worker();
+    let timed = |passes: fn(u64) -> u64, n| {
+        inside(&rt, move || {
+            let start = Instant::now();
+            black_box(passes(n));
+            start.elapsed()
+        })
+    };
+    let mut group = c.benchmark_group("checkpoint");
+    group.bench_function("loop", |b| b.iter_custom(|n| timed(plain, n)));
+    group.bench_function("loop/preemptible", |b| b.iter_custom(|n| timed(shares, n)));
+    group.bench_function("loop/checkpoint", |b| b.iter_custom(|n| timed(checks, n)));
     group.bench_function("checkpoint", |b| {
         b.iter_custom(|n| {
             inside(&rt, move || {
                 let start = Instant::now();
-                for i in 0..n {
-                    microthread::checkpoint();
-                    black_box(i);
-                }
+                (0..n).for_each(|_| microthread::checkpoint());
                 start.elapsed()
             })
         });
@@ -158,5 +201,5 @@ fn switch(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, switch);
+criterion_group!(benches, switch, checkpoint);
 criterion_main!(benches);

@@ -11,6 +11,7 @@ use crate::observe::Who;
 use crate::registry::Erased;
 use crate::rt::header::{HOLDS_STACK, Header};
 use crate::rt::park;
+use crate::rt::wait;
 use crate::rt::worker::Worker;
 use crate::stack;
 
@@ -165,6 +166,7 @@ impl<A: Actor> Addr<A> {
                 if must_schedule {
                     cell.schedule();
                 }
+                park::switch_point();
                 Ok(())
             }
             Err(PushError::Full(back)) => Err(TellError::Full(back.msg)),
@@ -187,6 +189,7 @@ impl<A: Actor> Addr<A> {
                 if must_schedule {
                     cell.schedule();
                 }
+                park::switch_point();
                 Ok(())
             }
             Err(WaitError::Timeout(back)) => Err(TellError::Timeout(back.msg)),
@@ -235,7 +238,7 @@ impl<A: Actor> Addr<A> {
 
     /// As [`join`](Self::join), for at most `timeout`; `None` if it has not ended by then.
     pub fn join_timeout(&self, timeout: Duration) -> Option<ExitReason> {
-        self.wait_end(Instant::now().checked_add(timeout))
+        self.wait_end(wait::after(timeout))
     }
 
     fn wait_end(&self, deadline: Option<Instant>) -> Option<ExitReason> {
@@ -289,7 +292,7 @@ impl<A: Actor> Addr<A> {
         msg: A::Msg,
         within: Option<Duration>,
     ) -> Result<T, AskError<A::Msg, E>> {
-        let deadline = within.and_then(|within| Instant::now().checked_add(within));
+        let deadline = within.and_then(wait::after);
         if !may_block() {
             return Err(AskError::StackLimit(msg));
         }

@@ -108,6 +108,7 @@ impl<A: Actor> Cell<A> {
         discard: Self::discard,
         release: Self::release,
         who: Self::who,
+        pending: |_| None,
         type_name: Self::type_label,
     };
 

@@ -11,6 +11,7 @@ use std::time::Instant;
 use crate::registry::Registry;
 use crate::rt::core::Core;
 use crate::rt::header::Runnable;
+use crate::rt::wait;
 use crate::rt::worker::Worker;
 
 use super::addr::Addr;
@@ -54,7 +55,7 @@ impl<A: Actor> AnySlab for CellSlab<A> {
             let addr = Addr::adopt(cell);
             // Asked again: it may be one that a hook has started since the others were asked.
             stop(&addr);
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(wait::now());
             addr.join_timeout(left);
         });
     }
@@ -161,7 +162,7 @@ impl Host {
     /// Asks every actor to stop, and waits until all have, or `deadline`.
     pub(crate) fn stop_all(&self, deadline: Instant) {
         // Those that end may have started others meanwhile.
-        while self.any_alive() && Instant::now() < deadline {
+        while self.any_alive() && self.core.seam.clock().now() < deadline {
             self.each_slab(|slab| slab.stop_all());
             self.each_slab(|slab| slab.stop_and_join_all(deadline));
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::rt::park;
+use crate::rt::wait;
 use crate::rt::worker::Worker;
 
 use super::addr::{Addr, check_stack};
@@ -87,7 +88,7 @@ impl<A: Actor> Inbox<A> {
     /// # Errors
     /// [`TryRecvError::Empty`] after `timeout`, otherwise as [`recv`](Self::recv).
     pub fn recv_timeout(&self, timeout: Duration) -> Result<A::Msg, TryRecvError> {
-        match Instant::now().checked_add(timeout) {
+        match wait::after(timeout) {
             Some(deadline) => self.recv_until(Some(deadline)),
             None => self.recv_until(None),
         }

@@ -33,6 +33,7 @@ use tracing::Level;
 use crate::observe::Event;
 use crate::rt::error::panic_message;
 use crate::rt::header::{After, HOLDS_STACK, KILLED, Runnable};
+use crate::rt::locals;
 use crate::rt::park::{self, Killed, Parker};
 use crate::rt::runner;
 use crate::rt::worker::Worker;
@@ -103,6 +104,8 @@ pub(super) fn activate<A: Actor>(cell: &Cell<A>, mut runnable: Runnable) -> Afte
     let stack = park::on_stack().expect("activations run on pooled stacks");
     loop {
         let handled = contain(|| handle(cell, &mut consumer, stack));
+        // The next activation may be on another thread.
+        locals::end_of_task();
         match handled {
             // Nobody would schedule it again.
             Ok(Step::Idle) if Worker::here(|worker| worker.core().is_stopping()) => {
@@ -142,7 +145,15 @@ fn handle<A: Actor>(
     stack: &'static Parker,
 ) -> Step {
     let mut cx = Cx::new(cell);
-    for _ in 0..BATCH {
+    // One at a time where every interleaving is wanted.
+    #[cfg(feature = "testing")]
+    let batch = match crate::rt::worker::is_driven_here() {
+        true => 1,
+        false => BATCH,
+    };
+    #[cfg(not(feature = "testing"))]
+    let batch = BATCH;
+    for _ in 0..batch {
         let flags = consumer.flags();
         if !flags.is_empty()
             && let Some(reason) = asked_to_end(cell, consumer)
@@ -154,7 +165,9 @@ fn handle<A: Actor>(
         };
         // SAFETY: we have the right to run, and nothing else refers to the state between messages.
         let state = unsafe { cell.state() };
-        state.handle(msg, Reply::new(reply, &stack.local().reply), &mut cx);
+        let reply = Reply::new(reply, &stack.local().reply);
+        park::fault_point();
+        state.handle(msg, reply, &mut cx);
         let unanswered = stack.local().reply.get();
         if !unanswered.is_null() {
             stack.local().reply.set(std::ptr::null_mut());
@@ -310,6 +323,7 @@ fn end<A: Actor>(
     if let Err(later) = contain(|| unsafe { cell.drop_state() }) {
         reason = worse(reason, later);
     }
+    locals::end_of_task();
     runner::release_claim(cell.header());
     if reason == ExitReason::Overflow {
         report_overflow(cell);
@@ -324,6 +338,10 @@ fn end<A: Actor>(
     }
     Worker::here(Worker::stops);
     let _life = runnable.into_raw();
+    // What runs on this stack from here on is not the actor's, which may be in its next life, or be gone.
+    if let Some(stack) = park::on_stack() {
+        stack.begin(std::ptr::null());
+    }
     let incarnation = go_down(cell, consumer, &reason);
     tell_keeper(cell, incarnation, reason, ending.start_failed.is_some());
     // The supervisor may have buried it by now, and what came with the life reference with it.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::addr::no_answer;
 use super::error::AskError;
 use super::reply::{Failure, Receiver, ReplyError};
+use crate::rt::wait;
 
 /// The answer to a request: wait for it, or `.await` it.
 ///
@@ -89,7 +90,7 @@ impl<T: Send + 'static, M, E: Send + 'static> Pending<T, M, E> {
     /// # Errors
     /// As [`wait`](Self::wait), and [`AskError::Timeout`].
     pub fn wait_for(&mut self, timeout: Duration) -> Result<T, AskError<M, E>> {
-        self.wait_until(Instant::now().checked_add(timeout))
+        self.wait_until(wait::after(timeout))
     }
 
     fn wait_until(&mut self, deadline: Option<Instant>) -> Result<T, AskError<M, E>> {

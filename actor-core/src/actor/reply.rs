@@ -41,15 +41,13 @@
 //!    and is returned.
 //!
 //! # Seeded faults
-//! `RUSTFLAGS='--cfg fault="name"'` compiles one in; the test named fails then.
-//!
 //! | fault | what it breaks | caught by |
 //! |---|---|---|
 //! | `reply_skip_wake` | the replier does not wake the waiter it took | `loom_reply_wakes_a_waiting_receiver` (deadlock) |
 //! | `reply_publish_relaxed` | the replier's swap does not release the payload | `loom_reply_against_drop_of_the_receiver` |
 //! | `reply_publish_first` | the swap comes before the payload is written | `loom_reply_against_drop_of_the_receiver` |
 //! | `reply_ignore_gone` | the replier does not take back its value from a receiver that left | `values_are_dropped_once`, `loom_reply_against_drop_of_the_receiver` |
-//! | `reply_timeout_wins` | a deadline ignores the reply that came first | `loom_reply_against_deadline` |
+//! | `reply_timeout_wins` | a deadline ignores the reply that came first | `a_reply_that_comes_before_the_waiter_is_taken_out_beats_the_deadline` |
 //! | `reply_store_register` | registering is a store instead of an exchange | `loom_reply_wakes_a_waiting_receiver` |
 #![allow(dead_code)]
 

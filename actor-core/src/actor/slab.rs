@@ -61,6 +61,7 @@
 
 #![allow(dead_code)]
 
+use crate::sys::fault::fault;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::ptr::{self, NonNull};
@@ -298,7 +299,7 @@ impl<T: Slot, O> Slab<T, O> {
         let magazines = unsafe { self.shared.magazines(worker) };
         let loaded = std::mem::replace(&mut magazines.loaded, List::new());
         let spare = std::mem::replace(&mut magazines.spare, List::new());
-        if cfg!(fault = "slab_drop_spare") {
+        if fault!("slab_drop_spare") {
             return Self::give_back([loaded]);
         }
         Self::give_back([loaded, spare]);
@@ -346,7 +347,7 @@ impl<T: Slot, O> Slab<T, O> {
             let chunk = unsafe { pin.chunk.as_ref() };
             age = chunk.age + 1;
             let carved = chunk.carved();
-            let carved = carved - usize::from(cfg!(fault = "slab_skip_last"));
+            let carved = carved - usize::from(fault!("slab_skip_last"));
             for slot in (0..carved).map(|index| Chunk::slot(pin.chunk, index)) {
                 // SAFETY: a carved slot of a chunk that exists.
                 if unsafe { T::try_acquire(slot) } {

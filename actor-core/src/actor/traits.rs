@@ -217,4 +217,18 @@ pub mod private {
     /// What a message may hold and a handler may answer: generated code names each such type here, so that one which
     /// cannot travel is reported where it is written.
     pub fn travels<T: Send + 'static>() {}
+
+    /// One fallible wait, for tests of what interrupts one: `Ok` on any wake-up.
+    pub fn wait() -> Result<(), crate::microthread::Interrupt> {
+        match crate::rt::wait::wait(None) {
+            Err(crate::rt::wait::Ended::Interrupted(interrupt)) => Err(interrupt),
+            _ => Ok(()),
+        }
+    }
+
+    /// What `#[preemptible]` puts at the start of a loop's body.
+    #[inline(always)]
+    pub fn back_edge() {
+        crate::rt::preempt::back_edge();
+    }
 }

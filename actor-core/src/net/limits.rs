@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::rt::io::Interest;
+use crate::rt::wait;
 
 /// The limits of a socket, by direction. Plain atomics: a limit orders nothing else, and an operation reads it once.
 #[derive(Debug, Default)]
@@ -88,12 +89,12 @@ impl Limit {
     /// Whether the deadline has passed. Reads no clock if there is none.
     pub(super) fn has_passed(&self) -> bool {
         self.deadline()
-            .is_some_and(|deadline| deadline <= Instant::now())
+            .is_some_and(|deadline| deadline <= wait::now())
     }
 
     /// The end of a wait that begins now.
     pub(super) fn end_of_wait(&self) -> Option<Instant> {
-        let timeout = self.timeout().and_then(|t| Instant::now().checked_add(t));
+        let timeout = self.timeout().and_then(wait::after);
         match (timeout, self.deadline()) {
             (Some(timeout), Some(deadline)) => Some(timeout.min(deadline)),
             (one, other) => one.or(other),

@@ -62,6 +62,9 @@ pub(crate) struct Core {
     ended: Condvar,
     #[cfg(feature = "tokio")]
     pub(crate) tokio: super::tokio_lend::Lender,
+    /// Who decides over a driven runtime's steps. Set before anything is queued.
+    #[cfg(feature = "testing")]
+    pub(crate) conductor: OnceLock<Arc<dyn super::worker::Conductor>>,
 }
 
 type SleepHook = Box<dyn Fn(usize) + Send + Sync>;
@@ -117,6 +120,8 @@ impl Core {
             ended: Condvar::new(),
             #[cfg(feature = "tokio")]
             tokio: super::tokio_lend::Lender::new(&config.thread_name),
+            #[cfg(feature = "testing")]
+            conductor: OnceLock::new(),
             config,
         });
         for _ in 0..core.config.workers {
@@ -125,6 +130,10 @@ impl Core {
                 core.join(None);
                 return Err(error);
             }
+        }
+        // A driven runtime has one thread, and nothing is to interfere with that.
+        if core.seam.is_driven() {
+            return Ok(core);
         }
         if let Err(error) = Monitor::start(&core) {
             core.stop();

@@ -4,6 +4,8 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 
+use super::throw::Thrown;
+
 /// Why a microthread could not be spawned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -43,6 +45,8 @@ pub enum JoinError {
     Overflowed,
     /// It never started, because the runtime ended.
     Shutdown,
+    /// It never started, because this was thrown into it before.
+    Thrown(Thrown),
 }
 
 impl JoinError {
@@ -87,6 +91,7 @@ impl fmt::Debug for JoinError {
             JoinError::Killed => f.write_str("Killed"),
             JoinError::Overflowed => f.write_str("Overflowed"),
             JoinError::Shutdown => f.write_str("Shutdown"),
+            JoinError::Thrown(thrown) => thrown.fmt(f),
         }
     }
 }
@@ -102,11 +107,21 @@ impl fmt::Display for JoinError {
             JoinError::Shutdown => {
                 f.write_str("the runtime ended before the microthread could start")
             }
+            JoinError::Thrown(thrown) => {
+                write!(f, "the microthread did not start: {thrown}")
+            }
         }
     }
 }
 
-impl Error for JoinError {}
+impl Error for JoinError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            JoinError::Thrown(thrown) => thrown.source(),
+            _ => None,
+        }
+    }
+}
 
 /// A runtime cannot be shut down from one of its own microthreads, which would wait for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -29,6 +29,7 @@ use crate::observe::Who;
 use crate::sys::atomic::{AtomicU32, Ordering, fence};
 
 use super::park::Parker;
+use super::throw::Pending;
 use super::token::Place;
 
 /// The operations of one type of schedulable object.
@@ -45,6 +46,8 @@ pub(crate) struct VTable {
     pub(crate) release: unsafe fn(NonNull<Header>),
     /// Its name for people, valid while a reference is held.
     pub(crate) who: unsafe fn(NonNull<Header>) -> Who,
+    /// Where errors thrown into it wait, if any can be. The reference is valid while one to the object is held.
+    pub(crate) pending: for<'a> unsafe fn(&'a Header) -> Option<&'a Pending>,
     /// The static name of its type, readable at any time, also in a signal handler.
     pub(crate) type_name: fn() -> &'static str,
 }
@@ -65,6 +68,8 @@ pub(crate) enum After {
 pub(crate) const KILLED: u32 = 1;
 /// It has a claim on the stack budget (see `rt::core`), given back when it ends.
 pub(crate) const HOLDS_STACK: u32 = 1 << 1;
+/// An error has been thrown into it that no wait has returned yet (see `rt::throw`).
+pub(crate) const THROWN: u32 = 1 << 2;
 const STACK_SHIFT: u32 = 16;
 
 /// The first field of every schedulable object.
@@ -186,10 +191,21 @@ impl Header {
     /// `rt::token`, "Kill".
     pub(crate) fn kill(&self) {
         self.set(KILLED); // k1
+        self.unpark();
+    }
+
+    /// Wakes the stack it is blocked on, if any, so that it sees what has just been set in its flags.
+    pub(super) fn unpark(&self) {
         // Parkers are never freed (see `rt::park`), so one it has left is at worst woken without cause.
         if let Some(parker) = self.parker.find() {
             parker.unpark();
         }
+    }
+
+    /// Where errors thrown into it wait, if any can be.
+    pub(super) fn pending(&self) -> Option<&Pending> {
+        // SAFETY: the function was made for the type that begins with this header.
+        unsafe { (self.vtable.pending)(self) }
     }
 
     /// Notes the stack it is about to block on, for [`kill`](Self::kill). KILLED is to be read after that.

@@ -31,6 +31,7 @@
 #![allow(dead_code)]
 
 use crate::sys::atomic::{AtomicPtr, Ordering};
+use crate::sys::fault::fault;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr;
@@ -74,7 +75,7 @@ impl<T: Linked> Inbox<T> {
     /// the inbox was empty. (A node pushed twice makes a ring of the chain: a hang, though no invalid access.)
     #[inline]
     pub(crate) fn push(&self, node: &'static T) -> bool {
-        let order = match cfg!(fault = "inbox_relaxed_push") {
+        let order = match fault!("inbox_relaxed_push") {
             true => Ordering::Relaxed,
             false => Ordering::Release,
         };
@@ -82,7 +83,7 @@ impl<T: Linked> Inbox<T> {
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
             node.link().store(head, Ordering::Relaxed);
-            if cfg!(fault = "inbox_blind_push") {
+            if fault!("inbox_blind_push") {
                 self.head.store(new, order);
                 return head.is_null();
             }
@@ -106,7 +107,7 @@ impl<T: Linked> Inbox<T> {
     /// each then has a part. A node may be pushed again as soon as the iterator has returned it.
     #[inline]
     pub(crate) fn take_all(&self) -> Taken<T> {
-        let order = match cfg!(fault = "inbox_relaxed_take") {
+        let order = match fault!("inbox_relaxed_take") {
             true => Ordering::Relaxed,
             false => Ordering::Acquire,
         };
@@ -114,7 +115,7 @@ impl<T: Linked> Inbox<T> {
             return Taken { first: None };
         }
         let mut rest = as_node(self.head.swap(ptr::null_mut(), order));
-        if cfg!(fault = "inbox_lifo") {
+        if fault!("inbox_lifo") {
             return Taken { first: rest };
         }
         let mut first: Option<&'static T> = None;

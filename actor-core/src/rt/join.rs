@@ -29,6 +29,7 @@
 use std::ptr;
 
 use crate::sys::atomic::{AtomicPtr, Ordering};
+use crate::sys::fault::fault;
 
 /// See the [module](self). `P` is what a waiter is woken by.
 #[derive(Debug)]
@@ -61,11 +62,11 @@ impl<P: 'static> JoinWord<P> {
 
     /// The result has been written. Once.
     pub(crate) fn finish(&self) -> Finished<P> {
-        let order = match cfg!(fault = "join_finish_relaxed") {
+        let order = match fault!("join_finish_relaxed") {
             true => Ordering::Relaxed,
             false => Ordering::AcqRel,
         };
-        let found = if cfg!(fault = "join_blind_finish") {
+        let found = if fault!("join_blind_finish") {
             let found = self.0.load(Ordering::Acquire);
             self.0.store(done(), Ordering::Release);
             found
@@ -85,7 +86,7 @@ impl<P: 'static> JoinWord<P> {
     /// Whether the result is there, and the handle's.
     #[inline]
     pub(crate) fn is_done(&self) -> bool {
-        let order = match cfg!(fault = "join_done_relaxed") {
+        let order = match fault!("join_done_relaxed") {
             true => Ordering::Relaxed,
             false => Ordering::Acquire,
         };
@@ -100,7 +101,7 @@ impl<P: 'static> JoinWord<P> {
 
     /// The handle waits no longer. `false`: the end has come.
     pub(crate) fn retract(&self, waiter: &'static P) -> bool {
-        if cfg!(fault = "join_blind_retract") {
+        if fault!("join_blind_retract") {
             self.0.store(ptr::null_mut(), Ordering::Release);
             return true;
         }
@@ -109,7 +110,7 @@ impl<P: 'static> JoinWord<P> {
 
     /// The handle goes. `false`: the end has come, and the result stays the handle's.
     pub(crate) fn detach(&self) -> bool {
-        if cfg!(fault = "join_blind_detach") {
+        if fault!("join_blind_detach") {
             let running = self.0.load(Ordering::Acquire) != done();
             self.0.store(detached(), Ordering::Release);
             return running;

@@ -14,19 +14,23 @@ pub(crate) mod hook;
 mod inbox;
 pub(crate) mod io;
 mod join;
+pub(crate) mod locals;
 #[cfg(all(test, loom))]
 mod models;
 mod monitor;
 pub(crate) mod offload;
 pub(crate) mod park;
+pub(crate) mod preempt;
 mod queue;
 pub(crate) mod runner;
 pub(crate) mod runtime;
 mod sleep;
 mod spin;
 pub(crate) mod task;
+pub(crate) mod throw;
 mod timer;
 mod token;
 #[cfg(feature = "tokio")]
 pub(crate) mod tokio_lend;
+pub(crate) mod wait;
 pub(crate) mod worker;

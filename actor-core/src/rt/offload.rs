@@ -145,6 +145,15 @@ pub fn blocking<R: Send>(f: impl FnOnce() -> R + Send) -> R {
     // Whatever refuses the wait must do so here: once `f` may run, there is no way out before it has ended.
     park::checkpoint();
     park::refuse_in_no_suspend();
+    #[cfg(feature = "testing")]
+    if core.seam.is_driven() {
+        // On this very stack: a driven runtime has one thread. Others may go first, before it and before its result is seen.
+        park::switch_point();
+        let result = f();
+        park::switch_point();
+        park::checkpoint();
+        return result;
+    }
 
     struct Slot<R> {
         result: UnsafeCell<Option<thread::Result<R>>>,
@@ -193,15 +202,15 @@ pub fn blocking<R: Send>(f: impl FnOnce() -> R + Send) -> R {
 
 /// While it exists, memory of the calling stack is in use elsewhere: an overflow of the stack aborts the process, and so
 /// does an unwinding.
-struct Lent(());
+pub(crate) struct Lent(());
 
 impl Lent {
-    fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         stack::set_lending(true);
         Lent(())
     }
 
-    fn end(self) {
+    pub(crate) fn end(self) {
         std::mem::forget(self);
         stack::set_lending(false);
     }

@@ -32,7 +32,9 @@
 //! # Kill
 //! [`Header::kill`] sets KILLED and unparks the parker noted in the header; before a task parks at a parker for the first
 //! time it notes it and then reads KILLED. Why one of the two sees the other is said in [`super::token`]. KILLED is raised
-//! as an unwinding with our own payload at the suspension point, and again at each later one, after letting others run.
+//! as an unwinding with our own payload at the suspension point, and again at each later one, after letting others run. Inside
+//! a [`shield`] it is not raised: what woke up without cause parks again. An error that is thrown into a task finds it in the
+//! same way ([`super::throw`]).
 //!
 //! # Code that is on no stack of ours
 //! Inside a user's own generator, in a destructor that runs while a panic unwinds, or on an ordinary OS thread,
@@ -42,14 +44,17 @@
 use std::cell::{Cell, UnsafeCell};
 use std::panic;
 use std::ptr;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::stack::{self, Stack};
 use crate::sys::atomic::{AtomicPtr, AtomicU32};
 
-use super::header::{HOLDS_STACK, Header, KILLED};
+use super::header::{HOLDS_STACK, Header, KILLED, THROWN};
 use super::inbox::Linked;
+use super::locals::Locals;
+use super::throw::Thrown;
 use super::token::{PARKED_THREAD, Token, Unparked};
 use super::worker::{Shared, Worker};
 
@@ -84,13 +89,17 @@ pub(crate) struct Local {
     pub(crate) reply: Cell<*mut ()>,
     /// Depth of sections in which a block is a panic.
     no_suspend: Cell<u32>,
+    /// Depth of sections during which kills and throws stay pending.
+    shield: Cell<u32>,
+    /// The microthread-locals of what runs on the stack, once it has used one.
+    pub(crate) locals: Cell<Option<Rc<Locals>>>,
 }
 
 // SAFETY: `token` and `link` are atomics. `home` is written while nobody can hold a PARKED→NOTIFIED transition (before
 // the parker's stack first runs, after it ended) and read only by who holds it. `local` is touched by the home's thread
 // alone; a stack never leaves its home.
 unsafe impl Sync for Parker {}
-// SAFETY: recycled parkers change hands under the free list's lock, with `stack`, `task` and `home` empty.
+// SAFETY: recycled parkers change hands under the free list's lock, with `stack`, `task`, `locals` and `home` empty.
 unsafe impl Send for Parker {}
 
 impl Linked for Parker {
@@ -205,6 +214,38 @@ pub(crate) fn yield_now() {
     }
 }
 
+/// Where a driven runtime may go on with something else although the caller need not wait: after a message has been sent, a
+/// microthread spawned. Raises no kill. Does nothing elsewhere, nor without the feature `testing`.
+///
+/// Not to be called with a lock held that others may want, or in the middle of anything.
+#[inline]
+pub(crate) fn switch_point() {
+    #[cfg(feature = "testing")]
+    if super::worker::is_driven_here()
+        && may_suspend()
+        && let Some(parker) = on_stack()
+        && parker.task().is_some()
+        && Worker::here(|worker| worker.switches_away(parker))
+        && parker.claim_stack()
+    {
+        Worker::here(Worker::suspend_switched);
+    }
+}
+
+/// Where a fault that a driven runtime has chosen for the calling task is raised, beside its suspension points. Does nothing
+/// without the feature `testing`.
+#[inline]
+pub(crate) fn fault_point() {
+    #[cfg(feature = "testing")]
+    if super::worker::is_driven_here()
+        && let Some(parker) = on_stack()
+        && let Some(task) = parker.task()
+        && Worker::here(|worker| worker.has_fault_for(task))
+    {
+        parker.check_kill();
+    }
+}
+
 /// Raises an overflow if little is left of the calling stack: for entries into the runtime, which needs some stack itself,
 /// and here can still unwind. Not while a panic unwinds.
 #[inline]
@@ -253,6 +294,68 @@ pub(crate) fn no_suspend<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// Runs `f`; kills and throws that come meanwhile are pending until it has returned. See `microthread::shield`.
+pub(crate) fn shield<R>(f: impl FnOnce() -> R) -> R {
+    struct Leave(&'static Parker);
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            let depth = &self.0.local.shield;
+            depth.set(depth.get() - 1);
+        }
+    }
+    // What is due already comes first: it is not what the section is there to keep off.
+    checkpoint();
+    let leave = on_stack().map(|parker| {
+        let depth = &parker.local.shield;
+        depth.set(depth.get() + 1);
+        Leave(parker)
+    });
+    let result = f();
+    drop(leave);
+    checkpoint();
+    result
+}
+
+/// Kills the calling task at once.
+///
+/// # Panics
+/// Where there is none.
+#[track_caller]
+pub(crate) fn exit() -> ! {
+    let task = on_stack().and_then(|parker| parker.task().map(|task| (parker, task)));
+    let Some((parker, task)) = task else {
+        panic!(
+            "`microthread::exit` outside a microthread: return, or unwind with an error instead"
+        );
+    };
+    task.set(KILLED);
+    parker.local.kill_raised.set(true);
+    panic::resume_unwind(Box::new(Killed));
+}
+
+/// Notes where the calling task is about to park, then takes an error that has been thrown into it. `None` also where such
+/// errors are to stay pending. (throw: w1, w2)
+#[inline]
+pub(crate) fn take_thrown() -> Option<Thrown> {
+    let parker = on_stack()?;
+    let task = parker.task()?;
+    task.set_parker(parker);
+    if !task.has(THROWN) || parker.local.shield.get() > 0 {
+        return None;
+    }
+    task.pending()?.take(task)
+}
+
+/// An error that [`take_thrown`] gave is pending again.
+#[cold]
+pub(crate) fn put_thrown_back(thrown: Thrown) {
+    if let Some(task) = on_stack().and_then(Parker::task)
+        && let Some(pending) = task.pending()
+    {
+        pending.put_back(task, thrown);
+    }
+}
+
 /// # Panics
 /// Inside [`no_suspend`]: for calls that must not get as far as to the wait that would panic.
 pub(crate) fn refuse_in_no_suspend() {
@@ -276,6 +379,8 @@ impl Parker {
                 kill_raised: Cell::new(false),
                 reply: Cell::new(ptr::null_mut()),
                 no_suspend: Cell::new(0),
+                shield: Cell::new(0),
+                locals: Cell::new(None),
             },
         }
     }
@@ -293,6 +398,7 @@ impl Parker {
     pub(crate) fn recycle(&'static self) {
         self.local.task.set(ptr::null());
         self.local.no_suspend.set(0);
+        self.local.shield.set(0);
         // SAFETY: its stack has ended: the token is not PARKED, so nobody may read `home`.
         drop(unsafe { (*self.home.get()).take() });
         free_list().push(self);
@@ -401,14 +507,15 @@ impl Parker {
         }
     }
 
-    fn task(&self) -> Option<&Header> {
+    /// What runs on this stack. On the home worker's thread.
+    pub(crate) fn task(&self) -> Option<&Header> {
         // SAFETY: while a task runs on this stack, its frames hold a reference to it; the pointer is null otherwise.
         unsafe { self.local.task.get().as_ref() }
     }
 
     #[inline]
     fn check_kill(&'static self) {
-        if self.task().is_some_and(Header::is_killed) {
+        if self.task().is_some_and(Header::is_killed) && self.local.shield.get() == 0 {
             self.raise_kill();
         }
     }
@@ -416,6 +523,14 @@ impl Parker {
     #[cold]
     #[inline(never)]
     fn raise_kill(&'static self) {
+        #[cfg(feature = "testing")]
+        if super::worker::is_driven_here()
+            && let Some(task) = self.task()
+            && Worker::here(|worker| worker.take_fault_for(task))
+        {
+            task.clear(KILLED);
+            panic!("{}", super::worker::INJECTED);
+        }
         if self.local.kill_raised.replace(true) && self.local.no_suspend.get() == 0 {
             // The body swallowed the last one. Others first, so that a loop that catches kills starves nobody.
             Worker::here(|worker| worker.suspend_yielded());

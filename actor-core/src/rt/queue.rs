@@ -53,8 +53,6 @@
 //! a replay does the same.
 //!
 //! # Seeded faults
-//! `--cfg fault="name"` breaks one thing; the test named beside it must then fail.
-//!
 //! | fault                 | what it breaks                                  | caught by                                     |
 //! |-----------------------|-------------------------------------------------|-----------------------------------------------|
 //! | `queue_no_light`      | no O2                                           | `loom_owner_against_thief`                    |
@@ -63,7 +61,7 @@
 //! | `queue_leave_relaxed` | O4 is relaxed                                   | `loom_owner_against_thief`                    |
 //! | `queue_clear_relaxed` | T4 is relaxed                                   | `loom_owner_against_thief`                    |
 //! | `queue_two_thieves`   | T1 is a store, so two thieves get in            | `loom_two_thieves`                            |
-//! | `queue_keep_revoked`  | a thief that gives up leaves `revoked` set      | `loom_owner_against_thief` (does not end)     |
+//! | `queue_keep_revoked`  | a thief that gives up leaves `revoked` set      | `loom_owner_against_thief`                    |
 //! | `queue_lose_displaced`| `push_next` drops what it displaces             | `a_displaced_task_goes_to_the_tail`           |
 //! | `queue_no_budget`     | the next slot may starve the ring               | `ping_pong_in_the_next_slot_does_not_starve`  |
 //! | `queue_never_shrink`  | the ring keeps its largest size                 | `the_ring_shrinks_after_a_burst`              |
@@ -72,6 +70,7 @@
 
 use crate::sys::asym;
 use crate::sys::atomic::{AtomicBool, AtomicUsize, Backoff, Ordering, UnsafeCell};
+use crate::sys::fault::fault;
 use ring::Ring;
 use std::fmt;
 
@@ -176,7 +175,7 @@ impl<T> LocalQueue<T> {
         unsafe {
             self.owned(|inner| {
                 if let Some(displaced) = inner.next.replace(task) {
-                    if cfg!(fault = "queue_lose_displaced") {
+                    if fault!("queue_lose_displaced") {
                         drop(displaced);
                     } else {
                         inner.push(displaced);
@@ -310,7 +309,7 @@ impl<T> LocalQueue<T> {
         impl Drop for Leave<'_> {
             #[inline]
             fn drop(&mut self) {
-                let order = match cfg!(fault = "queue_leave_relaxed") {
+                let order = match fault!("queue_leave_relaxed") {
                     true => Ordering::Relaxed,
                     false => Ordering::Release,
                 };
@@ -319,11 +318,11 @@ impl<T> LocalQueue<T> {
         }
 
         self.busy.store(true, Ordering::Relaxed); // O1
-        if !cfg!(fault = "queue_no_light") {
+        if !fault!("queue_no_light") {
             asym::light(); // O2
         }
         // O3
-        if self.revoked.load(Ordering::Acquire) && !cfg!(fault = "queue_skip_check") {
+        if self.revoked.load(Ordering::Acquire) && !fault!("queue_skip_check") {
             self.enter_slow();
         }
         let _leave = Leave(&self.busy);
@@ -350,7 +349,7 @@ impl<T> LocalQueue<T> {
                 backoff.wait();
             }
             self.busy.store(true, Ordering::Relaxed); // O1
-            if !cfg!(fault = "queue_no_light") {
+            if !fault!("queue_no_light") {
                 asym::light(); // O2
             }
             if !self.revoked.load(Ordering::Acquire) {
@@ -365,7 +364,7 @@ impl<T> LocalQueue<T> {
         struct Clear<'a>(&'a AtomicBool);
         impl Drop for Clear<'_> {
             fn drop(&mut self) {
-                let order = match cfg!(fault = "queue_clear_relaxed") {
+                let order = match fault!("queue_clear_relaxed") {
                     true => Ordering::Relaxed,
                     false => Ordering::Release,
                 };
@@ -374,7 +373,7 @@ impl<T> LocalQueue<T> {
         }
 
         // T1
-        if cfg!(fault = "queue_two_thieves") {
+        if fault!("queue_two_thieves") {
             self.revoked.store(true, Ordering::Relaxed);
         } else {
             self.revoked
@@ -382,7 +381,7 @@ impl<T> LocalQueue<T> {
                 .map_err(|_| Busy)?;
         }
         let clear = Clear(&self.revoked);
-        if !cfg!(fault = "queue_no_heavy") {
+        if !fault!("queue_no_heavy") {
             asym::heavy(); // T2
         }
         let mut looks = 0;
@@ -390,7 +389,7 @@ impl<T> LocalQueue<T> {
         while self.busy.load(Ordering::Acquire) {
             looks += 1;
             if looks == THIEF_LOOKS {
-                if cfg!(fault = "queue_keep_revoked") {
+                if fault!("queue_keep_revoked") {
                     std::mem::forget(clear);
                 }
                 return Err(Busy);
@@ -435,7 +434,7 @@ impl<T> Inner<T> {
             if self.ring.is_empty() {
                 return self.next.take();
             }
-            if self.budget > 0 || cfg!(fault = "queue_no_budget") {
+            if self.budget > 0 || fault!("queue_no_budget") {
                 self.budget = self.budget.wrapping_sub(1);
                 return self.next.take();
             }
@@ -455,7 +454,7 @@ impl<T> Inner<T> {
     #[cold]
     fn shrink(&mut self) {
         self.emptied += 1;
-        if self.emptied >= SHRINK_AFTER && !cfg!(fault = "queue_never_shrink") {
+        if self.emptied >= SHRINK_AFTER && !fault!("queue_never_shrink") {
             self.emptied = 0;
             self.ring.resize(self.ring.capacity() / 2);
         }

@@ -12,6 +12,7 @@ use crate::observe::Event;
 use crate::stack;
 
 use super::header::{After, HOLDS_STACK, Header, Runnable};
+use super::locals;
 use super::park::{self, Parker};
 use super::worker::Worker;
 
@@ -79,6 +80,13 @@ fn run_one(me: &'static Parker, runnable: Runnable) {
             Worker::here(|worker| worker.push(runnable));
         }
     }
+    // What was made after the task's own end, by a subscriber that was told of it: not for the next task.
+    if me.local().locals.take().is_some_and(|left| {
+        me.local().locals.set(Some(left));
+        true
+    }) {
+        park::no_suspend(locals::end_of_task);
+    }
 }
 
 /// Calls `drops`, which runs destructors of the user's for `task`, which will not run any more as the runtime ends. What
@@ -89,6 +97,7 @@ pub(crate) fn discarding(task: &Header, drops: impl FnOnce()) {
     struct End(&'static Parker);
     impl Drop for End {
         fn drop(&mut self) {
+            locals::end_of_task();
             self.0.begin(ptr::null());
         }
     }

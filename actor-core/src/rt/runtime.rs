@@ -173,6 +173,11 @@ impl Builder {
     /// [`BuildError::Invalid`] for a setting out of range; [`BuildError::Io`] if the system refuses a thread or a
     /// descriptor.
     pub fn build(self) -> Result<Runtime, BuildError> {
+        self.build_with(Seam::new())
+    }
+
+    /// As [`build`](Self::build), with a chosen clock, seed and driver.
+    pub(crate) fn build_with(self, seam: Seam) -> Result<Runtime, BuildError> {
         let config = &self.config;
         let in_range = |what, value: usize, min: usize, max: usize| {
             if (min..=max).contains(&value) {
@@ -196,7 +201,7 @@ impl Builder {
         )?;
         in_range("max_stacks", config.max_stacks, 1, usize::MAX / 2)?;
         in_range("offload_threads", config.offload_threads, 1, 65_536)?;
-        let core = Core::start(self.config, Seam::new()).map_err(BuildError::Io)?;
+        let core = Core::start(self.config, seam).map_err(BuildError::Io)?;
         Ok(Runtime { core })
     }
 }

@@ -28,6 +28,7 @@
 //! | `watch_no_look_fence`  | the worker looks before it has said so      | `loom_the_monitor_watches_who_is_awake` |
 
 use crate::sys::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+use crate::sys::fault::fault;
 
 const AWAKE: u32 = 0;
 const ASLEEP: u32 = 1;
@@ -40,7 +41,7 @@ pub(crate) struct Sleep(AtomicU32);
 /// (b): to be called between handing work over and [`Sleep::wake`].
 #[inline]
 pub(crate) fn handed_over() {
-    if !cfg!(fault = "sleep_no_push_fence") {
+    if !fault!("sleep_no_push_fence") {
         fence(Ordering::SeqCst);
     }
 }
@@ -54,7 +55,7 @@ impl Sleep {
     pub(crate) fn begin(&self) {
         // An exchange would not do instead of the fence: it orders the word, and step 2 reads others.
         self.0.store(ASLEEP, Ordering::Relaxed);
-        if !cfg!(fault = "sleep_no_begin_fence") {
+        if !fault!("sleep_no_begin_fence") {
             fence(Ordering::SeqCst);
         }
     }
@@ -67,7 +68,7 @@ impl Sleep {
     /// (c). `true`: it sleeps, and the caller has to nudge it.
     #[must_use]
     pub(crate) fn wake(&self) -> bool {
-        if cfg!(fault = "sleep_every_nudge") {
+        if fault!("sleep_every_nudge") {
             return self.0.load(Ordering::Relaxed) != AWAKE;
         }
         self.0.load(Ordering::Relaxed) == ASLEEP
@@ -95,7 +96,7 @@ impl Watch {
     /// The monitor says that it sleeps. Before its last look at the workers.
     pub(crate) fn lie_down(&self) {
         self.0.store(true, Ordering::Relaxed);
-        if !cfg!(fault = "watch_no_lie_fence") {
+        if !fault!("watch_no_lie_fence") {
             fence(Ordering::SeqCst);
         }
     }
@@ -107,7 +108,7 @@ impl Watch {
 
     /// Whether the monitor must be nudged. By a worker, past its step 4.
     pub(crate) fn is_lying(&self) -> bool {
-        if !cfg!(fault = "watch_no_look_fence") {
+        if !fault!("watch_no_look_fence") {
             fence(Ordering::SeqCst);
         }
         self.0.load(Ordering::Relaxed)

@@ -7,9 +7,13 @@
 //! # Result
 //! The end and the one handle meet in a word ([`super::join`]), which says whose the result is: the handle's, once the
 //! microthread has ended; the microthread's, if the handle has gone before. Whoever has it drops it.
+//!
+//! Besides the handle something else may want to know of the end ([`OnEnd`]): a set of microthreads. It is told last, when
+//! the handle's join would return at once.
 
 use std::any::Any;
 use std::cell::UnsafeCell;
+use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe};
@@ -25,10 +29,13 @@ use crate::stack;
 
 use super::core::Core;
 use super::error::{JoinError, SpawnError, panic_message};
-use super::header::{After, HOLDS_STACK, Header, Runnable, VTable};
+use super::header::{After, HOLDS_STACK, Header, Runnable, THROWN, VTable};
 use super::join::{Finished, JoinWord};
+use super::locals;
 use super::park::{self, Killed, Parker};
 use super::runner;
+use super::throw::{Pending, ThrowError};
+use super::wait;
 use super::worker::Worker;
 
 /// What a spawner may choose.
@@ -38,12 +45,24 @@ pub(crate) struct Options {
     pub(crate) stack_size: usize,
 }
 
+/// Told when a microthread has ended, in whichever way, its result being there for the handle. On a worker's thread; must
+/// neither block nor unwind.
+pub(crate) trait OnEnd: Send + 'static {
+    fn ended(&self);
+}
+
+impl OnEnd for () {
+    fn ended(&self) {}
+}
+
 #[repr(C)]
-struct Task<F, T> {
+struct Task<F, T, E> {
     header: Header,
     join: JoinWord<Parker>,
     name: Option<Arc<str>>,
     core: Arc<Core>,
+    pending: Pending,
+    on_end: E,
     stage: UnsafeCell<Stage<F, T>>,
 }
 
@@ -53,10 +72,11 @@ enum Stage<F, T> {
     Ended(Result<T, JoinError>),
 }
 
-impl<F, T> Task<F, T>
+impl<F, T, E> Task<F, T, E>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
+    E: OnEnd,
 {
     const VTABLE: VTable = VTable {
         run: Self::run,
@@ -64,13 +84,14 @@ where
         discard: Self::discard,
         release: Self::release,
         who: Self::who,
+        pending: Self::pending,
         type_name: std::any::type_name::<F>,
     };
 
     /// The task behind a header.
     ///
     /// # Safety
-    /// `header` is the first field of a live `Task<F, T>`.
+    /// `header` is the first field of a live `Task<F, T, E>`.
     unsafe fn of<'a>(header: NonNull<Header>) -> &'a Self {
         // SAFETY: `repr(C)` puts the header first; the caller vouches for the type and the lifetime.
         unsafe { header.cast::<Self>().as_ref() }
@@ -78,7 +99,7 @@ where
 
     unsafe fn run(runnable: Runnable) -> After {
         let header = NonNull::from(runnable.header());
-        // SAFETY: this vtable is only ever put into a `Task<F, T>`, and `runnable` keeps it alive.
+        // SAFETY: this vtable is only ever put into a `Task<F, T, E>`, and `runnable` keeps it alive.
         let task = unsafe { Self::of(header) };
         // SAFETY: a task is queued once, so nobody else touches the stage before `join` has been finished.
         let stage = unsafe { &mut *task.stage.get() };
@@ -88,16 +109,24 @@ where
         let result = if task.header.is_killed() {
             drop_quietly(body);
             Err(JoinError::Killed)
+        } else if task.header.has(THROWN)
+            && let Some(thrown) = task.pending.take(&task.header)
+        {
+            drop_quietly(body);
+            Err(JoinError::Thrown(thrown))
         } else {
             panic::catch_unwind(AssertUnwindSafe(body)).map_err(reason)
         };
+        // Before the end shows, as with everything else that the body leaves behind.
+        locals::end_of_task();
         if matches!(result, Err(JoinError::Overflowed)) {
             runner::report_overflow(&task.header);
         }
         // Before the end shows: who has seen it may count on the room.
         runner::release_claim(&task.header);
         task.end(result);
-        // The destructor of a result nobody wants may have blocked.
+        // The destructor of a result nobody wants may have used locals, and may have blocked.
+        locals::end_of_task();
         runner::release_claim(&task.header);
         After::Done(runnable)
     }
@@ -123,6 +152,7 @@ where
             // SAFETY: there is no handle, so the stage stays this side's.
             Finished::Unwanted => drop_quietly(unsafe { self.take_stage() }),
         }
+        self.on_end.ended();
     }
 
     /// # Safety
@@ -138,6 +168,11 @@ where
         let task = unsafe { Self::of(header) };
         // The claim on the budget stays: the stack is gone for good.
         task.end(Err(JoinError::Overflowed));
+    }
+
+    unsafe fn pending(header: &Header) -> Option<&Pending> {
+        // SAFETY: as in `run`.
+        Some(unsafe { &Self::of(NonNull::from(header)).pending })
     }
 
     unsafe fn discard(header: NonNull<Header>) {
@@ -174,7 +209,7 @@ where
 }
 
 /// Drops a value of the user's; a panic in its destructor ends there.
-fn drop_quietly<V>(value: V) {
+pub(crate) fn drop_quietly<V>(value: V) {
     if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(value))) {
         // Dropping the payload might panic again.
         std::mem::forget(payload);
@@ -199,6 +234,7 @@ fn exit_reason(error: &JoinError) -> ExitReason {
         JoinError::Killed => ExitReason::Killed,
         JoinError::Overflowed => ExitReason::Overflow,
         JoinError::Shutdown => ExitReason::Shutdown,
+        JoinError::Thrown(thrown) => ExitReason::failed(thrown),
     }
 }
 
@@ -211,6 +247,21 @@ pub(crate) fn spawn<F, T>(
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
+{
+    spawn_with(core, options, body, ())
+}
+
+/// As [`spawn`]; `on_end` is told of the end.
+pub(crate) fn spawn_with<F, T, E>(
+    core: &Arc<Core>,
+    options: Options,
+    body: F,
+    on_end: E,
+) -> Result<JoinHandle<T>, SpawnError>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+    E: OnEnd,
 {
     park::check_stack();
     if core.is_stopping() {
@@ -228,10 +279,12 @@ where
     });
     let id = local.unwrap_or_else(|| core.seam.next_id());
     let task = Box::new(Task {
-        header: Header::new(&Task::<F, T>::VTABLE, id, options.stack_size),
+        header: Header::new(&Task::<F, T, E>::VTABLE, id, options.stack_size),
         join: JoinWord::new(),
         name: options.name,
         core: core.clone(),
+        pending: Pending::default(),
+        on_end,
         stage: UnsafeCell::new(Stage::<F, T>::Waiting(body)),
     });
     task.header.set(HOLDS_STACK);
@@ -245,13 +298,13 @@ where
         take: |header, out| {
             // SAFETY: the handle was made for this task, holds a reference, and the caller has seen that `join` is done,
             // which makes the stage the handle's.
-            if let Stage::Ended(result) = unsafe { Task::<F, T>::of(header).take_stage() } {
+            if let Stage::Ended(result) = unsafe { Task::<F, T, E>::of(header).take_stage() } {
                 *out = Some(result);
             }
         },
         join: |header| {
             // SAFETY: the handle holds a reference.
-            NonNull::from(&unsafe { Task::<F, T>::of(header) }.join)
+            NonNull::from(&unsafe { Task::<F, T, E>::of(header) }.join)
         },
         result: PhantomData,
     };
@@ -261,6 +314,7 @@ where
         Some(_) => Worker::here(|worker| worker.push_unstarted(runnable)),
         None => core.inject(runnable),
     }
+    park::switch_point();
     Ok(handle)
 }
 
@@ -316,9 +370,48 @@ impl<T> JoinHandle<T> {
     /// Ends the microthread: at its next suspension point (any blocking call, `yield_now`, `checkpoint`) it unwinds,
     /// running its destructors; if it has not started, its body never runs. `join` then gives [`JoinError::Killed`].
     /// Killing what has ended does nothing. A body that catches the unwinding is killed again at each later suspension
-    /// point.
+    /// point. Inside a [`shield`](crate::microthread::shield) it is put off until the section's end.
     pub fn kill(&self) {
         self.header().kill();
+    }
+
+    /// Throws `error` into the microthread: the call it is blocked in returns it.
+    ///
+    /// That is every call whose error can be an [`Interrupt`](crate::microthread::Interrupt): those of channels, locks and
+    /// the like. In any other (a sleep, a join), or while it runs, the error stays pending until the next call of that kind
+    /// is about to wait. A call that has been served succeeds nevertheless, and the error stays pending. Several are
+    /// delivered in order, one a call. If the microthread has not started, its body never runs, and `join` gives
+    /// [`JoinError::Thrown`]. What is still pending when it ends is dropped.
+    ///
+    /// Unlike a [`kill`](Self::kill) it does not unwind: what the microthread does about the error is up to it.
+    ///
+    /// ```
+    /// use actor_core::{Runtime, microthread::JoinError};
+    ///
+    /// let rt = Runtime::builder().workers(1).build()?;
+    /// let joined = rt.spawn(|| {
+    ///     let late = actor_core::microthread::spawn(|| unreachable!("it has not started"));
+    ///     late.throw("too late").unwrap();
+    ///     late.join().map(|()| "ran")
+    /// })?;
+    /// let error = joined.join()?.unwrap_err();
+    /// assert!(matches!(error, JoinError::Thrown(thrown) if thrown.get().to_string() == "too late"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ThrowError`], which gives the error back, if the microthread has ended.
+    pub fn throw(&self, error: impl Into<Box<dyn Error + Send + Sync>>) -> Result<(), ThrowError> {
+        let error = error.into();
+        if self.is_finished() {
+            return Err(ThrowError(error));
+        }
+        let task = self.header();
+        match task.pending() {
+            Some(pending) => pending.throw(task, error),
+            None => unreachable!("a microthread has its list"),
+        }
+        Ok(())
     }
 
     /// Waits for it to end and returns its result. Parks the calling microthread, or blocks the calling thread.
@@ -335,11 +428,17 @@ impl<T> JoinHandle<T> {
     /// # Errors
     /// The handle itself, if the microthread has not ended by then.
     pub fn join_timeout(self, timeout: Duration) -> Result<Result<T, JoinError>, Self> {
-        if self.wait(Instant::now().checked_add(timeout)) {
+        if self.wait(wait::after(timeout)) {
             Ok(self.take_result())
         } else {
             Err(self)
         }
+    }
+
+    /// What can kill it without keeping its result.
+    pub(crate) fn killer(&self) -> Killer {
+        self.header().add_ref();
+        Killer(self.header)
     }
 
     fn take_result(self) -> Result<T, JoinError> {
@@ -371,6 +470,28 @@ impl<T> JoinHandle<T> {
                 return false;
             }
         }
+    }
+}
+
+/// A reference to a microthread that can only kill it.
+pub(crate) struct Killer(NonNull<Header>);
+
+// SAFETY: it gives access to the header, which is Sync.
+unsafe impl Send for Killer {}
+// SAFETY: as above.
+unsafe impl Sync for Killer {}
+
+impl Killer {
+    pub(crate) fn kill(&self) {
+        // SAFETY: it holds a reference.
+        unsafe { self.0.as_ref() }.kill();
+    }
+}
+
+impl Drop for Killer {
+    fn drop(&mut self) {
+        // SAFETY: its own reference.
+        unsafe { Header::drop_ref(self.0) }
     }
 }
 

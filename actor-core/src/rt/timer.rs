@@ -199,25 +199,46 @@ impl<T> Timers<T> {
         mut choose: impl FnMut(usize) -> usize,
         mut fire: impl FnMut(T),
     ) -> usize {
-        let now = self.since_base(now);
-        self.turn(now >> TICK_BITS);
         let mut fired = 0;
-        let mut ties = Vec::new();
-        while let Some(at) = self.prune_near().filter(|at| *at <= now) {
-            while let Some(index) = self.pop_near(at) {
-                ties.push(self.slab.remove(index));
-            }
-            while !ties.is_empty() {
-                let chosen = if ties.len() > 1 {
-                    choose(ties.len())
-                } else {
-                    0
-                };
-                fired += 1;
-                fire(ties.remove(chosen));
-            }
+        while let Some(payload) = self.expire_one(now, &mut choose) {
+            fired += 1;
+            fire(payload);
         }
         fired
+    }
+
+    /// One step of [`expire_choosing`](Self::expire_choosing): removes one timer that is due at `now`, if there is one. The
+    /// others stay set, and can still be cancelled.
+    pub(crate) fn expire_one(
+        &mut self,
+        now: Instant,
+        choose: impl FnOnce(usize) -> usize,
+    ) -> Option<T> {
+        let at = self.due(now)?;
+        let mut ties = Vec::new();
+        while self.prune_near() == Some(at) {
+            ties.extend(self.near.pop());
+        }
+        let chosen = if ties.len() > 1 {
+            choose(ties.len())
+        } else {
+            0
+        };
+        let Reverse((_, _, index)) = ties.remove(chosen);
+        self.near.extend(ties);
+        Some(self.slab.remove(index))
+    }
+
+    /// Whether a timer is due at `now`: exactly, unlike [`next_deadline`](Self::next_deadline).
+    pub(crate) fn is_due(&mut self, now: Instant) -> bool {
+        self.due(now).is_some()
+    }
+
+    /// The earliest deadline, if it is not after `now`.
+    fn due(&mut self, now: Instant) -> Option<u64> {
+        let now = self.since_base(now);
+        self.turn(now >> TICK_BITS);
+        self.prune_near().filter(|at| *at <= now)
     }
 
     fn since_base(&self, at: Instant) -> u64 {

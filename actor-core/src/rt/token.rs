@@ -43,6 +43,7 @@
 use std::ptr;
 
 use crate::sys::atomic::{AtomicPtr, AtomicU32, Ordering, fence};
+use crate::sys::fault::fault;
 
 const EMPTY: u32 = 0;
 const PARKED: u32 = 1;
@@ -67,7 +68,7 @@ pub(crate) enum Unparked {
 }
 
 fn acquire(both: bool) -> Ordering {
-    match (cfg!(fault = "token_resume_relaxed"), both) {
+    match (fault!("token_resume_relaxed"), both) {
         (true, _) => Ordering::Relaxed,
         (false, true) => Ordering::AcqRel,
         (false, false) => Ordering::Acquire,
@@ -87,11 +88,11 @@ impl Token {
     /// Grants the permit.
     #[inline]
     pub(crate) fn unpark(&self) -> Unparked {
-        let order = match cfg!(fault = "token_unpark_relaxed") {
+        let order = match fault!("token_unpark_relaxed") {
             true => Ordering::Relaxed,
             false => Ordering::AcqRel,
         };
-        let found = if cfg!(fault = "token_blind_unpark") {
+        let found = if fault!("token_blind_unpark") {
             let found = self.0.load(Ordering::Acquire);
             self.0.store(NOTIFIED, Ordering::Release);
             found
@@ -130,7 +131,7 @@ impl Token {
     /// The waiter goes on: consumes the permit. `false`: there is none, the wait has ended for another reason.
     #[inline]
     pub(crate) fn resume(&self) -> bool {
-        if cfg!(fault = "token_blind_resume") {
+        if fault!("token_blind_resume") {
             let found = self.0.load(Ordering::Acquire);
             self.0.store(EMPTY, Ordering::Release);
             return found == NOTIFIED;
@@ -169,7 +170,7 @@ impl<P: 'static> Place<P> {
     pub(crate) fn note(&self, place: &'static P) {
         self.0
             .store(ptr::from_ref(place).cast_mut(), Ordering::Release); // K1
-        if !cfg!(fault = "kill_no_park_fence") {
+        if !fault!("kill_no_park_fence") {
             fence(Ordering::SeqCst); // K2
         }
     }
@@ -182,7 +183,7 @@ impl<P: 'static> Place<P> {
 
     /// Where to wake it. To be called after KILLED has been set.
     pub(crate) fn find(&self) -> Option<&'static P> {
-        if !cfg!(fault = "kill_no_kill_fence") {
+        if !fault!("kill_no_kill_fence") {
             fence(Ordering::SeqCst); // k2
         }
         self.last() // k3

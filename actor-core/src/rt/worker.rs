@@ -53,16 +53,24 @@ use super::header::{HOLDS_STACK, Header, Runnable};
 use super::inbox::Inbox;
 use super::io;
 use super::park::Parker;
+use super::preempt;
 use super::queue::LocalQueue;
 use super::runner;
 use super::sleep::{self, Sleep};
 use super::spin::{self, Spin};
 use super::timer::Timers;
 
+#[cfg(feature = "testing")]
+mod driven;
+#[cfg(feature = "testing")]
+pub(crate) use driven::{Candidate, Conductor, INJECTED, Verdict, is_driven_here};
+
 /// After so many resumed stacks in a row, a runnable has its turn.
 const READY_RUN: u32 = 16;
 /// After so many scheduling steps the root looks at descriptors, timers and the injector.
 const DUTY_EVERY: u32 = 64;
+/// A whole turn of a microthread (`rt::preempt`) weighs as much as so many steps.
+const TURN_STEPS: u32 = 16;
 /// A thief takes at most so many.
 const STEAL_MAX: usize = 256;
 /// An idle worker gives memory back after being idle for so long,
@@ -271,6 +279,8 @@ pub(crate) struct Worker {
     /// Everything suspended here has been told to end.
     killed_all: Cell<bool>,
     loot: RefCell<Vec<Runnable>>,
+    #[cfg(feature = "testing")]
+    driven: driven::Driven,
 }
 
 thread_local! {
@@ -297,6 +307,8 @@ impl Worker {
             trim_due: Cell::new(None),
             killed_all: Cell::new(false),
             loot: RefCell::default(),
+            #[cfg(feature = "testing")]
+            driven: driven::Driven::default(),
             core,
             shared,
         }
@@ -448,9 +460,27 @@ impl Worker {
         let shared = &*self.shared;
         // SAFETY: the caller holds a reference to what it starts; null if nothing does.
         runner::note(unsafe { task.as_ref() });
+        preempt::begin_turn();
         shared.running.store(task.cast_mut(), Ordering::Relaxed);
-        let progress = shared.progress.load(Ordering::Relaxed);
-        shared.progress.store(progress + 1, Ordering::Relaxed);
+        self.progresses();
+    }
+
+    #[inline]
+    fn progresses(&self) {
+        let progress = &self.shared.progress;
+        progress.store(progress.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// What runs here has had a whole turn: whether others would run if it yielded, or the root has duties.
+    pub(crate) fn turn_is_over(&self) -> bool {
+        // It lets go when asked to, which is what the monitor wants to see.
+        self.progresses();
+        self.steps.set(self.steps.get() + TURN_STEPS);
+        self.steps.get() >= DUTY_EVERY
+            || !self.ready.borrow().is_empty()
+            || !self.yielded.borrow().is_empty()
+            || !self.shared.inbox.is_empty()
+            || self.has_runnable()
     }
 
     /// Nothing runs any more; what did may be freed once this returns.
@@ -493,6 +523,23 @@ impl Worker {
     /// The root: runs until the runtime ends.
     pub(crate) fn run(self) {
         CURRENT.set(&raw const self);
+        #[cfg(feature = "testing")]
+        if self.is_driven() {
+            self.run_driven();
+        } else {
+            self.run_free();
+        }
+        #[cfg(not(feature = "testing"))]
+        self.run_free();
+        self.end();
+        // Idle stacks return from their runners, which ask for their worker.
+        let pool = self.pool.take();
+        drop(pool);
+        self.core.about_to_sleep(self.shared.index);
+        CURRENT.set(ptr::null());
+    }
+
+    fn run_free(&self) {
         loop {
             self.steps.set(self.steps.get() + 1);
             if self.steps.get() > DUTY_EVERY {
@@ -506,12 +553,6 @@ impl Worker {
                 break;
             }
         }
-        self.end();
-        // Idle stacks return from their runners, which ask for their worker.
-        let pool = self.pool.take();
-        drop(pool);
-        self.core.about_to_sleep(self.shared.index);
-        CURRENT.set(ptr::null());
     }
 
     fn pool(&self) -> RefMut<'_, Pool> {
@@ -565,6 +606,10 @@ impl Worker {
 
     /// A stack has yielded.
     fn put_behind_the_others(&self, parker: &'static Parker) {
+        #[cfg(feature = "testing")]
+        if self.is_driven() {
+            return self.driven_yielded(parker);
+        }
         let waiting = self.shared.queue.len()
             + self.shared.mail_len.load(Ordering::Relaxed)
             + self.core.injector.len();

@@ -3,6 +3,7 @@
 //! - [`atomic`]: atomics, cells and yields, from `std` or, under `--cfg loom`, from the model checker.
 //! - [`asym`]: a pair of fences of which the frequent side costs nothing.
 //! - [`clock`]: the time, real or virtual.
+//! - [`fault`]: mistakes that a test build can switch on, to see them caught.
 //! - [`seam`]: every choice the runtime makes, so that a seeded scheduler can make it instead; ids.
 //!
 //! Invariant: nothing here knows of stacks, workers or actors.
@@ -10,4 +11,5 @@
 pub(crate) mod asym;
 pub(crate) mod atomic;
 pub(crate) mod clock;
+pub(crate) mod fault;
 pub(crate) mod seam;

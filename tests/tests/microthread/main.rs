@@ -3,6 +3,7 @@
 mod kill;
 mod order;
 mod storm;
+mod throw;
 mod wait;
 
 use std::cell::{Cell, RefCell};

@@ -83,11 +83,20 @@
 //!
 //! # Checks
 //! `tests.rs`: behaviour, a property test against a deque, stress with real threads. `models.rs`: loom, with blocks of two
-//! messages. `bench.rs`: costs. `ci/faults.sh` compiles each of these faults and names the tests that fail:
+//! messages. `bench.rs`: costs. Seeded faults:
 //!
 //! | fault | what it breaks | caught by |
 //! |---|---|---|
-//! FAULTS
+//! | `mailbox_lock_relaxed` | taking the lock does not acquire | `loom_push_against_going_idle` |
+//! | `mailbox_unlock_relaxed` | releasing the lock does not release | `loom_push_against_going_idle` |
+//! | `mailbox_raise_ignores_lock` | raising a flag ignores that the word is locked | `loom_raise_against_push` |
+//! | `mailbox_pop_relaxed` | the consumer does not acquire what it pops | `loom_push_against_going_idle` |
+//! | `mailbox_idle_blindly` | going idle ignores a message that has come meanwhile | `loom_push_against_going_idle` |
+//! | `mailbox_skip_light` | no C2 | `loom_wait_for_room_against_pop` |
+//! | `mailbox_skip_admit` | no C3 | `loom_wait_for_room_against_pop` |
+//! | `mailbox_skip_recheck` | no W3 | `loom_wait_for_room_against_pop` |
+//! | `mailbox_drop_wake` | an admitted sender is not unparked | `loom_wait_for_room_against_pop` |
+//! | `mailbox_close_forgets_waiters` | closing leaves waiting senders linked | `loom_close_against_waiting_sender` |
 #![allow(dead_code)]
 
 mod block;

@@ -1,18 +1,11 @@
 //! What the mailbox and the reply slot need from the layers below, in one place: atomics and cells (`std`'s, or loom's under
 //! `cfg(loom)`), asymmetric fences, and parking, which under loom is loom's own.
 
+pub(crate) use crate::sys::fault::fault;
 pub(crate) use crate::sys::{asym, atomic};
 
 #[cfg(not(loom))]
 pub(crate) use crate::rt::park;
-
-/// Is the seeded fault `name` compiled in (`RUSTFLAGS='--cfg fault="name"'`)? Always `false` in a normal build.
-macro_rules! fault {
-    ($name:tt) => {
-        cfg!(fault = $name)
-    };
-}
-pub(crate) use fault;
 
 #[cfg(loom)]
 pub(crate) mod park {

@@ -70,6 +70,15 @@ fn an_abandoned_reply_gives_the_value_back() {
 }
 
 #[test]
+fn a_reply_that_comes_before_the_waiter_is_taken_out_beats_the_deadline() {
+    let (reply, mut receiver) = slot::<u8>();
+    let me = Registration::Parker(park::current());
+    assert_eq!(receiver.register(me), None);
+    assert_eq!(reply.send(5_u8), Ok(()));
+    assert_eq!(receiver.retract(), Some(Ok(5)));
+}
+
+#[test]
 fn a_timeout_leaves_the_receiver_usable() {
     let (reply, mut receiver) = slot_waiting::<u8>();
     assert_eq!(

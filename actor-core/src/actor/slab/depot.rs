@@ -1,6 +1,7 @@
 //! The chunks of a slab and which of them have room. Everything here happens under the slab's lock.
 
 use super::{Chunk, List, Shared, Slot, Stats};
+use crate::sys::fault::fault;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::ptr::NonNull;
@@ -102,7 +103,7 @@ impl<T: Slot, O> Depot<T, O> {
         // SAFETY: the depot knows only chunks that exist; having `&mut` to it, the caller holds the lock.
         let slot = unsafe {
             let header = chunk.as_ref();
-            let slot = match cfg!(fault = "slab_double_carve") && header.carved() == 3 {
+            let slot = match fault!("slab_double_carve") && header.carved() == 3 {
                 true => Some(Chunk::slot(chunk, 2)),
                 false => None,
             };
@@ -139,7 +140,7 @@ impl<T: Slot, O> Depot<T, O> {
     pub(super) fn pin(&mut self, ages: Range<u64>) -> Option<NonNull<Chunk<T, O>>> {
         let (_, chunk) = self.chunks.range(ages).next()?;
         // SAFETY: as in `take_from`.
-        unsafe { chunk.as_ref().state().pins += u32::from(!cfg!(fault = "slab_no_pin")) };
+        unsafe { chunk.as_ref().state().pins += u32::from(!fault!("slab_no_pin")) };
         Some(*chunk)
     }
 
@@ -147,7 +148,7 @@ impl<T: Slot, O> Depot<T, O> {
     pub(super) fn unpin(&mut self, chunk: NonNull<Chunk<T, O>>) -> *mut Chunk<T, O> {
         let mut idle = std::ptr::null_mut();
         // SAFETY: as in `take_from`; a pinned chunk exists.
-        unsafe { chunk.as_ref().state().pins -= u32::from(!cfg!(fault = "slab_no_pin")) };
+        unsafe { chunk.as_ref().state().pins -= u32::from(!fault!("slab_no_pin")) };
         self.forget_if_idle(chunk, &mut idle);
         idle
     }
@@ -156,7 +157,7 @@ impl<T: Slot, O> Depot<T, O> {
         // SAFETY: as in `take_from`; the callers' chunks exist.
         let (header, state) = unsafe { (chunk.as_ref(), chunk.as_ref().state()) };
         let in_use = state.pins > 0 || state.free.len < header.carved();
-        if in_use || cfg!(fault = "slab_keep_chunks") {
+        if in_use || fault!("slab_keep_chunks") {
             return;
         }
         self.chunks.remove(&header.age);

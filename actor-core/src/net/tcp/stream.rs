@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::rt::io::Interest;
+use crate::rt::wait;
 
 use super::super::addr::{ToSocketAddrs, resolve};
 use super::super::socket::Socket;
@@ -88,7 +89,7 @@ impl TcpStream {
             let message = "cannot set a timeout of zero";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        let deadline = Instant::now().checked_add(timeout);
+        let deadline = wait::after(timeout);
         connect::one(*address, deadline).map(Self::of)
     }
 

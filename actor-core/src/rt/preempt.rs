@@ -1,0 +1,91 @@
+//! Preemption at checkpoints: how a loop that never waits still shares its worker.
+//!
+//! Nothing interrupts code that runs on a stack of ours. What can be done is to count: each pass of a `#[preemptible]` loop
+//! and each `checkpoint()` is a *reduction*, as Erlang calls it, and after [`TURN`] of them the *turn* is over.
+//!
+//! # Steps
+//! 1. Whatever starts or resumes on a worker begins a turn ([`begin_turn`]).
+//! 2. A reduction takes one off what is left: a load, a subtraction and a store of a thread-local, inlined where it is made.
+//! 3. In a loop, at every [`LOOK`]th reduction, what is due is raised: an overflow; a kill, also that of a runtime that ends.
+//!    `checkpoint()`, which is written where it matters, raises at each.
+//! 4. When nothing is left the turn is over. The worker is asked whether anything else would run if this let go
+//!    ([`Worker::turn_is_over`]): a stack that is ready or has yielded, a runnable, mail, the injector; descriptors and timers
+//!    after every few turns, as only the root looks at them. If so, the microthread yields; if not, it begins another turn.
+//!
+//! # What follows
+//! - A loop notices a kill at the latest after [`LOOK`] passes, `checkpoint()` at once.
+//! - Counted, not timed: under the seam a run is the same each time. How long a turn takes depends on the loop; the monitor
+//!   goes on watching that.
+//! - Where nothing may be suspended (`no_suspend`, while a panic unwinds, a user's own generator, a thread that is no
+//!   worker's) a turn that is over begins again and nothing else happens.
+//! - The count is the thread's, not the microthread's: what a worker resumes begins a turn, whatever ran there before.
+
+use std::cell::Cell;
+
+use super::park;
+use super::worker::Worker;
+
+/// Reductions in a turn.
+pub(crate) const TURN: u32 = 4096;
+/// A loop looks at what is due after so many reductions. A power of two that divides [`TURN`].
+pub(crate) const LOOK: u32 = 64;
+const _: () = assert!(LOOK.is_power_of_two() && TURN.is_multiple_of(LOOK));
+
+thread_local! {
+    /// What is left of the turn: never 0 between two calls.
+    static LEFT: Cell<u32> = const { Cell::new(TURN) };
+}
+
+/// Something starts or resumes on this thread. Step 1.
+#[inline]
+pub(super) fn begin_turn() {
+    LEFT.set(TURN);
+}
+
+/// One reduction. Gives what is left.
+#[inline(always)]
+fn reduce() -> u32 {
+    let left = LEFT.get() - 1;
+    LEFT.set(left);
+    left
+}
+
+/// A pass of a loop.
+#[inline(always)]
+pub(crate) fn back_edge() {
+    if reduce() & (LOOK - 1) == 0 {
+        look();
+    }
+}
+
+/// Step 3, in a loop.
+#[cold]
+#[inline(never)]
+fn look() {
+    if LEFT.get() == 0 {
+        turn_over();
+    }
+    park::checkpoint();
+}
+
+/// A checkpoint written by hand.
+#[inline]
+pub(crate) fn checkpoint() {
+    if reduce() == 0 {
+        turn_over();
+    }
+    park::checkpoint();
+}
+
+/// Step 4.
+#[cold]
+#[inline(never)]
+fn turn_over() {
+    // First: what follows may unwind.
+    begin_turn();
+    let shares = park::may_suspend()
+        && Worker::with(|worker| worker.is_some_and(|worker| worker.turn_is_over()));
+    if shares {
+        park::yield_now();
+    }
+}

@@ -1,0 +1,106 @@
+//! Waiting that can fail: what channels, `select` and the locks of `sync` are built on.
+//!
+//! [`park`](super::park) ends in one way only beside its deadline, by unwinding. A wait here may also be *interrupted*: its
+//! caller takes back what it has registered, and gives an error that says why and returns what it was to send.
+//!
+//! # How to wait
+//! ```text
+//!   1  make yourself known to whoever will wake you: your parker (`park::current()`) or, for a future, a waker
+//!   2  look whether what you wait for is there already; if so, retract and go
+//!   3  wait(deadline):  Ok: look again (2), the wake-up may be spurious   Err: retract; if that finds that you were served
+//!                                                                          meanwhile, take it: a success is never thrown away;
+//!                                                                          then `postpone` the interrupt
+//! ```
+//! A kill unwinds out of step 3, so a registration must be retracted by a guard's `Drop`.
+//!
+//! # Time
+//! Deadlines are computed with [`now`] and [`after`], never with `Instant::now`, so that they follow the clock of the
+//! scheduler the code runs under.
+
+use std::error::Error;
+use std::fmt;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::park;
+use super::throw::Thrown;
+use super::worker::Worker;
+
+/// Why a wait ended without what it waited for, and not by its deadline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Interrupt {
+    /// A panic is unwinding through the calling microthread: nothing may switch away from it.
+    Unwinding,
+    /// Somebody has thrown an error in, with [`JoinHandle::throw`](crate::microthread::JoinHandle::throw).
+    Thrown(Thrown),
+}
+
+impl fmt::Display for Interrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Interrupt::Unwinding => f.write_str("cannot wait while a panic unwinds"),
+            Interrupt::Thrown(thrown) => thrown.fmt(f),
+        }
+    }
+}
+
+impl Error for Interrupt {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Interrupt::Thrown(thrown) => thrown.source(),
+            Interrupt::Unwinding => None,
+        }
+    }
+}
+
+/// How a wait ended, if not by a wake-up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The deadline has passed.
+    TimedOut,
+    /// See [`Interrupt`].
+    Interrupted(Interrupt),
+}
+
+/// Parks the calling code until its parker is unparked, at most to `deadline`; may return without cause. Step 3.
+///
+/// An error that has been thrown into the calling microthread is returned here, before it parks. One that comes while it is
+/// parked wakes it: `Ok`, and the next wait returns it, if what was waited for has not come.
+///
+/// Unwinds if the calling microthread is killed.
+pub(crate) fn wait(deadline: Option<Instant>) -> Result<(), Ended> {
+    if thread::panicking() && park::on_stack().is_some() {
+        return Err(Ended::Interrupted(Interrupt::Unwinding));
+    }
+    if let Some(thrown) = park::take_thrown() {
+        return Err(Ended::Interrupted(Interrupt::Thrown(thrown)));
+    }
+    if park::park_until(deadline) {
+        Ok(())
+    } else {
+        Err(Ended::TimedOut)
+    }
+}
+
+/// To be called with an interrupt that is not passed on, because retracting found that the wait had been served: an error
+/// thrown in stays pending, for the next wait.
+pub(crate) fn postpone(interrupt: Interrupt) {
+    if let Interrupt::Thrown(thrown) = interrupt {
+        park::put_thrown_back(thrown);
+    }
+}
+
+/// The time, by the clock of the scheduler the caller runs under.
+#[inline]
+pub(crate) fn now() -> Instant {
+    Worker::with(|worker| match worker {
+        Some(worker) => worker.core().seam.clock().now(),
+        None => Instant::now(),
+    })
+}
+
+/// The deadline of a wait for at most `timeout` from now. `None`: later than the clock can say.
+pub(crate) fn after(timeout: Duration) -> Option<Instant> {
+    now().checked_add(timeout)
+}
