@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::hint::black_box;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
@@ -287,6 +288,16 @@ impl Drop for Holder {
     fn drop(&mut self) {
         self.0.store(true, Ordering::SeqCst);
     }
+}
+
+/// Recursion that does nothing else: into the guard page.
+#[inline(never)]
+pub fn recurse(depth: usize) -> usize {
+    let frame = black_box([depth; 32]);
+    if black_box(depth) == usize::MAX {
+        return frame[0];
+    }
+    recurse(depth + 1) + black_box(&frame)[3]
 }
 
 /// How many threads of this process are called `name`, or `name` and a hyphen and more.

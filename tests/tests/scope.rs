@@ -13,7 +13,7 @@ use actor_core::microthread::{
 use actor_core::prelude::*;
 use actor_core::sync::WaitError;
 use actor_core::{Runtime, microthread_local};
-use tests::{Gate, OpenOnDrop, child, ms, one_worker, runtime, until_idle, within};
+use tests::{Gate, OpenOnDrop, child, ms, one_worker, recurse, runtime, until_idle, within};
 
 const LIMIT: u64 = 60;
 
@@ -247,15 +247,6 @@ fn kills_at_any_time_leave_no_child_behind() {
             assert_eq!(running.load(SeqCst), 0);
         }
     });
-}
-
-#[inline(never)]
-fn recurse(depth: usize) -> usize {
-    let frame = black_box([depth; 32]);
-    if black_box(depth) == usize::MAX {
-        return frame[0];
-    }
-    recurse(depth + 1) + black_box(&frame)[3]
 }
 
 #[test]

@@ -277,41 +277,35 @@ pub(crate) fn may_suspend() -> bool {
     on_stack().is_some_and(|parker| parker.local.no_suspend.get() == 0) && !std::thread::panicking()
 }
 
+/// One of the nested sections that a depth counts, until it is dropped.
+struct Section(&'static Cell<u32>);
+
+impl Section {
+    fn enter(depth: &'static Cell<u32>) -> Self {
+        depth.set(depth.get() + 1);
+        Section(depth)
+    }
+}
+
+impl Drop for Section {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
 /// Runs `f`; a call in it that would suspend the stack panics instead.
 pub(crate) fn no_suspend<R>(f: impl FnOnce() -> R) -> R {
-    struct Leave(&'static Parker);
-    impl Drop for Leave {
-        fn drop(&mut self) {
-            let depth = &self.0.local.no_suspend;
-            depth.set(depth.get() - 1);
-        }
-    }
-    let _leave = on_stack().map(|parker| {
-        let depth = &parker.local.no_suspend;
-        depth.set(depth.get() + 1);
-        Leave(parker)
-    });
+    let _section = on_stack().map(|parker| Section::enter(&parker.local.no_suspend));
     f()
 }
 
 /// Runs `f`; kills and throws that come meanwhile are pending until it has returned. See `microthread::shield`.
 pub(crate) fn shield<R>(f: impl FnOnce() -> R) -> R {
-    struct Leave(&'static Parker);
-    impl Drop for Leave {
-        fn drop(&mut self) {
-            let depth = &self.0.local.shield;
-            depth.set(depth.get() - 1);
-        }
-    }
     // What is due already comes first: it is not what the section is there to keep off.
     checkpoint();
-    let leave = on_stack().map(|parker| {
-        let depth = &parker.local.shield;
-        depth.set(depth.get() + 1);
-        Leave(parker)
-    });
+    let section = on_stack().map(|parker| Section::enter(&parker.local.shield));
     let result = f();
-    drop(leave);
+    drop(section);
     checkpoint();
     result
 }

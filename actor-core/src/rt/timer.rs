@@ -191,24 +191,9 @@ impl<T> Timers<T> {
         fired
     }
 
-    /// [`expire`](Self::expire) with a say in ties: of `n > 1` timers with equal deadlines the one that
-    /// `choose(n)` names (in order of insertion, from 0) fires first, and so on. For the seeded scheduler.
-    pub(crate) fn expire_choosing(
-        &mut self,
-        now: Instant,
-        mut choose: impl FnMut(usize) -> usize,
-        mut fire: impl FnMut(T),
-    ) -> usize {
-        let mut fired = 0;
-        while let Some(payload) = self.expire_one(now, &mut choose) {
-            fired += 1;
-            fire(payload);
-        }
-        fired
-    }
-
-    /// One step of [`expire_choosing`](Self::expire_choosing): removes one timer that is due at `now`, if there is one. The
-    /// others stay set, and can still be cancelled.
+    /// Removes one timer that is due at `now`, if there is one: the earliest, and of `n > 1` with equal deadlines the one that
+    /// `choose(n)` names, in order of insertion, from 0. The others stay set, and can still be cancelled. For the seeded
+    /// scheduler.
     pub(crate) fn expire_one(
         &mut self,
         now: Instant,

@@ -24,7 +24,7 @@ use std::fmt;
 use std::hint::spin_loop;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
-use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
+use std::sync::{LockResult, TryLockError, TryLockResult};
 use std::time::{Duration, Instant};
 
 use crate::rt::wait::{self as rt_wait, Ended};
@@ -264,13 +264,7 @@ impl<T> Mutex<T> {
     /// # Errors
     /// If the lock is poisoned; the value is inside.
     pub fn into_inner(self) -> LockResult<T> {
-        let poisoned = self.poison.is_set();
-        let value = self.value.into_inner();
-        if poisoned {
-            Err(PoisonError::new(value))
-        } else {
-            Ok(value)
-        }
+        self.poison.check(self.value.into_inner())
     }
 }
 
@@ -368,13 +362,7 @@ impl<T: ?Sized> Mutex<T> {
     /// # Errors
     /// If the lock is poisoned; the reference is inside.
     pub fn get_mut(&mut self) -> LockResult<&mut T> {
-        let poisoned = self.poison.is_set();
-        let value = self.value.get_mut();
-        if poisoned {
-            Err(PoisonError::new(value))
-        } else {
-            Ok(value)
-        }
+        self.poison.check(self.value.get_mut())
     }
 
     /// Whether a holder has unwound with the guard in its hands.

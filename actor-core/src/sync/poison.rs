@@ -43,12 +43,13 @@ impl Poison {
         self.0.store(false, Ordering::Relaxed);
     }
 
+    /// `access` to the value, as an error if the lock is poisoned.
     #[inline]
-    pub(super) fn check<G>(&self, guard: G) -> LockResult<G> {
+    pub(super) fn check<A>(&self, access: A) -> LockResult<A> {
         if self.is_set() {
-            Err(PoisonError::new(guard))
+            Err(PoisonError::new(access))
         } else {
-            Ok(guard)
+            Ok(access)
         }
     }
 }

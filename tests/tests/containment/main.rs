@@ -143,6 +143,21 @@ fn a_panic_in_the_destructor_of_a_result_nobody_takes_is_contained() {
     });
 }
 
+/// A microthread that ends with `result` after its handle has gone. (If it ended before, the result would be the handle's, and
+/// be dropped in this thread.)
+fn ends_without_a_handle<T: Send + 'static>(rt: &Runtime, result: T) {
+    let start = Gate::new();
+    let handle = rt.spawn({
+        let start = start.clone();
+        move || {
+            start.wait();
+            result
+        }
+    });
+    drop(handle.unwrap());
+    start.open();
+}
+
 /// A result that nobody wants is dropped by the microthread, which may wait in that destructor and be waited for.
 #[test]
 fn the_destructor_of_a_result_nobody_takes_may_block() {
@@ -157,19 +172,8 @@ fn the_destructor_of_a_result_nobody_takes_may_block() {
         }
         let rt = runtime(1);
         let (inside, go, over) = (Gate::new(), Gate::new(), Gate::new());
-        let start = Gate::new();
         let result = Waits(inside.clone(), go.clone(), OpenOnDrop(over.clone()));
-        drop(
-            rt.spawn({
-                let start = start.clone();
-                move || {
-                    start.wait();
-                    result
-                }
-            })
-            .unwrap(),
-        );
-        start.open();
+        ends_without_a_handle(&rt, result);
         inside.wait();
         goes_on(&rt);
         assert_eq!(rt.stats().stacks_in_use, 1);
@@ -179,19 +183,7 @@ fn the_destructor_of_a_result_nobody_takes_may_block() {
         // A shutdown ends the wait.
         let (inside, over) = (Gate::new(), Gate::new());
         let result = Waits(inside.clone(), Gate::new(), OpenOnDrop(over.clone()));
-        // It ends after its handle has gone: the result would be the handle's otherwise, and wait for ever in this thread.
-        let start = Gate::new();
-        drop(
-            rt.spawn({
-                let start = start.clone();
-                move || {
-                    start.wait();
-                    result
-                }
-            })
-            .unwrap(),
-        );
-        start.open();
+        ends_without_a_handle(&rt, result);
         inside.wait();
         assert!(rt.shutdown(ms(3_600_000)).unwrap().is_clean());
         assert!(over.is_open());

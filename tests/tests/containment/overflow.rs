@@ -7,19 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use actor_core::microthread::{self, Builder, JoinError, block_on, blocking};
 use actor_core::{Event, Guard, OnOverflow, Runtime};
-use tests::{Gate, OpenOnDrop, child, ms, runtime, until, within};
+use tests::{Gate, OpenOnDrop, child, ms, recurse, runtime, until, within};
 
 use super::{LIMIT, goes_on};
-
-/// Recursion that does nothing else: into the guard page.
-#[inline(never)]
-fn recurse(depth: usize) -> usize {
-    let frame = black_box([depth; 32]);
-    if black_box(depth) == usize::MAX {
-        return frame[0];
-    }
-    recurse(depth + 1) + black_box(&frame)[3]
-}
 
 /// Recursion that calls `step` at each level.
 #[inline(never)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use actor_core::__private::wait;
+use actor_core::Runtime;
 use actor_core::microthread::{self, Interrupt, JoinError, JoinHandle, Thrown, exit, shield};
 use actor_core::prelude::*;
 use tests::{Gate, OpenOnDrop, ms, one_worker, runtime, until_idle, within};
@@ -34,6 +35,23 @@ fn wait_for_a_throw() -> Thrown {
     }
 }
 
+/// One that has started, and goes on with `then` when the gate opens.
+fn held_at<T: Send + 'static>(
+    gate: &Gate,
+    rt: &Runtime,
+    then: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
+    let (gate, running) = (gate.clone(), Gate::new());
+    let opens = running.clone();
+    let handle = rt.spawn(move || {
+        opens.open();
+        gate.wait();
+        then()
+    });
+    running.wait();
+    handle.unwrap()
+}
+
 fn number(thrown: &Thrown) -> u32 {
     thrown.downcast_ref::<Stop>().expect("a Stop").0
 }
@@ -61,21 +79,14 @@ fn the_wait_a_microthread_is_blocked_in_returns_what_is_thrown() {
 #[test]
 fn a_throw_is_pending_where_nothing_can_return_it() {
     within(LIMIT, || {
-        let (rt, gate, running) = (one_worker(), Gate::new(), Gate::new());
-        let waits = rt.spawn({
-            let (gate, running) = (gate.clone(), running.clone());
-            move || {
-                running.open();
-                gate.wait();
-                microthread::sleep(ms(1));
-                microthread::yield_now();
-                microthread::checkpoint();
-                microthread::spawn(|| ()).join().unwrap();
-                wait_for_a_throw()
-            }
+        let (rt, gate) = (one_worker(), Gate::new());
+        let waits = held_at(&gate, &rt, || {
+            microthread::sleep(ms(1));
+            microthread::yield_now();
+            microthread::checkpoint();
+            microthread::spawn(|| ()).join().unwrap();
+            wait_for_a_throw()
         });
-        let waits = waits.unwrap();
-        running.wait();
         waits.throw(Stop(1)).unwrap();
         until_idle(&rt);
         gate.open();
@@ -86,17 +97,8 @@ fn a_throw_is_pending_where_nothing_can_return_it() {
 #[test]
 fn several_are_returned_in_order_one_a_wait() {
     within(LIMIT, || {
-        let (rt, gate, running) = (one_worker(), Gate::new(), Gate::new());
-        let waits = rt.spawn({
-            let (gate, running) = (gate.clone(), running.clone());
-            move || {
-                running.open();
-                gate.wait();
-                [(); 4].map(|()| number(&wait_for_a_throw()))
-            }
-        });
-        let waits = waits.unwrap();
-        running.wait();
+        let (rt, gate) = (one_worker(), Gate::new());
+        let waits = held_at(&gate, &rt, || [(); 4].map(|()| number(&wait_for_a_throw())));
         (0..3).for_each(|n| waits.throw(Stop(n)).unwrap());
         gate.open();
         waits.throw(Stop(3)).unwrap();
