@@ -173,6 +173,52 @@ fn beyond_the_mappings_of_the_kernel_the_rest_waits_its_turn() {
     .succeeds();
 }
 
+/// Those that have stacks go on while there is none for the rest, also if all they do is to let the rest go first.
+#[test]
+fn beyond_the_mappings_of_the_kernel_those_who_yield_go_on() {
+    child!(|| within(LIMIT, || {
+        let most = std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap();
+        let count = most.trim().parse::<usize>().unwrap() / 2 + 1_000;
+        if count > 100_000 {
+            return;
+        }
+        let rt = Runtime::builder()
+            .workers(1)
+            .spare_workers(0)
+            .guard(Guard::Mprotect)
+            .build()
+            .unwrap();
+        let (started, over) = (
+            Arc::new(AtomicUsize::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let handles: Vec<_> = (0..count)
+            .map(|n| {
+                let (started, over) = (started.clone(), over.clone());
+                rt.spawn(move || {
+                    started.fetch_add(1, SeqCst);
+                    while !over.load(SeqCst) {
+                        microthread::yield_now();
+                    }
+                    n
+                })
+                .unwrap()
+            })
+            .collect();
+        // No more come for long: the next has no stack. (If that is wrong the test passes for another reason.)
+        let (mut before, mut looks) = (0, 0);
+        until(|| {
+            let now = started.load(SeqCst);
+            looks = if now == before { looks + 1 } else { 0 };
+            before = now;
+            now > count / 2 && looks > 100
+        });
+        over.store(true, SeqCst);
+        all_end(handles);
+    }))
+    .succeeds();
+}
+
 // ---- both kinds of guards --------------------------------------------------------------------------------------------
 
 /// Some of everything.

@@ -575,9 +575,20 @@ impl Worker {
                 return true;
             }
         }
-        // What they yielded to may be gone to another worker since `take_yielded` looked, or there is no stack for it: they
-        // must not be left behind when the worker goes to sleep.
-        (self.has_runnable() && self.start_runner(0)) || self.take_all_yielded()
+        if self.has_runnable() && self.start_runner(0) {
+            return true;
+        }
+        // What the others let go first may be gone to another worker since this looked, or there is no stack for it, which only
+        // they can give back: they go on, and are not left behind when the worker goes to sleep.
+        self.ready_run.set(0);
+        let mut ready = self.ready.borrow_mut();
+        ready.extend(
+            self.yielded
+                .borrow_mut()
+                .drain(..)
+                .map(|(_, parker)| parker),
+        );
+        !ready.is_empty()
     }
 
     /// Those that have yielded and have let enough others go first are ready again.
@@ -594,14 +605,6 @@ impl Worker {
             yielded.pop_front();
             self.ready(parker);
         }
-    }
-
-    /// All that have yielded are ready. `false`: none has.
-    fn take_all_yielded(&self) -> bool {
-        let mut yielded = self.yielded.borrow_mut();
-        let mut ready = self.ready.borrow_mut();
-        ready.extend(yielded.drain(..).map(|(_, parker)| parker));
-        !ready.is_empty()
     }
 
     /// A stack has yielded.
