@@ -11,11 +11,14 @@
 //!    because it has lent, a child's because what waits for it could otherwise wait for ever.
 //! 4. A child whose stack is leaked (a shutdown past its deadline) stays counted: its scope then never ends.
 //!
-//! A kill of the caller goes on to the children while the scope waits for them.
+//! A kill of the caller goes on to the children while the scope waits for them, except inside a `shield`, which puts it off.
+//!
+//! What a child's microthread-locals hold is `'static`, so they may go after its [`End`]: 1 does not need them.
 
 use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -101,21 +104,23 @@ impl Shared {
                 Place::Free
             }
         };
-        let _killer = std::mem::replace(&mut children.places[key], place);
+        let _killer = mem::replace(&mut children.places[key], place);
         children.killing
     }
 
-    /// It was never spawned, and has ended.
+    /// It was never spawned. Its place is free once it has ended.
     fn not_spawned(&self, key: usize) {
         let mut children = locked(&self.children);
-        children.places[key] = Place::Free;
-        children.free.push(key);
+        if matches!(children.places[key], Place::Ended) {
+            children.places[key] = Place::Free;
+            children.free.push(key);
+        }
     }
 
     /// Kills all children, now and to come.
     fn kill_all(&self) {
         let mut children = locked(&self.children);
-        if !std::mem::replace(&mut children.killing, true) {
+        if !mem::replace(&mut children.killing, true) {
             for place in &children.places {
                 if let Place::Running(killer) = place {
                     killer.kill();
@@ -133,7 +138,8 @@ impl Shared {
             if let Some((parker, task)) = task {
                 // As before any wait (`rt::token`, "Kill"): noted first, so that a kill after the look wakes.
                 task.set_parker(parker);
-                if task.is_killed() {
+                // Not inside a shield: the children's work is the section's.
+                if parker.is_kill_due() {
                     self.kill_all();
                 }
             }
@@ -172,6 +178,20 @@ impl Drop for End {
         if self.shared.running.fetch_sub(1, Ordering::Release) == 1 {
             self.shared.waiter.unpark();
         }
+    }
+}
+
+/// A spawn under way. Dropped, the spawn has failed or unwinds: there is no child to have failed.
+struct Spawning<'a> {
+    shared: &'a Shared,
+    record: &'a Record,
+    key: usize,
+}
+
+impl Drop for Spawning<'_> {
+    fn drop(&mut self) {
+        self.shared.not_spawned(self.key);
+        self.shared.handled(self.record);
     }
 }
 
@@ -270,24 +290,22 @@ impl<'scope> Scope<'scope, '_> {
         let run: Box<dyn FnOnce() + Send + 'scope> = Box::new(move || child.run());
         // SAFETY: only the lifetime changes. What it bounds is gone before the child's `End` is dropped, and the scope does
         // neither return nor unwind before that: see the module, 1 and 2. What remains of the box is its memory.
-        let run: Box<dyn FnOnce() + Send + 'static> = unsafe { std::mem::transmute(run) };
-        match task::spawn(&self.core, task::Options::default(), run) {
-            Ok(handle) => {
-                self.shared.spawned(key, handle.killer());
-                Ok(ScopedJoinHandle {
-                    handle,
-                    value,
-                    record,
-                    shared: self.shared.clone(),
-                    scope: PhantomData,
-                })
-            }
-            Err(error) => {
-                self.shared.not_spawned(key);
-                self.shared.handled(&record);
-                Err(error)
-            }
-        }
+        let run: Box<dyn FnOnce() + Send + 'static> = unsafe { mem::transmute(run) };
+        let spawning = Spawning {
+            shared: &self.shared,
+            record: &record,
+            key,
+        };
+        let handle = task::spawn(&self.core, task::Options::default(), run)?;
+        mem::forget(spawning);
+        self.shared.spawned(key, handle.killer());
+        Ok(ScopedJoinHandle {
+            handle,
+            value,
+            record,
+            shared: self.shared.clone(),
+            scope: PhantomData,
+        })
     }
 
     /// Kills all children, also those that are spawned from now on. They unwind at their next suspension points; the scope
@@ -370,7 +388,10 @@ impl<T> fmt::Debug for ScopedJoinHandle<'_, T> {
 ///
 /// - If `f` unwinds (a panic, a kill), the children are killed, waited for, and the unwinding goes on.
 /// - If the caller is killed while the scope waits for its children, they are killed too, and the kill is raised after they
-///   have ended. No kill and no deadline ends the wait before: the children may be using what they borrowed.
+///   have ended; inside a [`shield`](crate::microthread::shield) they go on. No kill and no deadline ends the wait before: the
+///   children may be using what they borrowed.
+/// - The destructors of a child's [locals](crate::microthread::LocalKey) may still run when the scope has returned, unless
+///   the child was joined.
 /// - While the scope exists an overflow of the caller's or a child's stack into its guard page aborts the process.
 ///
 /// # Panics

@@ -507,9 +507,15 @@ impl Parker {
         unsafe { self.local.task.get().as_ref() }
     }
 
+    /// Whether the task has been killed, and no shield keeps that off. On the home worker's thread.
+    #[inline]
+    pub(crate) fn is_kill_due(&self) -> bool {
+        self.task().is_some_and(Header::is_killed) && self.local.shield.get() == 0
+    }
+
     #[inline]
     fn check_kill(&'static self) {
-        if self.task().is_some_and(Header::is_killed) && self.local.shield.get() == 0 {
+        if self.is_kill_due() {
             self.raise_kill();
         }
     }
