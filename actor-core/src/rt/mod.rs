@@ -14,6 +14,7 @@ pub(crate) mod hook;
 mod inbox;
 pub(crate) mod io;
 mod join;
+pub mod local;
 pub(crate) mod locals;
 #[cfg(all(test, loom))]
 mod models;
