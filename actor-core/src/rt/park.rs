@@ -294,9 +294,15 @@ pub(crate) fn raise_kill_if_due() {
     }
 }
 
+/// The parker of the stack the caller runs on, if it may be suspended.
+#[inline]
+pub(super) fn suspendable() -> Option<&'static Parker> {
+    on_stack().filter(|parker| parker.local.no_suspend.get() == 0 && !std::thread::panicking())
+}
+
 /// Whether a wait here would suspend a stack, and not block the thread or panic.
 pub(crate) fn may_suspend() -> bool {
-    on_stack().is_some_and(|parker| parker.local.no_suspend.get() == 0) && !std::thread::panicking()
+    suspendable().is_some()
 }
 
 /// One of the nested sections that a depth counts, until it is dropped.
@@ -618,6 +624,20 @@ impl Parker {
     /// Whether what runs on this stack is in a shielded section.
     pub(super) fn is_shielded(&self) -> bool {
         self.local.shield.get() > 0
+    }
+
+    /// On a stack of a local scheduler, which has been resumed: raises a kill, and gives an error that was thrown in. Both come
+    /// from this very thread, so no place need be noted first.
+    #[inline]
+    pub(super) fn after_switch(&'static self) -> Option<Thrown> {
+        let task = self.task()?;
+        match task.has(KILLED | THROWN) {
+            true => {
+                self.check_kill();
+                take_thrown()
+            }
+            false => None,
+        }
     }
 
     #[inline]

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::thread;
 
-use crate::rt::park;
+use crate::rt::park::{self, Parker};
 use crate::rt::wait::Interrupt;
 
 use super::budget::{Budget, Outcome, RunError, RunResult};
@@ -17,7 +17,7 @@ use super::tasklet::Tasklet;
 /// The current one has arranged who is next; returns when it is its turn again, with an error that was thrown into it.
 pub(super) fn after_switch() -> Result<(), Interrupt> {
     after_switch_of_others();
-    match park::take_thrown() {
+    match park::on_stack().and_then(Parker::after_switch) {
         None => Ok(()),
         Some(thrown) => Err(Interrupt::Thrown(thrown)),
     }
@@ -140,22 +140,16 @@ pub fn spawn<T: 'static>(f: impl FnOnce() -> T + 'static) -> Tasklet<T> {
 /// ```
 pub fn schedule() -> Result<(), StateError> {
     inside(|inner| {
-        inner.may_switch()?;
-        Ok(inner.schedule()?)
+        let me = inner.switchable()?;
+        inner.let_others();
+        match me.after_switch() {
+            None => Ok(()),
+            Some(thrown) => Err(Interrupt::Thrown(thrown).into()),
+        }
     })
 }
 
 impl Inner {
-    #[inline]
-    fn schedule(&self) -> Result<(), Interrupt> {
-        self.let_others();
-        park::raise_kill_if_due();
-        match park::take_thrown() {
-            None => Ok(()),
-            Some(thrown) => Err(Interrupt::Thrown(thrown)),
-        }
-    }
-
     /// The current one goes to the end of the ring, if others are in it.
     #[inline]
     pub(super) fn let_others(&self) {

@@ -227,11 +227,13 @@ impl Inner {
         };
         self.handing_over.set(false);
         preempt::begin_turn();
-        *self.current.borrow_mut() = Some(task.clone());
-        let resumed = runner::noted(&task.header, || {
+        let header = &raw const task.header;
+        *self.current.borrow_mut() = Some(task);
+        // SAFETY: `current` keeps it alive until the stack has come back.
+        let resumed = runner::noted(unsafe { &*header }, || {
             hooks::outside_hooks(|| self.entered(|| stack.resume()))
         });
-        self.current.borrow_mut().take();
+        let task = self.current.borrow_mut().take();
         match resumed {
             Resumed::Suspended => match self.handoff.take() {
                 Some(Handoff::Suspended) => parker.local().stack.set(Some(stack)),
@@ -241,11 +243,13 @@ impl Inner {
             Resumed::Finished => unreachable!("a stack ended that was not told to"),
             Resumed::Overflowed => {
                 drop(stack); // leaks it
-                self.overflowed(&task);
+                task.iter().for_each(|task| self.overflowed(task));
             }
         }
-        if self.watch.has_budget() {
-            self.charge_switch(&task);
+        if self.watch.has_budget()
+            && let Some(task) = &task
+        {
+            self.charge_switch(task);
         }
         Ok(())
     }

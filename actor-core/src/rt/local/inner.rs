@@ -323,12 +323,16 @@ impl Inner {
     /// Whether the current one may leave its stack of its own will.
     #[inline]
     pub(super) fn may_switch(&self) -> Result<(), Interrupt> {
-        if self.switch_trap.get() == 0 && park::may_suspend() {
-            Ok(())
-        } else if thread::panicking() {
-            Err(Interrupt::Unwinding)
-        } else {
-            Err(Interrupt::SwitchTrap)
+        self.switchable().map(|_| ())
+    }
+
+    /// As [`may_switch`](Self::may_switch), with the parker of its stack.
+    #[inline]
+    pub(super) fn switchable(&self) -> Result<&'static Parker, Interrupt> {
+        match park::suspendable() {
+            Some(parker) if self.switch_trap.get() == 0 => Ok(parker),
+            _ if thread::panicking() => Err(Interrupt::Unwinding),
+            _ => Err(Interrupt::SwitchTrap),
         }
     }
 
