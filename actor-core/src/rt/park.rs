@@ -626,6 +626,12 @@ impl Parker {
         self.local.shield.get() > 0
     }
 
+    /// See [`raise_kill_if_due`]. On its own stack.
+    #[inline]
+    pub(super) fn raise_kill_if_due(&'static self) {
+        self.check_kill();
+    }
+
     /// On a stack of a local scheduler, which has been resumed: raises a kill, and gives an error that was thrown in. Both come
     /// from this very thread, so no place need be noted first.
     #[inline]
@@ -661,7 +667,10 @@ impl Parker {
         }
         if self.local.kill_raised.replace(true) && self.local.no_suspend.get() == 0 {
             // The body swallowed the last one. Others first, so that a loop that catches kills starves nobody.
-            self.yield_stack();
+            match self.is_local() {
+                true => local::let_go(),
+                false => self.yield_stack(),
+            }
         }
         panic::resume_unwind(Box::new(Killed));
     }

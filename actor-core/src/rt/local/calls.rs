@@ -141,6 +141,7 @@ pub fn spawn<T: 'static>(f: impl FnOnce() -> T + 'static) -> Tasklet<T> {
 pub fn schedule() -> Result<(), StateError> {
     inside(|inner| {
         let me = inner.switchable()?;
+        me.raise_kill_if_due();
         inner.let_others();
         match me.after_switch() {
             None => Ok(()),
@@ -181,6 +182,7 @@ impl Inner {
 pub fn schedule_remove() -> Result<(), StateError> {
     inside(|inner| {
         inner.may_switch()?;
+        park::raise_kill_if_due();
         let task = inner.current();
         if task.handles.get() == 0 && !task.is_main.get() {
             TaskletRef::of(&task).kill();

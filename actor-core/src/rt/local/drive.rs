@@ -207,6 +207,7 @@ impl Inner {
             let head = self.ring.borrow().head();
             let Some(head) = head else { return Ok(()) };
             task = self.member(head);
+            self.note_switch(Some(&task));
         }
         self.resume(task)
     }

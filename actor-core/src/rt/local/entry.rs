@@ -40,6 +40,16 @@ pub(crate) fn yield_now() {
     });
 }
 
+/// As [`yield_now`], and leaves the stack also where there is nobody else.
+pub(crate) fn let_go() {
+    on_stack(|inner| {
+        if inner.may_switch().is_ok() {
+            inner.ring.borrow_mut().rotate();
+            inner.leave();
+        }
+    });
+}
+
 /// A scheduling point that does not switch, unless a budget is used up or whoever drives the scheduler is to end.
 pub(crate) fn checkpoint() {
     on_stack(|inner| {
@@ -47,8 +57,9 @@ pub(crate) fn checkpoint() {
             inner.attention.set(true);
             inner.leave();
         }
-        if inner.watch.has_budget() && park::may_suspend() {
-            inner.point();
+        match park::may_suspend() {
+            true => inner.point(),
+            false => inner.point_in_between(),
         }
     });
 }

@@ -119,18 +119,28 @@ impl Inner {
         }
     }
 
+    /// Notes who goes on, for the next call of the hook.
+    #[cold]
+    pub(super) fn note_switch(&self, next: Option<&Rc<Task>>) {
+        let before = self.hooks.previous.replace(next.map(TaskletRef::of));
+        drop(before);
+    }
+
     #[cold]
     fn tell_of_switch(&self, next: Option<&Rc<Task>>) {
         let Some(hook) = self.hooks.schedule.borrow().clone() else {
             return;
         };
         let next = next.map(TaskletRef::of);
-        let previous = self.hooks.previous.replace(next.clone());
+        let previous = self.hooks.previous.borrow().clone();
         if previous == next {
             return;
         }
         // What it panics with is nobody's.
         let _ = self.in_hook(|| hook(previous.as_ref(), next.as_ref()));
+        if next.is_none() {
+            self.note_switch(None);
+        }
     }
 
     /// `task`, which is current, has ended with something that nobody caught. Gives what the handler leaves of it.

@@ -100,8 +100,8 @@ pub use calls::{
     atomic, current, run, run_count, run_for, schedule, schedule_remove, spawn, switch_trap,
 };
 pub(crate) use entry::{
-    checkpoint, hand_over, is_trapped, may_hand_over, now, suspend_parked, turn_is_over, wait,
-    wake, yield_now,
+    checkpoint, hand_over, is_trapped, let_go, may_hand_over, now, suspend_parked, turn_is_over,
+    wait, wake, yield_now,
 };
 pub use error::{StateError, ThrowError};
 pub use handle::TaskletRef;

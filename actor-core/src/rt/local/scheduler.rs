@@ -346,7 +346,12 @@ impl Scheduler {
         let driven = inner.drive(Until::Ended(task.clone()));
         drop(main);
         match driven {
-            Driven::NoStack(limit) => Err(JoinError::NoStack(limit)),
+            Driven::NoStack(limit) => {
+                if !task.has_started() {
+                    tasklet.kill();
+                }
+                Err(JoinError::NoStack(limit))
+            }
             Driven::Stuck => Err(JoinError::Interrupted(Interrupt::Deadlock)),
             Driven::Ended | Driven::Run(_) => tasklet.join(),
         }
