@@ -369,7 +369,9 @@ fn loom_a_local_scheduler_that_waits_is_woken() {
         let outer = Arc::new(Outer::<Stack>::nowhere());
         let wakers = [0, 1].map(|_| {
             let (inbox, outer) = (inbox.clone(), outer.clone());
-            let node = Node::new();
+            let node = leak(Node {
+                link: AtomicPtr::new(std::ptr::null_mut()),
+            });
             thread::spawn(move || {
                 inbox.push(node); // (a)
                 if let Some(stack) = outer.find() {

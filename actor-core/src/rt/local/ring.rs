@@ -121,7 +121,7 @@ impl Ring {
     }
 
     /// All members, the head first.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     fn order(&self) -> Vec<u32> {
         let mut order = Vec::new();
         let mut at = self.head;
