@@ -71,8 +71,8 @@ fn an_uncaught_panic_reaches_main_even_if_that_is_blocked() {
 #[test]
 fn a_panic_of_main_is_what_main_gives() {
     let sched = Scheduler::new();
-    let error = sched.main(|| panic!("boo")).map(|()| ()).unwrap_err();
-    assert_eq!(error.message(), Some("boo"));
+    let ended: Result<(), JoinError> = sched.main(|| panic!("boo"));
+    assert_eq!(ended.unwrap_err().message(), Some("boo"));
 }
 
 #[test]

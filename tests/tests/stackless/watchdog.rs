@@ -267,7 +267,6 @@ fn a_budget_of_time_interrupts() {
 fn a_preemptible_loop_is_interrupted() {
     #[preemptible]
     fn spin() {
-        #[expect(clippy::empty_loop, reason = "the attribute fills it")]
         loop {}
     }
     let sched = Scheduler::new();

@@ -317,7 +317,10 @@ impl Inner {
     /// Whether the current one is the last that can run, and nobody else could be woken or would be, if it could not.
     pub(super) fn is_last(&self) -> bool {
         let alone = || self.ring.borrow().len() == 1;
-        alone() && self.watch.depth() == 0 && !self.may_be_woken() && !(self.arrivals() && !alone())
+        if !alone() || self.watch.depth() > 0 || self.may_be_woken() {
+            return false;
+        }
+        !self.arrivals() || alone()
     }
 
     /// Whether the current one may leave its stack of its own will.

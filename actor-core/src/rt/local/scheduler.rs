@@ -304,18 +304,17 @@ impl Scheduler {
     ///
     /// ```
     /// use actor_core::local::{self, Scheduler};
-    /// use actor_core::microthread::{Interrupt, JoinError};
+    /// use actor_core::microthread::Interrupt;
+    /// use actor_core::sync::{AcquireError, Semaphore};
     ///
     /// let sched = Scheduler::new();
-    /// let deadlock = sched.main(|| {
-    ///     let paused = local::current().unwrap();
-    ///     let other = local::spawn(move || paused.is_blocked());
-    ///     assert!(other.join().unwrap());
-    ///     let never: local::Tasklet<()> = local::spawn(|| local::schedule_remove().unwrap());
-    ///     never.join()
+    /// let waited = sched.main(|| {
+    ///     local::spawn(|| ());
+    ///     // Lets the other one run, and then nobody is left who could give a permit.
+    ///     Semaphore::new(0).acquire().map(drop)
     /// })?;
-    /// assert!(matches!(deadlock, Err(JoinError::Interrupted(Interrupt::Deadlock))));
-    /// # Ok::<(), JoinError>(())
+    /// assert_eq!(waited, Err(AcquireError::Interrupted(Interrupt::Deadlock)));
+    /// # Ok::<(), actor_core::microthread::JoinError>(())
     /// ```
     #[track_caller]
     pub fn main<T: 'static>(&self, f: impl FnOnce() -> T + 'static) -> Result<T, JoinError> {
