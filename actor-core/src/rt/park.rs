@@ -83,7 +83,10 @@ pub(crate) struct Parker {
     local: Local,
 }
 
-/// The part that only the home worker's thread touches.
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Parker>() <= 128);
+
+/// The part that only the home's thread touches.
 pub(crate) struct Local {
     /// The suspended stack, while it is suspended.
     pub(crate) stack: Cell<Option<Stack>>,

@@ -28,6 +28,7 @@ mod atomic;
 mod errors;
 mod hooks;
 mod ring;
+mod storm;
 mod tasklet;
 mod threads;
 mod waits;

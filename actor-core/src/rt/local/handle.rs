@@ -48,7 +48,10 @@ impl Drop for TaskletRef {
         let handles = self.task.handles.get() - 1;
         self.task.handles.set(handles);
         if handles == 0 && self.task.is(Status::Paused) {
-            self.kill_pending();
+            let home = self.task.home.borrow().upgrade();
+            if let Some(inner) = home {
+                inner.kill_pending(&self.task);
+            }
         }
     }
 }

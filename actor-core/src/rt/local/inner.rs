@@ -172,6 +172,16 @@ impl Inner {
         here(|inner| inner.is_some_and(|inner| ptr::eq(inner, self))) && park::may_suspend()
     }
 
+    /// Whether the caller runs where the scheduler is driven, between two switches.
+    pub(super) fn is_root(&self) -> bool {
+        let same = match (park::on_stack(), self.driver.get()) {
+            (Some(here), Some(driver)) => ptr::eq(here, driver),
+            (None, None) => true,
+            _ => false,
+        };
+        same && self.current.borrow().is_none()
+    }
+
     // ---- the table -------------------------------------------------------------------------------------------------
 
     /// Gives the task a slot, and keeps it alive until it ends.

@@ -95,6 +95,10 @@ impl<T: 'static> Tasklet<T> {
         while self.is_alive() {
             let inner = self.inner().map_err(|_| JoinError::Shutdown)?;
             if inner.driving.get() {
+                if inner.is_root() {
+                    // A destructor: the scheduler would wait for itself.
+                    return Err(JoinError::Interrupted(refusal()));
+                }
                 drop(inner);
                 self.wait()?;
             } else {
