@@ -386,3 +386,51 @@ fn a_plain_thread_joins_into_a_runtime_from_a_tasklet() {
         assert!(error.contains("outside a runtime"), "{error}");
     });
 }
+
+#[test]
+fn a_scheduler_inside_a_seeded_run_follows_its_clock() {
+    use actor_core::testing;
+    testing::check(|_| {
+        let driver = microthread::spawn(|| {
+            let sched = Scheduler::new();
+            for seconds in [3600, 1800] {
+                sched.spawn(move || microthread::sleep(Duration::from_secs(seconds)));
+            }
+            let elsewhere = sched.spawn(|| microthread::spawn(|| 1).join().unwrap());
+            sched.run_until_idle().unwrap();
+            elsewhere.join().unwrap()
+        });
+        assert_eq!(driver.join().unwrap(), 1);
+        assert_eq!(testing::elapsed(), Duration::from_secs(3600));
+    });
+}
+
+#[test]
+fn joining_a_tasklet_where_its_scheduler_is_driven_is_refused() {
+    /// Joins when it is dropped, which is between two switches.
+    struct Joins(Option<actor_core::local::Tasklet<()>>, mpsc::Sender<bool>);
+    impl Drop for Joins {
+        fn drop(&mut self) {
+            let joined = self.0.take().unwrap().join();
+            let refused = matches!(joined, Err(JoinError::Interrupted(_)));
+            self.1.send(refused).unwrap();
+        }
+    }
+    within(LIMIT, || {
+        let rt = runtime(1);
+        let (result, refused) = mpsc::channel();
+        let driver = rt.spawn(move || {
+            let sched = Scheduler::new();
+            let paused = sched.bind(|| ());
+            let joins = Joins(Some(paused), result);
+            let victim = sched.bind(move || drop(joins));
+            let remote = victim.remote().unwrap();
+            thread::spawn(move || remote.kill().unwrap())
+                .join()
+                .unwrap();
+            sched.run().unwrap();
+        });
+        driver.unwrap().join().unwrap();
+        assert!(refused.recv().unwrap());
+    });
+}

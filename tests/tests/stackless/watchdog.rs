@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use actor_core::local::{
     self, Budget, Outcome, Scheduler, current, run, run_for, schedule, schedule_remove, spawn,
@@ -327,4 +328,53 @@ fn run_does_not_wait_for_deadlines_and_run_until_idle_does() {
     log.is("");
     sched.run_until_idle().unwrap();
     log.is("a b");
+}
+
+/// Collects the warnings of the scheduler's.
+#[derive(Clone, Default)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "actor_core::local"
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Text(String);
+        impl tracing::field::Visit for Text {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                self.0 += &format!("{field}={value:?} ");
+            }
+        }
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        self.0.lock().unwrap().push(text.0);
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn one_that_holds_its_scheduler_without_a_checkpoint_is_named() {
+    let warnings = Warnings::default();
+    tracing::subscriber::with_default(warnings.clone(), || {
+        let sched = Scheduler::new();
+        sched.tasklet().name("hog").spawn(|| {
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_millis(5) {}
+        });
+        let budget = Budget::time(Duration::from_millis(1));
+        assert!(matches!(sched.run_for(budget).unwrap(), Outcome::Done));
+    });
+    let warnings = warnings.0.lock().unwrap();
+    assert!(
+        warnings
+            .iter()
+            .any(|w| w.contains("hog") && w.contains("took")),
+        "{warnings:?}"
+    );
 }
