@@ -75,6 +75,7 @@ pub(super) fn run_inner(inner: &Inner, waits: bool, budget: Option<Budget>) -> R
 /// # Ok::<(), actor_core::microthread::JoinError>(())
 /// ```
 pub fn current() -> Option<TaskletRef> {
+    park::check_stack();
     here(|inner| {
         let current = inner?.current.borrow();
         current.as_ref().map(TaskletRef::of)
@@ -83,6 +84,7 @@ pub fn current() -> Option<TaskletRef> {
 
 /// How many are in the ring of the scheduler that runs the caller, the caller included; 0 outside.
 pub fn run_count() -> usize {
+    park::check_stack();
     here(|inner| inner.map_or(0, |inner| inner.ring.borrow().len()))
 }
 
@@ -252,6 +254,7 @@ pub fn atomic<R>(f: impl FnOnce() -> R) -> R {
             self.0.atomic.set(self.0.atomic.get() - 1);
         }
     }
+    park::check_stack();
     let current = here(|inner| inner.and_then(|inner| inner.current.borrow().clone()));
     let Some(task) = current else {
         return f();
@@ -292,6 +295,7 @@ pub fn switch_trap<R>(f: impl FnOnce() -> R) -> R {
             self.0.switch_trap.set(self.0.switch_trap.get() - 1);
         }
     }
+    park::check_stack();
     let Some(inner) = here(|inner| inner.and_then(|inner| inner.me.upgrade())) else {
         return f();
     };

@@ -61,6 +61,8 @@ impl Inner {
         self.driving.set(true);
         self.driver.set(park::on_stack());
         self.outer.set(inner::here_raw());
+        // Of a drive that was unwound.
+        drop(self.watch.take_root_result());
         Driving(self, watchers)
     }
 

@@ -31,6 +31,14 @@ use super::tasklet::Tasklet;
 /// then nothing can switch. A [`shield`](crate::microthread::shield)ed section is waited for as long as others, or the next
 /// deadline, can bring it on.
 ///
+/// Neither it nor its microthreads go to another thread:
+///
+/// ```compile_fail,E0277
+/// let sched = actor_core::local::Scheduler::new();
+/// std::thread::spawn(move || sched.run());
+/// ```
+/// but what they do may wait for other threads ([`Builder::wait_for_threads`]), and these have [`RemoteTasklet`](super::RemoteTasklet)s.
+///
 /// ```
 /// use actor_core::local::{Scheduler, schedule};
 /// use std::{cell::RefCell, rc::Rc};
@@ -294,7 +302,8 @@ impl Scheduler {
     ///
     /// The main microthread is an ordinary member of the ring, and goes first. When nobody else could ever wake it, its wait
     /// ends with [`Interrupt::Deadlock`]; a panic that nobody handles and no run waits for arrives there as
-    /// [`Interrupt::Thrown`].
+    /// [`Interrupt::Thrown`]. (Whoever is in a wait that has no error to give, for a lock, say, or for the end of something in
+    /// a runtime, is taken to wait for something outside that will come.)
     ///
     /// # Errors
     /// [`JoinError`], as if it had been joined.
