@@ -4,7 +4,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use actor_core::local::{RunError, Scheduler, Uncaught, current, run, run_count, schedule, spawn};
+use actor_core::local::{
+    RunError, Scheduler, StateError, Tasklet, TaskletRef, ThrowError, Uncaught, current, run,
+    run_count, schedule, schedule_remove, spawn,
+};
 use actor_core::microthread::{Interrupt, JoinError, sleep};
 
 use crate::{Log, Signal, assert_thrown, stepper};
@@ -292,4 +295,60 @@ fn an_error_thrown_into_schedule_is_its_error() {
         move || tasklet.throw("boo").unwrap()
     });
     tasklet.join().unwrap();
+}
+
+#[test]
+fn while_a_tasklet_unwinds_it_cannot_switch_but_others_can_be_arranged() {
+    struct OnUnwind(Log, TaskletRef);
+    impl Drop for OnUnwind {
+        fn drop(&mut self) {
+            let refused = Err(StateError::Refused(Interrupt::Unwinding));
+            assert_eq!(schedule(), refused);
+            assert_eq!(schedule_remove(), refused);
+            assert_eq!(self.1.switch(), refused);
+            assert_eq!(run(), Err(RunError::Refused(Interrupt::Unwinding)));
+            // The calls that can leave it to the ring do.
+            self.1.throw("later").unwrap();
+            let log = self.0.clone();
+            spawn(move || log.add("spawned"));
+            self.0.add("unwound");
+        }
+    }
+    let (sched, log) = (Scheduler::new(), Log::new());
+    let target = sched.spawn({
+        let log = log.clone();
+        move || {
+            assert_thrown(schedule_remove(), "later");
+            log.add("target");
+        }
+    });
+    sched.run().unwrap();
+    let killed = sched.spawn({
+        let on_unwind = OnUnwind(log.clone(), target.handle());
+        move || {
+            let _on_unwind = on_unwind;
+            schedule_remove().unwrap();
+        }
+    });
+    sched.run().unwrap();
+    killed.kill();
+    sched.run().unwrap();
+    log.is("unwound target spawned");
+    target.join().unwrap();
+}
+
+#[test]
+fn a_handle_and_a_result_outlive_the_scheduler() {
+    let sched = Scheduler::new();
+    let ended = sched.spawn(|| 7);
+    let never: Tasklet<()> = sched.bind(|| ());
+    sched.run().unwrap();
+    drop(sched);
+    assert_eq!(ended.join().unwrap(), 7);
+    assert_eq!(never.bind(|| ()), Err(StateError::NoScheduler));
+    assert!(matches!(
+        never.throw("boo"),
+        Err(ThrowError::NoScheduler(_))
+    ));
+    assert!(matches!(never.join(), Err(JoinError::Killed)));
 }
