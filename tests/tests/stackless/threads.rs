@@ -11,6 +11,7 @@ use actor_core::local::{
     spawn,
 };
 use actor_core::microthread::{self, JoinError, blocking, checkpoint};
+use actor_core::prelude::*;
 use actor_core::sync::Semaphore;
 use tests::{Gate, one_worker, runtime, within};
 
@@ -432,5 +433,47 @@ fn joining_a_tasklet_where_its_scheduler_is_driven_is_refused() {
         });
         driver.unwrap().join().unwrap();
         assert!(refused.recv().unwrap());
+    });
+}
+
+#[actor]
+struct Doubler;
+
+#[actor]
+impl Doubler {
+    pub(crate) fn double(&self, n: u32) -> u32 {
+        2 * n
+    }
+    /// The same by tasklets that ask `other`.
+    pub(crate) fn by_tasklets(&self, other: Addr<Doubler>, n: u32) -> u32 {
+        let sched = Scheduler::new();
+        let parts: Vec<_> = (0..n)
+            .map(|_| {
+                let other = other.clone();
+                sched.spawn(move || other.ask().double(1).unwrap())
+            })
+            .collect();
+        sched.run_until_idle().unwrap();
+        parts.into_iter().map(|part| part.join().unwrap()).sum()
+    }
+}
+
+#[test]
+fn actors_are_asked_from_tasklets_on_a_plain_thread_and_in_a_handler() {
+    within(LIMIT, || {
+        let sys = System::new().unwrap();
+        let (one, other) = (sys.spawn(Doubler).unwrap(), sys.spawn(Doubler).unwrap());
+        let sched = Scheduler::new();
+        let asks = sched.spawn({
+            let (one, other) = (one.clone(), other.clone());
+            move || {
+                other.tell().double(1).unwrap();
+                one.ask().by_tasklets(other, 10).unwrap()
+            }
+        });
+        let asks_too =
+            sched.spawn(move || one.ask().within(Duration::from_secs(20)).double(3).unwrap());
+        assert_eq!(asks.join().unwrap(), 20);
+        assert_eq!(asks_too.join().unwrap(), 6);
     });
 }
