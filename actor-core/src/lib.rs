@@ -63,6 +63,7 @@ compile_error!(
 compile_error!("actor-core runs on Linux only: it needs membarrier, futexes and epoll");
 
 mod actor;
+pub mod channel;
 pub mod microthread;
 pub mod net;
 mod observe;

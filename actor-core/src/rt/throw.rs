@@ -29,13 +29,18 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::header::{Header, THROWN};
 
-/// An error that was thrown into a microthread with [`JoinHandle::throw`](super::task::JoinHandle::throw).
+/// An error that was thrown into a microthread with [`JoinHandle::throw`](super::task::JoinHandle::throw), or sent through a
+/// channel with [`Sender::send_error`](crate::channel::Sender::send_error).
 ///
 /// Clones share the error, and are equal to each other only.
 #[derive(Clone)]
 pub struct Thrown(Arc<dyn Error + Send + Sync>);
 
 impl Thrown {
+    pub(crate) fn new(error: Box<dyn Error + Send + Sync>) -> Self {
+        Thrown(error.into())
+    }
+
     /// The error.
     pub fn get(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.0
@@ -113,7 +118,7 @@ impl Pending {
     /// Steps t1 and t2. `task` is the header of the task that this belongs to.
     pub(super) fn throw(&self, task: &Header, error: Box<dyn Error + Send + Sync>) {
         let mut list = self.list();
-        list.push_back(Thrown(error.into()));
+        list.push_back(Thrown::new(error));
         task.set(THROWN); // t1
         drop(list);
         task.unpark(); // t2

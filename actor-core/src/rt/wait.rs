@@ -22,7 +22,7 @@ use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::park;
+use super::park::{self, Parker};
 use super::throw::Thrown;
 use super::worker::Worker;
 
@@ -89,6 +89,35 @@ pub(crate) fn postpone(interrupt: Interrupt) {
     if let Interrupt::Thrown(thrown) = interrupt {
         park::put_thrown_back(thrown);
     }
+}
+
+/// Who goes on when a rendezvous finds its partner waiting, from the point of view of the one that came second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The partner at once; the caller keeps its place among the ready.
+    Partner,
+    /// The caller; the partner goes to the end of the ready.
+    Caller,
+    /// Whoever comes after the caller; both go to the end of the ready.
+    Successor,
+}
+
+/// Wakes `partner`, which has been served, and lets whoever `next` says go on. What was handed over is with the partner
+/// already: a kill that unwinds out of this takes nothing back.
+///
+/// Between workers, and from OS threads, `next` is of no consequence: the partner becomes ready on its own worker.
+#[inline]
+pub(crate) fn hand_over(partner: &'static Parker, next: Next) {
+    let _ = next;
+    partner.unpark();
+}
+
+/// To be called before a rendezvous takes or gives a value whose partner waits: whether the switch that
+/// [`hand_over`] may make is allowed.
+#[inline]
+pub(crate) fn may_hand_over(next: Next) -> Result<(), Interrupt> {
+    let _ = next;
+    Ok(())
 }
 
 /// The time, by the clock of the scheduler the caller runs under.
