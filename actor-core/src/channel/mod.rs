@@ -3,6 +3,7 @@ mod buffer;
 mod core;
 mod error;
 mod handle;
+pub mod oneshot;
 mod receiver;
 mod sender;
 pub(crate) mod wait;
