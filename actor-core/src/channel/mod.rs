@@ -1,9 +1,12 @@
 //! Channels.
+pub mod broadcast;
 mod buffer;
 mod core;
 mod error;
 mod handle;
 pub mod oneshot;
+#[cfg(test)]
+mod polled;
 mod receiver;
 mod sender;
 pub(crate) mod wait;

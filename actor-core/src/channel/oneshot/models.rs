@@ -1,9 +1,8 @@
 //! Loom models of the steps in the [module](super), both as a future with its waker in the state and as a wait in the list,
 //! which is how blocking calls and `select` wait. A receiver that is not woken waits for ever, which loom reports.
 
-use std::future::Future;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::Poll;
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -11,32 +10,8 @@ use loom::thread;
 
 use super::{Receiver, channel};
 use crate::channel::RecvError;
+use crate::channel::polled::{block_on, poll};
 use crate::channel::wait::Waiting;
-
-struct Bell(loom::sync::Notify);
-
-impl Wake for Bell {
-    fn wake(self: std::sync::Arc<Self>) {
-        self.0.notify();
-    }
-}
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    let bell = std::sync::Arc::new(Bell(loom::sync::Notify::new()));
-    let waker = Waker::from(bell.clone());
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return output;
-        }
-        bell.0.wait();
-    }
-}
-
-fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
-}
 
 async fn in_the_list<T>(receiver: Receiver<T>) -> Result<T, RecvError> {
     Waiting::new(receiver.op(), None).await
@@ -116,6 +91,6 @@ fn received(poll: Poll<Result<Counted, RecvError>>) -> Option<Counted> {
 
 #[test]
 fn loom_oneshot_a_value_is_received_dropped_or_returned() {
-    one_owner(|mut receiver| received(poll_once(Pin::new(&mut receiver))));
-    one_owner(|receiver| received(poll_once(pin!(in_the_list(receiver)))));
+    one_owner(|mut receiver| received(poll(Pin::new(&mut receiver), &Default::default())));
+    one_owner(|receiver| received(poll(pin!(in_the_list(receiver)), &Default::default())));
 }

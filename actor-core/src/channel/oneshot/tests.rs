@@ -1,36 +1,16 @@
 //! Step by step, through futures polled by hand, and from threads and microthreads.
 
-use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::channel;
+use crate::channel::polled::{Bell, poll};
 use crate::channel::wait::Waiting;
 use crate::channel::{RecvError, RecvTimeoutError, SendError, TryRecvError};
 use crate::{Runtime, microthread};
-
-#[derive(Default)]
-struct Bell(AtomicUsize);
-
-impl Bell {
-    fn rung(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-fn poll<F: Future>(future: Pin<&mut F>, bell: &Arc<Bell>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(&Waker::from(bell.clone())))
-}
 
 #[test]
 fn a_send_wakes_a_future_that_waits() {
