@@ -10,6 +10,7 @@ mod polled;
 mod receiver;
 mod sender;
 pub(crate) mod wait;
+pub mod watch;
 
 pub use self::core::Preference;
 pub use error::{
