@@ -9,6 +9,7 @@ pub mod oneshot;
 mod polled;
 mod receiver;
 mod sender;
+mod time;
 pub(crate) mod wait;
 pub mod watch;
 
@@ -19,6 +20,7 @@ pub use error::{
 };
 pub use receiver::{IntoIter, Iter, Receiver, TryIter};
 pub use sender::Sender;
+pub use time::{After, Never, Tick, after, at, never, tick};
 
 use self::core::Core;
 
