@@ -93,7 +93,7 @@ use state::{Core, cloned};
 /// If `capacity` is 0: every receiver would lose every value.
 ///
 /// ```should_panic
-/// actor_core::channel::broadcast::channel::<u32>(0);
+/// drop(actor_core::channel::broadcast::channel::<u32>(0));
 /// ```
 #[track_caller]
 pub fn channel<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
@@ -193,7 +193,6 @@ impl<T> fmt::Debug for Sender<T> {
 
 /// A receiver of everything that is sent from its making on. It may be shared: each value then goes to one of those that
 /// receive with it.
-#[must_use = "a receiver that is dropped gets nothing"]
 pub struct Receiver<T> {
     core: Arc<Core<T>>,
     /// Changed under the lock only.

@@ -116,7 +116,6 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
 
 /// The side that sends, once. If it is dropped without, the receiver gets `Disconnected`.
 #[derive(Debug)]
-#[must_use = "a sender that is dropped tells the receiver that nothing will come"]
 pub struct Sender<T> {
     /// Taken once it has sent.
     core: Option<Arc<Core<T>>>,
@@ -181,7 +180,6 @@ impl<T> Drop for Sender<T> {
 /// assert_eq!(block_on(async { question.await }), Ok("yes"));
 /// ```
 #[derive(Debug)]
-#[must_use = "a receiver that is dropped takes what was sent with it"]
 pub struct Receiver<T> {
     core: Arc<Core<T>>,
 }

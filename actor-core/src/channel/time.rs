@@ -141,7 +141,7 @@ impl fmt::Debug for Tick {
     }
 }
 
-/// Receives nothing, ever. From [`never`].
+/// Receives nothing, ever. From [`never()`].
 #[must_use = "it does nothing unless something is received from it"]
 pub struct Never<T>(PhantomData<fn() -> T>);
 

@@ -181,7 +181,7 @@ fn a_huge_capacity_costs_nothing_until_it_is_used() {
 #[test]
 #[should_panic(expected = "use a capacity of 1 or more")]
 fn a_capacity_of_0_is_refused() {
-    channel::<()>(0);
+    drop(channel::<()>(0));
 }
 
 #[test]

@@ -128,13 +128,13 @@ fn to_wait_for_what_never_comes_ends_with_an_error_thrown_in_or_a_kill() {
 #[test]
 fn moments_follow_the_clock_of_the_scheduler() {
     crate::testing::check(|_| {
-        let hour = crate::microthread::spawn(|| {
+        let hours = crate::microthread::spawn(|| {
             let ticks = tick(FAR);
             let first = ticks.recv().unwrap();
             let second = ticks.recv().unwrap();
             assert_eq!(second - first, FAR);
             after(FAR).recv().unwrap() - second
         });
-        assert_eq!(hour.unwrap().join().unwrap(), FAR);
+        assert_eq!(hours.join().unwrap(), FAR);
     });
 }

@@ -9,8 +9,8 @@ use crate::channel::wait::{Until, Waiting, run};
 use crate::rt::wait;
 use crate::sys::atomic::{AtomicU64, Ordering};
 
-use super::Ref;
-use super::state::{Changed, Core};
+use super::state::Core;
+use super::{Changed, Ref};
 
 /// The side that sees the latest value, and can wait for one it has not seen. Clones see for themselves, and begin with what
 /// this one has seen. It may be shared: a wait of one then counts as having seen for all.
