@@ -48,8 +48,9 @@ pub fn at(when: Instant) -> After {
 
 /// A receiver of moments `period` apart, the first a period from now.
 ///
-/// Moments do not pile up: of those that come while nobody receives one is kept, and the next is then due a period after that
-/// has been received. With a period of zero there is always one.
+/// Moments do not pile up: of those that come while nobody receives the first is kept, and if there were more, the next is due a
+/// period after that one has been received. Who is late by less than a period stays in step. With a period of zero there is
+/// always one.
 ///
 /// ```
 /// use std::time::{Duration, Instant};

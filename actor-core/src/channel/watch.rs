@@ -4,6 +4,7 @@
 //! one they have not [*seen*](Receiver::changed). What is replaced before anybody has looked is never seen.
 //!
 //! To look never waits, and keeps nobody waiting: a [`Ref`] is a hold on one value, which stays as it is while others are sent.
+//! Who looks shares the value, so between threads it must be `Sync` as well as `Send`.
 //!
 //! ```
 //! use actor_core::Runtime;

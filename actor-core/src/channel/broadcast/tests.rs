@@ -228,6 +228,17 @@ fn a_killed_receiver_is_no_longer_counted() {
     assert_eq!(sender.receiver_count(), 0);
 }
 
+#[test]
+fn handles_and_futures_may_change_threads() {
+    fn sent<T: Send>(value: T) -> T {
+        value
+    }
+    fn shared<T: Sync>(_: &T) {}
+    let (sender, receiver) = sent(channel::<String>(1));
+    shared(&(&sender, &receiver));
+    drop(sent(receiver.recv_async()));
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Send,

@@ -104,6 +104,22 @@ fn a_value_passes_between_threads() {
 }
 
 #[test]
+fn a_value_that_comes_as_the_deadline_passes_is_not_lost() {
+    for round in 0..if cfg!(miri) { 10 } else { 1000 } {
+        let (sender, mut receiver) = channel();
+        let other = thread::spawn(move || sender.send(round).unwrap());
+        let received = loop {
+            match receiver.recv_timeout(Duration::from_micros(round % 50)) {
+                Err(RecvTimeoutError::TimedOut) => {}
+                received => break received,
+            }
+        };
+        assert_eq!(received, Ok(round));
+        other.join().unwrap();
+    }
+}
+
+#[test]
 fn a_value_passes_between_microthreads_and_threads() {
     let rt = Runtime::new().unwrap();
     let (to, at) = channel();
@@ -157,4 +173,15 @@ fn a_future_is_awaited_in_a_microthread() {
     let waits = rt.spawn(move || microthread::block_on(receiver)).unwrap();
     sender.send(4).unwrap();
     assert_eq!(waits.join().unwrap(), Ok(4));
+}
+
+#[test]
+fn handles_may_change_threads_and_a_future_be_moved() {
+    fn sent<T: Send + Unpin>(value: T) -> T {
+        value
+    }
+    fn shared<T: Sync>(_: &T) {}
+    // What is sent need not be `Sync`.
+    let (sender, receiver) = sent(channel::<std::cell::Cell<u32>>());
+    shared(&(&sender, &receiver));
 }

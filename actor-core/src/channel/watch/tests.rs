@@ -273,3 +273,15 @@ fn a_killed_receiver_is_no_longer_counted() {
     assert!(waits.join().is_err());
     assert_eq!(sender.receiver_count(), 0);
 }
+
+#[test]
+fn handles_and_futures_may_change_threads() {
+    fn sent<T: Send>(value: T) -> T {
+        value
+    }
+    fn shared<T: Sync>(_: &T) {}
+    let (sender, receiver) = sent(channel(String::new()));
+    shared(&(&sender, &receiver));
+    drop(sent(receiver.changed_async()));
+    drop(sent(receiver.wait_for_async(|value| value.is_empty())));
+}
