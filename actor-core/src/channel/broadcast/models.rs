@@ -20,7 +20,10 @@ fn loom_broadcast_a_send_ends_every_wait() {
     model(|| {
         let (sender, first) = channel(1);
         let second = sender.subscribe();
-        let sends = thread::spawn(move || assert_eq!(sender.send(7), Ok(2)));
+        let sends = thread::spawn(move || {
+            assert_eq!(sender.send(7), Ok(2));
+            sender // its end would end the waits too
+        });
         let mut first = pin!(first.recv_async());
         let mut second = pin!(second.recv_async());
         // Both may be in the list when the send comes.

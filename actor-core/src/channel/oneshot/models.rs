@@ -68,6 +68,7 @@ fn one_owner(look: impl Fn(Receiver<Counted>) -> Option<Counted> + Sync + Send +
     loom::model(move || {
         let drops = Arc::new(AtomicUsize::new(0));
         let (sender, receiver) = channel();
+        let core = receiver.core.clone(); // nothing is dropped with it
         let sends = {
             let value = Counted(drops.clone());
             thread::spawn(move || sender.send(value).err().map(|error| error.into_inner()))
@@ -77,7 +78,7 @@ fn one_owner(look: impl Fn(Receiver<Counted>) -> Option<Counted> + Sync + Send +
         let owned = usize::from(received.is_some()) + usize::from(returned.is_some());
         assert!(owned <= 1);
         assert_eq!(drops.load(Ordering::Relaxed), 1 - owned);
-        drop((received, returned));
+        drop((received, returned, core));
         assert_eq!(drops.load(Ordering::Relaxed), 1);
     });
 }
