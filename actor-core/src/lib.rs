@@ -64,6 +64,7 @@ compile_error!(
 compile_error!("actor-core runs on Linux only: it needs membarrier, futexes and epoll");
 
 mod actor;
+pub mod channel;
 pub mod microthread;
 pub mod net;
 mod observe;
@@ -84,7 +85,7 @@ pub use actor::{
     Options, Pending, RecvError, Reply, SpawnError, StartError, TellError, TryRecvError,
 };
 #[cfg(feature = "macros")]
-pub use actor_macros::{actor, preemptible};
+pub use actor_macros::{actor, preemptible, select};
 pub use observe::{Event, Who};
 pub use registry::LookupError;
 pub use rt::error::ShutdownFromInside;

@@ -34,4 +34,5 @@ mod token;
 #[cfg(feature = "tokio")]
 pub(crate) mod tokio_lend;
 pub(crate) mod wait;
+pub(crate) mod wake;
 pub(crate) mod worker;

@@ -29,14 +29,15 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::header::{Header, THROWN};
 
-/// An error that was thrown into a microthread with [`JoinHandle::throw`](super::task::JoinHandle::throw).
+/// An error that was thrown into a microthread with [`JoinHandle::throw`](super::task::JoinHandle::throw), or sent through a
+/// channel with [`Sender::send_error`](crate::channel::Sender::send_error).
 ///
 /// Clones share the error, and are equal to each other only.
 #[derive(Clone)]
 pub struct Thrown(Arc<dyn Error + Send + Sync>);
 
 impl Thrown {
-    pub(super) fn new(error: Box<dyn Error + Send + Sync>) -> Self {
+    pub(crate) fn new(error: Box<dyn Error + Send + Sync>) -> Self {
         Thrown(error.into())
     }
 

@@ -26,6 +26,7 @@ use super::local;
 use super::park::{self, Parker};
 use super::throw::Thrown;
 use super::worker::Worker;
+use crate::sys::seam::Choice;
 
 /// Why a wait ended without what it waited for, and not by its deadline.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +112,6 @@ pub(crate) fn postpone(interrupt: Interrupt) {
 }
 
 /// Who goes on when a rendezvous finds its partner waiting, from the point of view of the one that came second.
-#[allow(dead_code, reason = "for channels")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
     /// The partner at once; the caller keeps its place among the ready.
@@ -126,7 +126,7 @@ pub(crate) enum Next {
 /// already: a kill that unwinds out of this takes nothing back.
 ///
 /// Between workers, and from OS threads, `next` is of no consequence: the partner becomes ready on its own worker.
-#[allow(dead_code, reason = "for channels")]
+#[inline]
 pub(crate) fn hand_over(partner: &'static Parker, next: Next) {
     if !local::hand_over(partner, next) {
         partner.unpark();
@@ -135,7 +135,7 @@ pub(crate) fn hand_over(partner: &'static Parker, next: Next) {
 
 /// To be called before a rendezvous takes or gives a value whose partner waits: whether the switch that
 /// [`hand_over`] may make is allowed.
-#[allow(dead_code, reason = "for channels")]
+#[inline]
 pub(crate) fn may_hand_over(next: Next) -> Result<(), Interrupt> {
     local::may_hand_over(next)
 }
@@ -146,12 +146,21 @@ pub(crate) fn may_hand_over(next: Next) -> Result<(), Interrupt> {
 /// # Errors
 /// [`Interrupt::SwitchTrap`] inside a hook, where channels are not to be used.
 #[allow(dead_code, reason = "for channels")]
+#[inline]
 pub(crate) fn channel_event(
     channel: usize,
     sending: bool,
     will_block: bool,
 ) -> Result<(), Interrupt> {
     local::channel_event(channel, sending, will_block)
+}
+
+/// One of `n` candidates that are equally good, by the choice of the scheduler the caller runs under.
+pub(crate) fn choose(n: usize) -> usize {
+    Worker::with(|worker| match worker {
+        Some(worker) => worker.seam().choose(Choice::Select, n),
+        None => fastrand::usize(..n.max(1)),
+    })
 }
 
 /// The time, by the clock of the scheduler the caller runs under.

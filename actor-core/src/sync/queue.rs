@@ -56,7 +56,7 @@ use std::mem;
 use std::ptr;
 use std::task::Waker;
 
-use crate::rt::park::Parker;
+use crate::rt::wake::{Wake, Wakes};
 use crate::sys::atomic::{AtomicBool, AtomicU32, Backoff, Ordering, UnsafeCell};
 use crate::sys::fault::fault;
 
@@ -92,26 +92,6 @@ impl Outcome {
             3 => Outcome::Granted,
             4 => Outcome::All,
             _ => Outcome::Closed,
-        }
-    }
-}
-
-/// How a waiter is woken.
-pub(super) enum Wake {
-    Nobody,
-    Parker(&'static Parker),
-    Task(Waker),
-}
-
-impl Wake {
-    fn wake(self) {
-        if fault!("queue_no_wake") {
-            return;
-        }
-        match self {
-            Wake::Nobody => {}
-            Wake::Parker(parker) => parker.unpark(),
-            Wake::Task(waker) => waker.wake(),
         }
     }
 }
@@ -399,36 +379,9 @@ impl Drop for Locked<'_> {
             false => Ordering::Release,
         };
         self.queue.locked.store(false, order);
-        mem::take(&mut self.wakes).fire();
-    }
-}
-
-/// Those to wake once the lock is released; mostly one.
-#[derive(Default)]
-struct Wakes {
-    first: Option<Wake>,
-    rest: Vec<Wake>,
-}
-
-impl Wakes {
-    fn push(&mut self, wake: Wake) {
-        if self.first.is_none() {
-            self.first = Some(wake);
-        } else {
-            self.rest.push(wake);
+        let wakes = mem::take(&mut self.wakes);
+        if !fault!("queue_no_wake") {
+            wakes.fire();
         }
-    }
-
-    fn fire(self) {
-        /// Goes on if a future's waker panics.
-        struct Rest(std::vec::IntoIter<Wake>);
-        impl Drop for Rest {
-            fn drop(&mut self) {
-                self.0.by_ref().for_each(Wake::wake);
-            }
-        }
-        let Some(first) = self.first else { return };
-        let _rest = Rest(self.rest.into_iter());
-        first.wake();
     }
 }

@@ -10,7 +10,8 @@ use crate::rt::park;
 use crate::rt::wait::{self, Ended};
 use crate::sys::fault::fault;
 
-use super::queue::{Locked, Node, Outcome, Queue, Wake};
+use super::queue::{Locked, Node, Outcome, Queue};
+use crate::rt::wake::Wake;
 
 /// A lock, from the point of view of those who wait for it. Each method is called under the lock of its queue.
 pub(super) trait Source {

@@ -4,7 +4,9 @@
 //! - [`asym`]: a pair of fences of which the frequent side costs nothing.
 //! - [`clock`]: the time, real or virtual.
 //! - [`fault`]: mistakes that a test build can switch on, to see them caught.
+//! - [`once`]: a box that is filled once, later.
 //! - [`seam`]: every choice the runtime makes, so that a seeded scheduler can make it instead; ids.
+//! - [`spinlock`]: a lock for sections of a few nanoseconds.
 //!
 //! Invariant: nothing here knows of stacks, workers or actors.
 
@@ -12,4 +14,6 @@ pub(crate) mod asym;
 pub(crate) mod atomic;
 pub(crate) mod clock;
 pub(crate) mod fault;
+pub(crate) mod once;
 pub(crate) mod seam;
+pub(crate) mod spinlock;

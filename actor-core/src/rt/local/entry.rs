@@ -111,7 +111,6 @@ pub(crate) fn wait(parker: &'static Parker, deadline: Option<Instant>) -> Result
 
 /// See `rt::wait::may_hand_over`.
 pub(crate) fn may_hand_over(next: Next) -> Result<(), Interrupt> {
-    park::check_stack();
     if in_hook() {
         return Err(Interrupt::SwitchTrap);
     }

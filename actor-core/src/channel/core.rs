@@ -1,0 +1,596 @@
+//! Rendezvous, bounded and unbounded channels: one thing, with room for none, some or any number of values.
+//!
+//! # Terms
+//! - *state*: what is to be received next (the *outbox*) and who waits, behind the channel's lock.
+//! - *inbox*: what was sent after that, behind a lock of its own. A channel gets one once threads have contended for its lock.
+//! - *alert*: a flag in the inbox: there may be a reason why a sender must look at the state.
+//!
+//! # Invariants, while the lock of the state is free
+//! 1. Receivers wait only while outbox and inbox are empty and no sender waits, and while they do the alert is raised.
+//! 2. Senders wait only while the channel is full.
+//! 3. Nobody waits for a side that is gone. The alert is raised for good once the receivers are.
+//!
+//! # Sending and receiving
+//! ```text
+//!   send     S1  there is an inbox: lock it; no alert, and room → push, done (its lock alone); else unlock
+//!            S2  lock the state; a receiver waits → give it to that one, done
+//!            S3  the channel is closed, the receivers are gone → an error
+//!            S4  there is no inbox: room → push to the outbox, done
+//!            S5  lock the inbox; lower the alert; room → push, done; unlock
+//!            S6  wait: in the list of senders, before the state is unlocked
+//!   receive  R1  lock the state; the outbox is empty, and there is an inbox: lock it and exchange the two; if both are empty
+//!                and the caller will wait, raise the alert; unlock
+//!            R2  take the first of the outbox; a sender waits → put its value behind what is there, in the same section of the
+//!                inbox's lock in which the room it takes becomes known
+//!            R3  no room at all, and a sender waits → take its value from it
+//!            R4  an error, or wait: in the list of receivers, before the state is unlocked
+//! ```
+//! The lock of the state is taken before that of the inbox. As long as two threads do not meet, a channel is one lock; from then
+//! on senders and receivers share a cache line once in many values only.
+//!
+//! # Why no value is lost or overtaken
+//! A sender that finds an inbox puts its values there, or hands them over while both are empty; values leave the inbox for the
+//! outbox all at once, and only into an empty one. An inbox is made under the lock of the state, so nobody puts into the
+//! outbox after it has been; what is in the outbox then was sent before.
+//!
+//! # Why nobody waits for ever
+//! A receiver raises the alert under both locks once it has found nothing (R1), and is in the list before it unlocks the state.
+//! A sender that pushed before that was found; one that comes after it sees the alert, waits for the lock of the state in S2,
+//! and finds the receiver. The alert is lowered (S5) only under both locks, when no receiver waits. A sender waits under the
+//! lock of the state (S6), so the next R2 finds it. Room is counted as what was ever sent less what was ever received: a
+//! sender with a count that is too old sees too little room, and looks again in S5, where the count is exact.
+//!
+//! A value that was given to a receiver which left without it goes to the next receiver, or to the front of the outbox, room
+//! or not.
+//!
+//! # Seeded faults
+//! | fault                    | what it breaks                                    | caught by                                        |
+//! |--------------------------|---------------------------------------------------|--------------------------------------------------|
+//! | `channel_no_alert`       | no alert in R1                                    | `loom_a_receiver_that_waits_is_found`            |
+//! | `channel_late_alert`     | R1 raises the alert in a second section           | `loom_a_receiver_that_waits_is_found`            |
+//! | `channel_no_refill`      | R2 does not look at the senders that wait         | `loom_a_sender_that_waits_gets_the_room`         |
+//! | `channel_give_back_last` | a value that comes back is put behind the others  | `a_value_that_comes_back_is_the_next`            |
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::rt::throw::Thrown;
+use crate::rt::wait::{self, Interrupt, Next};
+use crate::rt::wake::Wakes;
+use crate::sys::atomic::{AtomicUsize, Ordering};
+use crate::sys::fault::fault;
+use crate::sys::once::OnceBox;
+use crate::sys::spinlock::SpinLock;
+
+use super::buffer::Buffer;
+use super::error::{RecvError, SendError};
+use super::wait::{List, Op, Settled};
+
+/// Who runs next when a rendezvous finds its partner waiting. See [`Sender::set_preference`](super::Sender::set_preference).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preference {
+    /// The receiver: Stackless's -1.
+    #[default]
+    Receiver,
+    /// Whoever came second goes on: Stackless's 0.
+    Neither,
+    /// The sender: Stackless's 1.
+    Sender,
+}
+
+/// What goes through a channel.
+pub(super) enum Item<T> {
+    Value(T),
+    Error(Box<Thrown>),
+}
+
+impl<T> Item<T> {
+    #[inline]
+    pub(super) fn received(self) -> Result<T, RecvError> {
+        match self {
+            Item::Value(value) => Ok(value),
+            Item::Error(error) => Err(RecvError::Thrown(*error)),
+        }
+    }
+}
+
+pub(super) struct State<T> {
+    /// What is received next.
+    pub(super) outbox: Buffer<Item<T>>,
+    pub(super) senders: List<Item<T>>,
+    pub(super) receivers: List<Item<T>>,
+    /// Since there is an inbox: how many values were ever taken out of outbox and inbox.
+    taken: usize,
+    /// The last sender, the last receiver has gone.
+    no_senders: bool,
+    no_receivers: bool,
+    pub(super) closed: bool,
+    pub(super) preference: Preference,
+    pub(super) schedule_all: bool,
+}
+
+impl<T> State<T> {
+    /// The item goes to the first receiver that waits.
+    #[inline]
+    fn give(&mut self, item: &mut Option<Item<T>>, wakes: &mut Wakes) -> bool {
+        let given = self.receivers.serve(wakes, |slot| *slot = item.take());
+        given.is_some()
+    }
+}
+
+/// What was sent since threads met at the channel.
+struct Inbox<T> {
+    values: Buffer<Item<T>>,
+    /// How many values were ever sent, handing over apart.
+    sent: usize,
+    /// How many were ever received, when it was last looked at.
+    received: usize,
+    alert: bool,
+}
+
+/// Two lines of the cache each, as neighbours are fetched together.
+#[repr(align(128))]
+struct Apart<V>(V);
+
+struct Shared<T> {
+    inbox: Apart<SpinLock<Inbox<T>>>,
+    /// As `State::taken`, for senders.
+    received: Apart<AtomicUsize>,
+}
+
+/// What senders and receivers share.
+pub(super) struct Core<T> {
+    state: Apart<SpinLock<State<T>>>,
+    /// What is read at each operation and changes hardly ever.
+    pub(super) capacity: usize,
+    shared: OnceBox<Shared<T>>,
+    senders: AtomicUsize,
+    receivers: AtomicUsize,
+}
+
+impl<T> fmt::Debug for Core<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").finish_non_exhaustive()
+    }
+}
+
+impl<T> Core<T> {
+    /// How often the lock must have been found taken before there is an inbox.
+    const CONTENDED: u32 = if cfg!(loom) { 0 } else { SpinLock::<()>::MANY };
+
+    /// With one sender and one receiver.
+    pub(super) fn new(capacity: usize) -> Arc<Self> {
+        let core = Core {
+            state: Apart(SpinLock::new(State {
+                outbox: Buffer::default(),
+                senders: List::default(),
+                receivers: List::default(),
+                taken: 0,
+                no_senders: false,
+                no_receivers: false,
+                closed: false,
+                preference: Preference::default(),
+                schedule_all: false,
+            })),
+            capacity,
+            shared: OnceBox::new(),
+            senders: AtomicUsize::new(1),
+            receivers: AtomicUsize::new(1),
+        };
+        Arc::new(core)
+    }
+
+    /// The lock of the state.
+    #[inline]
+    pub(super) fn state(&self) -> &SpinLock<State<T>> {
+        &self.state.0
+    }
+
+    /// How many values are in it.
+    pub(super) fn len(&self, state: &State<T>) -> usize {
+        let inbox = self.shared.get();
+        let inbox = inbox.map_or(0, |shared| shared.inbox.0.lock().values.len());
+        state.outbox.len() + inbox
+    }
+
+    /// S1, or S4 with nothing to look out for; anything else is left to the operation. What was not sent comes back.
+    #[inline]
+    pub(super) fn send_at_once(&self, item: Item<T>) -> Option<Item<T>> {
+        if self.capacity == 0 {
+            return Some(item);
+        }
+        if let Some(shared) = self.shared.get() {
+            let mut inbox = shared.inbox.0.lock();
+            if inbox.alert || !shared.has_room(&mut inbox, self.capacity) {
+                return Some(item);
+            }
+            inbox.push(item);
+            return None;
+        }
+        let mut state = self.state().lock();
+        let plain = state.receivers.is_empty() && !state.closed && !state.no_receivers;
+        if !plain || state.outbox.len() >= self.capacity || self.shared.get().is_some() {
+            return Some(item);
+        }
+        state.outbox.push(item);
+        self.look_for_company(&state);
+        None
+    }
+
+    /// R1 and R2, while the outbox has something and no sender waits.
+    #[inline]
+    pub(super) fn recv_at_once(&self) -> Option<Item<T>> {
+        if self.capacity == 0 {
+            return None;
+        }
+        let mut state = self.state().lock();
+        if !state.senders.is_empty() {
+            return None;
+        }
+        let item = state.outbox.pop()?;
+        self.note_taken(&mut state);
+        Some(item)
+    }
+
+    /// An inbox is made once the lock has been found taken a number of times. Under that lock.
+    #[inline]
+    fn look_for_company(&self, state: &State<T>) {
+        if self.state().contended() >= Self::CONTENDED && self.shared.get().is_none() {
+            self.make_inbox(state);
+        }
+    }
+
+    #[cold]
+    fn make_inbox(&self, state: &State<T>) {
+        let shared = Shared {
+            inbox: Apart(SpinLock::new(Inbox {
+                values: Buffer::default(),
+                sent: state.taken.wrapping_add(state.outbox.len()),
+                received: state.taken,
+                // The next sender looks whether there is a reason.
+                alert: true,
+            })),
+            received: Apart(AtomicUsize::new(state.taken)),
+        };
+        self.shared.set(Box::new(shared));
+    }
+
+    /// A value was taken out, and nobody waits for its room.
+    #[inline]
+    fn note_taken(&self, state: &mut State<T>) {
+        state.taken = state.taken.wrapping_add(1);
+        self.publish_taken(state);
+    }
+
+    #[inline]
+    fn publish_taken(&self, state: &State<T>) {
+        if self.capacity != usize::MAX
+            && let Some(shared) = self.shared.get()
+        {
+            // Relaxed: a sender that sees an old count looks again under the lock of the state.
+            shared.received.0.store(state.taken, Ordering::Relaxed);
+        }
+    }
+
+    /// R1 and the first half of R2. `waits`: the caller will, if there is nothing.
+    #[inline]
+    fn pop(&self, state: &mut State<T>, waits: bool) -> Option<Item<T>> {
+        if let Some(item) = state.outbox.pop() {
+            return Some(item);
+        }
+        let shared = self.shared.get()?;
+        let mut inbox = shared.inbox.0.lock();
+        if inbox.values.len() > 1 {
+            std::mem::swap(&mut inbox.values, &mut state.outbox);
+            drop(inbox);
+            return state.outbox.pop();
+        }
+        let item = inbox.values.pop();
+        if fault!("channel_late_alert") && item.is_none() {
+            drop(inbox);
+            inbox = shared.inbox.0.lock();
+        }
+        if item.is_none() && waits && !fault!("channel_no_alert") {
+            inbox.alert = true;
+        }
+        item
+    }
+
+    /// The second half of R2.
+    #[inline]
+    fn refill(&self, state: &mut State<T>, wakes: &mut Wakes) {
+        if state.senders.is_empty() || fault!("channel_no_refill") {
+            return self.note_taken(state);
+        }
+        self.refill_from_sender(state, wakes);
+    }
+
+    fn refill_from_sender(&self, state: &mut State<T>, wakes: &mut Wakes) {
+        state.taken = state.taken.wrapping_add(1);
+        let Some(shared) = self.shared.get() else {
+            if state.outbox.len() < self.capacity
+                && let Some(Some(item)) = state.senders.serve(wakes, Option::take)
+            {
+                state.outbox.push(item);
+            }
+            return;
+        };
+        // Nobody else gets the room meanwhile: it becomes known before the inbox is unlocked.
+        let mut inbox = shared.inbox.0.lock();
+        if inbox.sent.wrapping_sub(state.taken) < self.capacity
+            && let Some(Some(item)) = state.senders.serve(wakes, Option::take)
+        {
+            inbox.push(item);
+        }
+        self.publish_taken(state);
+    }
+
+    /// Raises the alert, if there is an inbox: senders must look at the state.
+    pub(super) fn raise_alert(&self) {
+        if let Some(shared) = self.shared.get() {
+            shared.inbox.0.lock().alert = true;
+        }
+    }
+
+    pub(super) fn add_sender(&self) {
+        // Relaxed: the count is read for its last decrement only; the `Arc` bounds it.
+        self.senders.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_receiver(&self) {
+        self.receivers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A sender is gone. The last one ends all waits to receive.
+    pub(super) fn drop_sender(&self) {
+        if self.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let mut wakes = Wakes::default();
+            let mut state = self.state().lock();
+            state.no_senders = true;
+            state.receivers.end_all(&mut wakes);
+            drop(state);
+            wakes.fire();
+        }
+    }
+
+    /// A receiver is gone. The last one ends all waits to send, and drops what nobody will receive.
+    pub(super) fn drop_receiver(&self) {
+        if self.receivers.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let mut wakes = Wakes::default();
+            let mut state = self.state().lock();
+            state.no_receivers = true;
+            self.raise_alert();
+            state.senders.end_all(&mut wakes);
+            let outbox = std::mem::take(&mut state.outbox);
+            let inbox = self
+                .shared
+                .get()
+                .map(|shared| std::mem::take(&mut shared.inbox.0.lock().values));
+            drop(state);
+            wakes.fire();
+            drop((outbox, inbox)); // values of the user's: outside the locks
+        }
+    }
+
+    /// Who goes on after the caller has served a partner that waited.
+    #[inline]
+    fn next(&self, state: &State<T>, caller: Preference) -> Next {
+        if self.capacity > 0 {
+            Next::Caller
+        } else if state.schedule_all {
+            Next::Successor
+        } else if state.preference == Preference::Neither || state.preference == caller {
+            Next::Caller
+        } else {
+            Next::Partner
+        }
+    }
+}
+
+impl<T> Shared<T> {
+    #[inline]
+    fn has_room(&self, inbox: &mut Inbox<T>, capacity: usize) -> bool {
+        if inbox.sent.wrapping_sub(inbox.received) < capacity {
+            return true;
+        }
+        inbox.received = self.received.0.load(Ordering::Relaxed);
+        inbox.sent.wrapping_sub(inbox.received) < capacity
+    }
+}
+
+impl<T> Inbox<T> {
+    #[inline]
+    fn push(&mut self, item: Item<T>) {
+        self.sent = self.sent.wrapping_add(1);
+        self.values.push(item);
+    }
+}
+
+/// A send.
+pub(super) struct Send<'a, T>(pub(super) &'a Core<T>);
+
+/// How a send ends: what could not be sent comes back.
+type Sent<T> = Result<(), SendError<Item<T>>>;
+
+impl<T> Send<'_, T> {
+    #[cold]
+    fn failed(
+        slot: &mut Option<Item<T>>,
+        how: impl FnOnce(Item<T>) -> SendError<Item<T>>,
+    ) -> Sent<T> {
+        Err(how(slot.take().expect("what was not sent is in its slot")))
+    }
+}
+
+impl<T> Op for Send<'_, T> {
+    type State = State<T>;
+    type Slot = Item<T>;
+    type Output = Sent<T>;
+
+    #[inline]
+    fn state(&self) -> &SpinLock<State<T>> {
+        self.0.state()
+    }
+
+    #[inline]
+    fn attempt(
+        &self,
+        state: &mut State<T>,
+        slot: &mut Option<Item<T>>,
+        _: bool,
+        wakes: &mut Wakes,
+    ) -> Option<Sent<T>> {
+        let core = self.0;
+        if !state.receivers.is_empty() {
+            let next = core.next(state, Preference::Sender);
+            if next != Next::Caller
+                && let Err(why) = wait::may_hand_over(next)
+            {
+                return Some(self.interrupted(why, slot));
+            }
+            if state.give(slot, wakes) {
+                wakes.go_on_with(next);
+                return Some(Ok(())); // S2
+            }
+        }
+        if state.no_receivers {
+            return Some(Self::failed(slot, SendError::Disconnected));
+        }
+        if state.closed {
+            return Some(Self::failed(slot, SendError::Closed));
+        }
+        if core.capacity == 0 {
+            return None;
+        }
+        if let Some(shared) = core.shared.get() {
+            let mut inbox = shared.inbox.0.lock();
+            inbox.alert = false;
+            if inbox.sent.wrapping_sub(state.taken) >= core.capacity {
+                return None;
+            }
+            slot.take().into_iter().for_each(|item| inbox.push(item));
+        } else {
+            if state.outbox.len() >= core.capacity {
+                return None;
+            }
+            slot.take()
+                .into_iter()
+                .for_each(|item| state.outbox.push(item));
+            core.look_for_company(state);
+        }
+        Some(Ok(()))
+    }
+
+    #[inline]
+    fn is_contended(&self) -> bool {
+        self.0.shared.get().is_some()
+    }
+
+    #[inline]
+    fn list<'s>(&self, state: &'s mut State<T>) -> &'s mut List<Item<T>> {
+        &mut state.senders
+    }
+
+    #[inline]
+    fn settled(&self, how: Settled, slot: &mut Option<Item<T>>) -> Option<Sent<T>> {
+        Some(match how {
+            Settled::Served => Ok(()),
+            Settled::Ended => Self::failed(slot, SendError::Disconnected),
+        })
+    }
+
+    #[cold]
+    fn interrupted(&self, why: Interrupt, slot: &mut Option<Item<T>>) -> Sent<T> {
+        Self::failed(slot, |item| SendError::Interrupted(item, why))
+    }
+
+    /// It was sent; or it was not, and is dropped with its sender.
+    fn give_back(&self, _: &mut State<T>, _: &mut Option<Item<T>>, _: &mut Wakes) {}
+}
+
+/// A receive.
+pub(super) struct Recv<'a, T>(pub(super) &'a Core<T>);
+
+impl<T> Op for Recv<'_, T> {
+    type State = State<T>;
+    type Slot = Item<T>;
+    type Output = Result<T, RecvError>;
+
+    #[inline]
+    fn state(&self) -> &SpinLock<State<T>> {
+        self.0.state()
+    }
+
+    #[inline]
+    fn attempt(
+        &self,
+        state: &mut State<T>,
+        _: &mut Option<Item<T>>,
+        waits: bool,
+        wakes: &mut Wakes,
+    ) -> Option<Result<T, RecvError>> {
+        let core = self.0;
+        if let Some(item) = core.pop(state, waits) {
+            if core.capacity > 0 {
+                core.refill(state, wakes);
+            }
+            return Some(item.received());
+        }
+        if !state.senders.is_empty() {
+            let next = core.next(state, Preference::Receiver);
+            if next != Next::Caller
+                && let Err(why) = wait::may_hand_over(next)
+            {
+                return Some(Err(RecvError::Interrupted(why)));
+            }
+            if let Some(Some(item)) = state.senders.serve(wakes, Option::take) {
+                wakes.go_on_with(next);
+                return Some(item.received()); // R3
+            }
+        }
+        if state.no_senders {
+            return Some(Err(RecvError::Disconnected));
+        }
+        if state.closed {
+            return Some(Err(RecvError::Closed));
+        }
+        None
+    }
+
+    #[inline]
+    fn is_contended(&self) -> bool {
+        self.0.shared.get().is_some()
+    }
+
+    #[inline]
+    fn list<'s>(&self, state: &'s mut State<T>) -> &'s mut List<Item<T>> {
+        &mut state.receivers
+    }
+
+    #[inline]
+    fn settled(&self, how: Settled, slot: &mut Option<Item<T>>) -> Option<Result<T, RecvError>> {
+        match (how, slot.take()) {
+            (Settled::Served, item) => item.map(Item::received),
+            (Settled::Ended, _) => Some(Err(RecvError::Disconnected)),
+        }
+    }
+
+    fn interrupted(&self, why: Interrupt, _: &mut Option<Item<T>>) -> Result<T, RecvError> {
+        Err(RecvError::Interrupted(why))
+    }
+
+    /// It goes to the next receiver, or waits for one.
+    fn give_back(&self, state: &mut State<T>, slot: &mut Option<Item<T>>, wakes: &mut Wakes) {
+        if slot.is_none() || state.no_receivers || state.give(slot, wakes) {
+            return;
+        }
+        if let Some(item) = slot.take() {
+            if fault!("channel_give_back_last") {
+                return state.outbox.push(item);
+            }
+            state.outbox.push_front(item);
+            state.taken = state.taken.wrapping_sub(1);
+            self.0.publish_taken(state);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! How a waiter is woken: its parker, or a future's waker; and the wake-ups a locked section owes.
+
+use std::mem;
+use std::task::Waker;
+
+use super::park::Parker;
+use super::wait::{self, Next};
+
+/// How one waiter is woken.
+pub(crate) enum Wake {
+    Nobody,
+    Parker(&'static Parker),
+    Task(Waker),
+}
+
+impl Wake {
+    #[inline]
+    fn wake(self, next: Next) {
+        match self {
+            Wake::Nobody => {}
+            Wake::Parker(parker) => wait::hand_over(parker, next),
+            Wake::Task(waker) => waker.wake(),
+        }
+    }
+}
+
+/// Those to wake once a lock is released; mostly one. The wakers of futures are user code, so never under a lock of ours.
+pub(crate) struct Wakes {
+    first: Wake,
+    rest: Vec<Wake>,
+    next: Next,
+}
+
+impl Default for Wakes {
+    #[inline]
+    fn default() -> Self {
+        Wakes {
+            first: Wake::Nobody,
+            rest: Vec::new(),
+            next: Next::Caller,
+        }
+    }
+}
+
+impl Wakes {
+    #[inline]
+    pub(crate) fn push(&mut self, wake: Wake) {
+        match self.first {
+            Wake::Nobody => self.first = wake,
+            _ => self.rest.push(wake),
+        }
+    }
+
+    /// Who is to go on once the one waiter has been woken.
+    #[inline]
+    pub(crate) fn go_on_with(&mut self, next: Next) {
+        self.next = next;
+    }
+
+    /// Wakes them all, in the order they came.
+    #[inline]
+    pub(crate) fn fire(mut self) {
+        let first = mem::replace(&mut self.first, Wake::Nobody);
+        if self.rest.is_empty() {
+            return first.wake(self.next);
+        }
+        self.fire_all(first);
+    }
+
+    #[cold]
+    fn fire_all(self, first: Wake) {
+        /// Goes on if a future's waker panics.
+        struct Rest(std::vec::IntoIter<Wake>);
+        impl Drop for Rest {
+            fn drop(&mut self) {
+                self.0.by_ref().for_each(|wake| wake.wake(Next::Caller));
+            }
+        }
+        let _rest = Rest(self.rest.into_iter());
+        first.wake(Next::Caller);
+    }
+}
