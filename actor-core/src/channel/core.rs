@@ -55,7 +55,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::rt::throw::Thrown;
-use crate::rt::wait::{self, Interrupt, Next};
+use crate::rt::wait::{self, ChannelUse, Interrupt, Next};
 use crate::rt::wake::Wakes;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::fault::fault;
@@ -186,6 +186,11 @@ impl<T> Core<T> {
         &self.state.0
     }
 
+    /// What tells it apart from others that exist at the same time.
+    pub(super) fn number(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
     /// How many values are in it.
     pub(super) fn len(&self, state: &State<T>) -> usize {
         let inbox = self.shared.get();
@@ -196,7 +201,7 @@ impl<T> Core<T> {
     /// S1, or S4 with nothing to look out for; anything else is left to the operation. What was not sent comes back.
     #[inline]
     pub(super) fn send_at_once(&self, item: Item<T>) -> Option<Item<T>> {
-        if self.capacity == 0 {
+        if self.capacity == 0 || wait::watches_channels() {
             return Some(item);
         }
         if let Some(shared) = self.shared.get() {
@@ -220,7 +225,7 @@ impl<T> Core<T> {
     /// R1 and R2, while the outbox has something and no sender waits.
     #[inline]
     pub(super) fn recv_at_once(&self) -> Option<Item<T>> {
-        if self.capacity == 0 {
+        if self.capacity == 0 || wait::watches_channels() {
             return None;
         }
         let mut state = self.state().lock();
@@ -486,6 +491,19 @@ impl<T> Op for Send<'_, T> {
         self.0.shared.get().is_some()
     }
 
+    fn event(&self, state: &State<T>) -> Option<ChannelUse> {
+        let core = self.0;
+        let will_block = state.receivers.is_empty()
+            && core.len(state) >= core.capacity
+            && !state.closed
+            && !state.no_receivers;
+        Some(ChannelUse {
+            channel: core.number(),
+            sending: true,
+            will_block,
+        })
+    }
+
     #[inline]
     fn list<'s>(&self, state: &'s mut State<T>) -> &'s mut List<Item<T>> {
         &mut state.senders
@@ -560,6 +578,17 @@ impl<T> Op for Recv<'_, T> {
     #[inline]
     fn is_contended(&self) -> bool {
         self.0.shared.get().is_some()
+    }
+
+    fn event(&self, state: &State<T>) -> Option<ChannelUse> {
+        let core = self.0;
+        let will_block =
+            state.senders.is_empty() && core.len(state) == 0 && !state.closed && !state.no_senders;
+        Some(ChannelUse {
+            channel: core.number(),
+            sending: false,
+            will_block,
+        })
     }
 
     #[inline]

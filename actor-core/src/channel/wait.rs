@@ -76,7 +76,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::rt::park;
-use crate::rt::wait::{self, Ended, Interrupt};
+use crate::rt::wait::{self, ChannelUse, Ended, Interrupt};
 use crate::rt::wake::{Wake, Wakes};
 use crate::sys::atomic::{AtomicUsize, Backoff, Ordering, UnsafeCell};
 use crate::sys::fault::fault;
@@ -413,6 +413,12 @@ pub(crate) trait Op {
         false
     }
 
+    /// What the hook of a local scheduler is told of it, if it is.
+    fn event(&self, state: &Self::State) -> Option<ChannelUse> {
+        let _ = state;
+        None
+    }
+
     /// Where it waits.
     fn list<'s>(&self, state: &'s mut Self::State) -> &'s mut List<Self::Slot>;
 
@@ -439,6 +445,11 @@ pub(crate) enum Until {
 #[inline]
 pub(crate) fn run<O: Op>(op: &O, slot: &mut Option<O::Slot>, until: Until) -> Option<O::Output> {
     park::check_stack();
+    if wait::watches_channels()
+        && let Err(why) = tell(op)
+    {
+        return Some(op.interrupted(why, slot));
+    }
     let mut wakes = Wakes::default();
     let mut state = op.state().lock();
     let waits = matches!(until, Until::Deadline(_));
@@ -452,6 +463,13 @@ pub(crate) fn run<O: Op>(op: &O, slot: &mut Option<O::Slot>, until: Until) -> Op
         Until::Now => None,
         Until::Deadline(deadline) => block(op, state, slot, deadline),
     }
+}
+
+/// Calls the hook of the local scheduler that the caller runs under, if there is one; refuses inside a hook.
+#[cold]
+fn tell<O: Op>(op: &O) -> Result<(), Interrupt> {
+    let event = op.event(&op.state().lock());
+    wait::channel_event(event)
 }
 
 /// The blocking wait, from step 2 on.

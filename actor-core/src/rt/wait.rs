@@ -140,23 +140,36 @@ pub(crate) fn may_hand_over(next: Next) -> Result<(), Interrupt> {
     local::may_hand_over(next)
 }
 
-/// To be called before each operation of a channel, whose number is `channel`: tells the hook of the local scheduler that the
-/// caller runs under. `will_block`: no partner waits.
+/// Whether [`channel_event`] is to be called, at the next operation of a channel.
+#[inline]
+pub(crate) fn watches_channels() -> bool {
+    local::watches_channels()
+}
+
+/// An operation of a channel that is about to be done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ChannelUse {
+    /// What tells the channel apart from others that exist at the same time.
+    pub(crate) channel: usize,
+    pub(crate) sending: bool,
+    /// No partner waits, and there is nothing to be had or no room.
+    pub(crate) will_block: bool,
+}
+
+/// To be called before each operation of a channel: tells the hook of the local scheduler that the caller runs under, unless it
+/// is `None`.
 ///
 /// # Errors
 /// [`Interrupt::SwitchTrap`] inside a hook, where channels are not to be used.
-#[allow(dead_code, reason = "for channels")]
-#[inline]
-pub(crate) fn channel_event(
-    channel: usize,
-    sending: bool,
-    will_block: bool,
-) -> Result<(), Interrupt> {
-    local::channel_event(channel, sending, will_block)
+pub(crate) fn channel_event(of: Option<ChannelUse>) -> Result<(), Interrupt> {
+    local::channel_event(of)
 }
 
 /// One of `n` candidates that are equally good, by the choice of the scheduler the caller runs under.
 pub(crate) fn choose(n: usize) -> usize {
+    if let Some(chosen) = local::choose(n) {
+        return chosen;
+    }
     Worker::with(|worker| match worker {
         Some(worker) => worker.seam().choose(Choice::Select, n),
         None => fastrand::usize(..n.max(1)),

@@ -20,11 +20,15 @@
 //! | a budget counts VM instructions | it counts scheduling points and time |
 //! | a thread's death revives nothing, `thread_id` is -1 | a scheduler's end kills; its handles then say `NoScheduler` |
 //! | `threads`, `get_thread_info(id)` | schedulers are values: whoever has one asks it |
+//! | a preference is any integer, clamped to its sign | it is an enum |
+//! | `channel.queue`, `next` and `prev` of waiters | only the length of the queue is shown: the balance |
+//! | a dropped channel leaves its waiters paused | the other side is gone: `Disconnected` |
 //! | atomic keeps threads from switching, too | nothing here can |
 //!
 //! Section 5, channels, is in `channel`.
 
 mod atomic;
+mod channel;
 mod errors;
 mod hooks;
 mod ring;

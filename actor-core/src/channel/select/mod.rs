@@ -1,7 +1,7 @@
 //! `select`: one of several operations on channels, whichever can be done first.
 //!
 //! [`select!`](crate::select) where the branches are known, [`Select`] where they are made at run time. The protocol is that of
-//! [`channel::wait`](super::wait); [`selection`] carries it out for cases of any kind ([`case`]).
+//! `channel/wait.rs`; `selection.rs` carries it out for cases of any kind (`case.rs`).
 
 mod arm;
 pub(crate) mod case;

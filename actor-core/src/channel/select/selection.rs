@@ -25,6 +25,11 @@ pub(crate) fn select(cases: &mut [&mut dyn Case], until: Until, biased: bool) ->
         .iter()
         .any(|&index| cases[index].polls())
         .then(Poller::new);
+    if wait::watches_channels()
+        && let Err(why) = wait::channel_event(None)
+    {
+        return interrupt(cases, &order, why);
+    }
     let mut until = until;
     let mut looks = match park::on_stack() {
         Some(_) => 0,
@@ -58,17 +63,25 @@ pub(crate) fn select(cases: &mut [&mut dyn Case], until: Until, biased: bool) ->
             Waited::Again => {}
             Waited::TimedOut => until = Until::Now,
             Waited::Interrupted(why) => {
-                let mut why = Some(why);
-                for &index in &order {
-                    match why.take().map(|why| cases[index].interrupt(why)) {
-                        Some(Ok(())) => return Some(index),
-                        Some(Err(back)) => why = Some(back),
-                        None => {}
-                    }
+                if let Some(index) = interrupt(cases, &order, why) {
+                    return Some(index);
                 }
             }
         }
     }
+}
+
+/// The first that can fail with `why` does.
+#[cold]
+fn interrupt(cases: &mut [&mut dyn Case], order: &[usize], why: Interrupt) -> Option<usize> {
+    let mut why = why;
+    for &index in order {
+        match cases[index].interrupt(why) {
+            Ok(()) => return Some(index),
+            Err(back) => why = back,
+        }
+    }
+    None
 }
 
 /// How a wait has ended.

@@ -123,33 +123,48 @@ pub(crate) fn may_hand_over(next: Next) -> Result<(), Interrupt> {
 }
 
 /// See `rt::wait::hand_over`. `false`: the partner is not the scheduler's, or the caller is not.
+#[inline]
 pub(crate) fn hand_over(partner: &'static Parker, next: Next) -> bool {
-    here(|inner| {
-        let Some(inner) = inner.filter(|inner| partner.belongs_to(&inner.shared)) else {
+    here(|inner| inner.is_some_and(|inner| inner.hand_over(partner, next)))
+}
+
+impl Inner {
+    fn hand_over(&self, partner: &'static Parker, next: Next) -> bool {
+        if !partner.belongs_to(&self.shared) {
             return false;
-        };
-        inner.point_in_between();
+        }
+        self.point_in_between();
         let woken = partner.unpark_in_place();
-        let may_switch = inner.may_switch().is_ok();
+        let may_switch = self.may_switch().is_ok();
         match next {
             // It may have been woken before, by a kill or the like.
-            Next::Partner if may_switch && (woken || inner.is_scheduled(partner)) => {
-                inner.make_next(partner);
+            Next::Partner if may_switch && (woken || self.is_scheduled(partner)) => {
+                self.make_next(partner);
             }
             _ => {
                 if woken {
-                    inner.make_ready(partner);
+                    self.make_ready(partner);
                 }
                 if next != Next::Successor || !may_switch {
                     return true;
                 }
-                inner.ring.borrow_mut().rotate();
+                self.ring.borrow_mut().rotate();
             }
         }
-        inner.handing_over.set(true);
-        inner.leave();
+        self.handing_over.set(true);
+        self.leave();
         park::raise_kill_if_due();
         true
+    }
+}
+
+/// One of `n` candidates, on one of its stacks: random enough to be fair, and the same in each run.
+pub(crate) fn choose(n: usize) -> Option<usize> {
+    here(|inner| {
+        let mut rng = fastrand::Rng::with_seed(inner?.choices.get());
+        let chosen = rng.usize(..n.max(1));
+        inner?.choices.set(rng.get_seed());
+        Some(chosen)
     })
 }
 

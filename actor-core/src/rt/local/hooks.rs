@@ -12,7 +12,7 @@ use std::rc::Rc;
 use crate::rt::error::panic_message;
 use crate::rt::park;
 use crate::rt::task::drop_quietly;
-use crate::rt::wait::Interrupt;
+use crate::rt::wait::{ChannelUse, Interrupt};
 
 use super::budget::{RunError, Uncaught};
 use super::handle::TaskletRef;
@@ -175,37 +175,35 @@ impl Inner {
     }
 }
 
-/// See `rt::wait::channel_event`.
+/// See `rt::wait::watches_channels`.
 #[inline]
-pub(crate) fn channel_event(
-    channel: usize,
-    sending: bool,
-    will_block: bool,
-) -> Result<(), Interrupt> {
+pub(crate) fn watches_channels() -> bool {
+    in_hook() || here(|inner| inner.is_some_and(|inner| inner.hooks.channel.borrow().is_some()))
+}
+
+/// See `rt::wait::channel_event`.
+pub(crate) fn channel_event(of: Option<ChannelUse>) -> Result<(), Interrupt> {
     if in_hook() {
         return Err(Interrupt::SwitchTrap);
     }
     here(|inner| {
-        if let Some(inner) = inner
-            && inner.hooks.channel.borrow().is_some()
-        {
-            inner.tell_of_channel(channel, sending, will_block);
+        if let (Some(inner), Some(of)) = (inner, of) {
+            inner.tell_of_channel(of);
         }
     });
     Ok(())
 }
 
 impl Inner {
-    #[cold]
-    fn tell_of_channel(&self, channel: usize, sending: bool, will_block: bool) {
+    fn tell_of_channel(&self, of: ChannelUse) {
         let hook = self.hooks.channel.borrow().clone();
         let current = self.current.borrow().clone();
         if let (Some(hook), Some(current)) = (hook, current) {
             let event = ChannelEvent {
                 tasklet: TaskletRef::of(&current),
-                channel,
-                sending,
-                will_block,
+                channel: of.channel,
+                sending: of.sending,
+                will_block: of.will_block,
             };
             let _ = self.in_hook(|| hook(&event));
         }

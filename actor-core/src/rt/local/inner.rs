@@ -81,6 +81,8 @@ pub(super) struct Inner {
     pub(super) attention: Cell<bool>,
     next_id: Cell<u64>,
     pub(super) switches: Cell<u32>,
+    /// The state of the generator that chooses among equals, for `select`.
+    pub(super) choices: Cell<u64>,
 }
 
 thread_local! {
@@ -138,6 +140,7 @@ impl Inner {
             attention: Cell::new(false),
             next_id: Cell::new(1),
             switches: Cell::new(0),
+            choices: Cell::new(0),
         }
     }
 

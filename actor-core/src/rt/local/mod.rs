@@ -100,13 +100,13 @@ pub use calls::{
     atomic, current, run, run_count, run_for, schedule, schedule_remove, spawn, switch_trap,
 };
 pub(crate) use entry::{
-    checkpoint, hand_over, is_trapped, let_go, may_hand_over, now, suspend_parked, turn_is_over,
-    wait, wake, yield_now,
+    checkpoint, choose, hand_over, is_trapped, let_go, may_hand_over, now, suspend_parked,
+    turn_is_over, wait, wake, yield_now,
 };
 pub use error::{StateError, ThrowError};
 pub use handle::TaskletRef;
 pub use hooks::{ChannelEvent, ChannelHook, ErrorHandler, ScheduleHook};
-pub(crate) use hooks::{channel_event, in_hook};
+pub(crate) use hooks::{channel_event, in_hook, watches_channels};
 pub use remote::RemoteTasklet;
 pub use scheduler::{Builder, Scheduler, TaskletBuilder};
 #[cfg(all(test, loom))]

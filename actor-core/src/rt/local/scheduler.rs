@@ -406,7 +406,8 @@ impl Scheduler {
         self.inner.hooks.schedule.replace(hook)
     }
 
-    /// Has `hook` called before each operation of a channel in this scheduler's microthreads. Returns the hook there was. What
+    /// Has `hook` called before each send and receive of a rendezvous, bounded or unbounded channel in this scheduler's
+    /// microthreads; futures and selections are not told of. Returns the hook there was. What
     /// must not be done in it is as in [`set_schedule_hook`](Self::set_schedule_hook).
     pub fn set_channel_hook(&self, hook: Option<ChannelHook>) -> Option<ChannelHook> {
         self.inner.hooks.channel.replace(hook)
