@@ -16,7 +16,7 @@ use actor_core::Runtime;
 use actor_core::channel::{self, Receiver, Sender};
 use actor_core::microthread::{self, JoinError, JoinHandle};
 
-// mod crowd;
+mod crowd;
 mod endings;
 // mod linear;
 // mod locks;
