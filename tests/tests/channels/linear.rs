@@ -1,0 +1,236 @@
+//! Is there an order that explains what was seen? A search after Wing and Gong ("Testing and verifying concurrent objects",
+//! 1993).
+//!
+//! # Terms
+//! - *operation*: a call, from the stamp of its begin to that of its end.
+//! - *point*: an instant between the two at which something happens. A call that takes effect at once has one. A call that may
+//!   wait has two: at the first it is served or stands in the queue, at the second it returns, or leaves the queue.
+//! - *model*: a state, and what each point does to it. A point that cannot happen in a state has no successor there; one that
+//!   may go several ways has several.
+//! - *history*: the operations of one run. It is *explained* if all their points can be put into one order, in which each
+//!   operation's own are in theirs and inside of it, and each can happen in the state that those before it have led to.
+//!
+//! # The search
+//! Depth first. The next point may be that of any operation that had begun before the first end of those that are not through.
+//! How far each operation is, together with the state, is visited once. Histories are short: a dozen operations.
+
+use std::collections::HashSet;
+use std::fmt::{self, Write};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A sequential model.
+pub trait Model: Clone + Eq + Hash {
+    /// What can happen.
+    type Point: Clone + fmt::Debug;
+
+    /// The states that `point` of the operation numbered so may lead to. None: it cannot happen now.
+    fn happen(&self, operation: usize, point: &Self::Point) -> Vec<Self>;
+}
+
+#[derive(Clone, Debug)]
+struct Operation<P> {
+    who: usize,
+    begin: u64,
+    end: u64,
+    points: Vec<P>,
+}
+
+struct Record<P> {
+    clock: u64,
+    operations: Vec<Operation<P>>,
+}
+
+impl<P> Record<P> {
+    fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+}
+
+/// The operations of one run.
+pub struct History<P>(Arc<Mutex<Record<P>>>);
+
+impl<P> Clone for History<P> {
+    fn clone(&self) -> Self {
+        History(self.0.clone())
+    }
+}
+
+impl<P: Clone + fmt::Debug> History<P> {
+    pub fn new() -> Self {
+        History(Arc::new(Mutex::new(Record {
+            clock: 0,
+            operations: Vec::new(),
+        })))
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record<P>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An operation begins. `if_killed` are its points if it unwinds.
+    pub fn begin(&self, who: usize, if_killed: Vec<P>) -> Open<P> {
+        let mut record = self.record();
+        let begin = record.tick();
+        record.operations.push(Operation {
+            who,
+            begin,
+            end: u64::MAX,
+            points: Vec::new(),
+        });
+        Open {
+            history: self.clone(),
+            number: record.operations.len() - 1,
+            points: Some(if_killed),
+        }
+    }
+
+    /// # Panics
+    /// If no order explains it. The message shows it.
+    #[track_caller]
+    pub fn assert_explained_by<M: Model<Point = P>>(&self, model: M) {
+        let operations = self.record().operations.clone();
+        if let Err(most) = explain(model, &operations) {
+            panic!(
+                "no order explains this; at most {most} points fit\n{}",
+                shown(&operations)
+            );
+        }
+    }
+}
+
+/// An operation that has begun.
+#[must_use]
+pub struct Open<P> {
+    history: History<P>,
+    number: usize,
+    points: Option<Vec<P>>,
+}
+
+impl<P> Open<P> {
+    /// It ends, and these are its points.
+    pub fn end(mut self, points: Vec<P>) {
+        self.points = Some(points);
+    }
+}
+
+impl<P> Drop for Open<P> {
+    fn drop(&mut self) {
+        let mut record = self.history.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = record.tick();
+        let operation = &mut record.operations[self.number];
+        operation.end = end;
+        operation.points = self.points.take().unwrap_or_default();
+    }
+}
+
+fn shown<P: fmt::Debug>(operations: &[Operation<P>]) -> String {
+    let mut text = String::new();
+    for it in operations {
+        let (who, begin, end, points) = (it.who, it.begin, it.end, &it.points);
+        let _ = writeln!(text, "  {who}: {begin:3} to {end:3} {points:?}");
+    }
+    text
+}
+
+/// How many points fit, at most, if not all.
+fn explain<M: Model>(model: M, operations: &[Operation<M::Point>]) -> Result<(), usize> {
+    let all: usize = operations.iter().map(|it| it.points.len()).sum();
+    let mut visited = HashSet::new();
+    let mut stack = vec![(vec![0_u8; operations.len()], model)];
+    let mut most = 0;
+    while let Some((through, state)) = stack.pop() {
+        let done: usize = through.iter().map(|n| usize::from(*n)).sum();
+        most = most.max(done);
+        if done == all {
+            return Ok(());
+        }
+        let left = |at: &usize| usize::from(through[*at]) < operations[*at].points.len();
+        let first_end = (0..operations.len())
+            .filter(left)
+            .map(|at| operations[at].end)
+            .min()
+            .unwrap_or(u64::MAX);
+        // The last comes off the stack first: later operations are pushed first.
+        for at in (0..operations.len()).rev().filter(left) {
+            if operations[at].begin > first_end {
+                continue;
+            }
+            let point = &operations[at].points[usize::from(through[at])];
+            for next in state.happen(at, point) {
+                let mut through = through.clone();
+                through[at] += 1;
+                if visited.insert((through.clone(), next.clone())) {
+                    stack.push((through, next));
+                }
+            }
+        }
+    }
+    Err(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{History, Model, Operation, explain};
+
+    /// A register.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    struct Register(u32);
+
+    #[derive(Clone, Debug)]
+    enum Point {
+        Read(u32),
+        Write(u32),
+    }
+    use Point::{Read, Write};
+
+    impl Model for Register {
+        type Point = Point;
+
+        fn happen(&self, _: usize, point: &Point) -> Vec<Self> {
+            match point {
+                Read(seen) if *seen == self.0 => vec![self.clone()],
+                Read(_) => Vec::new(),
+                Write(value) => vec![Register(*value)],
+            }
+        }
+    }
+
+    fn history(operations: &[(u64, u64, Point)]) -> Result<(), usize> {
+        let operation = |(begin, end, point): &(u64, u64, Point)| Operation {
+            who: 0,
+            begin: *begin,
+            end: *end,
+            points: vec![point.clone()],
+        };
+        let operations: Vec<_> = operations.iter().map(operation).collect();
+        explain(Register(0), &operations)
+    }
+
+    #[test]
+    fn what_overlaps_may_have_happened_either_way_round() {
+        for seen in [0, 1] {
+            let both = [(1, 4, Write(1)), (2, 3, Read(seen))];
+            assert_eq!(history(&both), Ok(()));
+        }
+        assert_eq!(history(&[(1, 4, Write(1)), (2, 3, Read(2))]), Err(1));
+    }
+
+    #[test]
+    fn what_has_ended_happened_before_what_begins() {
+        assert_eq!(history(&[(1, 2, Write(1)), (3, 4, Read(1))]), Ok(()));
+        assert_eq!(history(&[(1, 2, Write(1)), (3, 4, Read(0))]), Err(1));
+        // Two reads during one write cannot see it and then not see it.
+        let back = [(1, 6, Write(1)), (2, 3, Read(1)), (4, 5, Read(0))];
+        assert_eq!(history(&back), Err(2));
+    }
+
+    #[test]
+    fn an_operation_that_unwinds_has_other_points() {
+        let history = History::new();
+        drop(history.begin(0, vec![Write(1)]));
+        history.begin(0, vec![Write(2)]).end(vec![Read(1)]);
+        history.assert_explained_by(Register(0));
+    }
+}
