@@ -84,7 +84,7 @@ pub use actor::{
     Options, Pending, RecvError, Reply, SpawnError, StartError, TellError, TryRecvError,
 };
 #[cfg(feature = "macros")]
-pub use actor_macros::{actor, preemptible};
+pub use actor_macros::{actor, preemptible, select};
 pub use observe::{Event, Who};
 pub use registry::LookupError;
 pub use rt::error::ShutdownFromInside;

@@ -14,6 +14,7 @@ mod diagnostics;
 mod expand;
 mod model;
 mod preemptible;
+mod select;
 mod types;
 mod validate;
 
@@ -188,6 +189,52 @@ pub fn preemptible(
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
     preemptible::expand(args.into(), item.into()).into()
+}
+
+/// Waits for several channel operations and futures, and does the one that can be done first.
+///
+/// ```
+/// use actor_core::channel;
+/// use actor_core::select;
+/// use std::time::Duration;
+///
+/// let (jobs_tx, jobs) = channel::unbounded();
+/// let (_stop_tx, stop) = channel::rendezvous::<()>();
+/// jobs_tx.send(7)?;
+/// let done = select! {
+///     recv(&jobs) -> job => job?,
+///     recv(&stop) -> _ => 0,
+///     default(Duration::from_secs(1)) => -1,
+/// };
+/// assert_eq!(done, 7);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Arms
+/// | arm | is ready when | gives |
+/// |---|---|---|
+/// | `recv(&rx) -> pattern => body` | a receive would not wait | what the receive returns |
+/// | `send(&tx, value) -> pattern => body` | a send would not wait | what the send returns |
+/// | `send(&tx, from slot) -> pattern => body` | the same; `slot` is an `Option`, and the arm is never ready while it is `None` | the same |
+/// | `ready(future) -> pattern => body` | the future is | its output |
+/// | `default => body` | at once, if no other arm is | |
+/// | `default(duration) => body` | no other arm has been for so long | |
+/// | `deadline(instant) => body` | no other arm has been until then | |
+///
+/// `-> pattern` may be left out. The pattern must match whatever comes: look at a `Result` in the body. There is at most
+/// one of the last three; without one it waits as long as it takes. All bodies have one type, and may `break`, `continue`,
+/// `return` and use `?`.
+///
+/// Of several arms that are ready a random one is taken. With `biased;` as the first word it is the first.
+///
+/// Every expression is evaluated once, first, in the order written. The value of a `send` that was not done is dropped, that
+/// of a `send(&tx, from slot)` goes back to the slot. An arm that was not taken leaves no trace. A receiver in an `Option`
+/// that is `None` is never ready.
+///
+/// If the wait is interrupted (an error thrown in, say), the first arm that can say so fails with it; a future cannot.
+#[proc_macro]
+pub fn select(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    select::expand(input.into()).into()
 }
 
 fn expand(args: TokenStream, item: TokenStream) -> TokenStream {

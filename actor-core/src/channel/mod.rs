@@ -3,7 +3,11 @@ mod buffer;
 mod core;
 mod error;
 mod handle;
+#[cfg(all(test, loom))]
+mod models;
 mod receiver;
+#[doc(hidden)]
+pub mod select;
 mod sender;
 pub(crate) mod wait;
 
@@ -13,6 +17,7 @@ pub use error::{
     TrySendError,
 };
 pub use receiver::{IntoIter, Iter, Receiver, TryIter};
+pub use select::{Branch, Select, SelectError, Source};
 pub use sender::Sender;
 
 use self::core::Core;

@@ -36,9 +36,7 @@ impl<T> Sender<T> {
                 park::switch_point();
                 Ok(())
             }
-            Some(item) => self
-                .put(item, Until::Deadline(None))
-                .map_err(|error| self.given_back(error)),
+            Some(item) => self.put(item, Until::Deadline(None)).map_err(given_back),
         }
     }
 
@@ -47,9 +45,14 @@ impl<T> Sender<T> {
     /// # Errors
     /// [`TrySendError::Full`] if it would have to wait; else as [`send`](Self::send).
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
-        let mut slot = Some(Item::Value(value));
+        park::check_stack();
+        let mut slot = self.core.send_at_once(Item::Value(value));
+        if slot.is_none() {
+            park::switch_point();
+            return Ok(());
+        }
         match run(&Send(&self.core), &mut slot, Until::Now) {
-            Some(sent) => sent.map_err(|error| self.given_back(error).into()),
+            Some(sent) => sent.map_err(|error| given_back(error).into()),
             None => Err(TrySendError::Full(taken_back(slot))),
         }
     }
@@ -73,7 +76,7 @@ impl<T> Sender<T> {
     fn send_until(&self, value: T, deadline: Option<Instant>) -> Result<(), SendTimeoutError<T>> {
         let mut slot = Some(Item::Value(value));
         match run(&Send(&self.core), &mut slot, Until::Deadline(deadline)) {
-            Some(sent) => sent.map_err(|error| self.given_back(error).into()),
+            Some(sent) => sent.map_err(|error| given_back(error).into()),
             None => Err(SendTimeoutError::TimedOut(taken_back(slot))),
         }
     }
@@ -84,7 +87,7 @@ impl<T> Sender<T> {
     /// As [`send`](Self::send).
     pub async fn send_async(&self, value: T) -> Result<(), SendError<T>> {
         let sent = Waiting::new(Send(&self.core), Some(Item::Value(value))).await;
-        sent.map_err(|error| self.given_back(error))
+        sent.map_err(given_back)
     }
 
     /// Sends an error in place of a value: the receive that gets it fails with
@@ -126,15 +129,16 @@ impl<T> Sender<T> {
             None => unreachable!("a send without a deadline does not end by it"),
         }
     }
+}
 
-    #[cold]
-    fn given_back(&self, error: SendError<Item<T>>) -> SendError<T> {
-        error.map(|item| taken_back(Some(item)))
-    }
+/// The error of a send that had a value.
+#[cold]
+pub(super) fn given_back<T>(error: SendError<Item<T>>) -> SendError<T> {
+    error.map(|item| taken_back(Some(item)))
 }
 
 /// The value that a send has not sent.
-fn taken_back<T>(slot: Option<Item<T>>) -> T {
+pub(super) fn taken_back<T>(slot: Option<Item<T>>) -> T {
     match slot {
         Some(Item::Value(value)) => value,
         _ => unreachable!("what was not sent is in its slot"),

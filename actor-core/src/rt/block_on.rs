@@ -1,7 +1,7 @@
 //! Futures: waiting for one parks the microthread, not the worker.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
@@ -26,6 +26,37 @@ impl Wake for Signal {
     }
 }
 
+/// Polls futures for the calling code, and wakes it.
+pub(crate) struct Poller {
+    signal: Arc<Signal>,
+    waker: Waker,
+}
+
+impl Poller {
+    pub(crate) fn new() -> Self {
+        let signal = Arc::new(Signal {
+            woken: AtomicBool::new(false),
+            waiter: park::current(),
+        });
+        let waker = Waker::from(signal.clone());
+        Poller { signal, waker }
+    }
+
+    /// Polls `future`; if it is pending, [`take_woken`](Self::take_woken) will say when to poll again.
+    pub(crate) fn poll<F: Future + ?Sized>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
+        let mut context = Context::from_waker(&self.waker);
+        #[cfg(feature = "tokio")]
+        return super::tokio_lend::entered(|| future.poll(&mut context));
+        #[cfg(not(feature = "tokio"))]
+        future.poll(&mut context)
+    }
+
+    /// Whether something polled has asked to be polled again since the last call.
+    pub(crate) fn take_woken(&self) -> bool {
+        self.signal.woken.swap(false, Ordering::Acquire)
+    }
+}
+
 /// Runs a future to its end, parking the calling microthread (or blocking the calling thread) while it is pending.
 ///
 /// With the feature `tokio` the future is polled inside a tokio runtime lent by the scheduler, so that tokio's sockets,
@@ -44,22 +75,13 @@ impl Wake for Signal {
 /// ```
 pub fn block_on<F: Future>(future: F) -> F::Output {
     park::check_stack();
-    let signal = Arc::new(Signal {
-        woken: AtomicBool::new(false),
-        waiter: park::current(),
-    });
-    let waker = Waker::from(signal.clone());
-    let mut context = Context::from_waker(&waker);
+    let poller = Poller::new();
     let mut future = pin!(future);
     loop {
-        #[cfg(feature = "tokio")]
-        let polled = super::tokio_lend::entered(|| future.as_mut().poll(&mut context));
-        #[cfg(not(feature = "tokio"))]
-        let polled = future.as_mut().poll(&mut context);
-        if let Poll::Ready(output) = polled {
+        if let Poll::Ready(output) = poller.poll(future.as_mut()) {
             return output;
         }
-        while !signal.woken.swap(false, Ordering::Acquire) {
+        while !poller.take_woken() {
             park::park();
         }
     }

@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 use super::park::{self, Parker};
 use super::throw::Thrown;
 use super::worker::Worker;
+use crate::sys::seam::Choice;
 
 /// Why a wait ended without what it waited for, and not by its deadline.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +119,14 @@ pub(crate) fn hand_over(partner: &'static Parker, next: Next) {
 pub(crate) fn may_hand_over(next: Next) -> Result<(), Interrupt> {
     let _ = next;
     Ok(())
+}
+
+/// One of `n` candidates that are equally good, by the choice of the scheduler the caller runs under.
+pub(crate) fn choose(n: usize) -> usize {
+    Worker::with(|worker| match worker {
+        Some(worker) => worker.seam().choose(Choice::Select, n),
+        None => fastrand::usize(..n.max(1)),
+    })
 }
 
 /// The time, by the clock of the scheduler the caller runs under.

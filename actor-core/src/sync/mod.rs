@@ -59,7 +59,7 @@ mod barrier;
 mod condvar;
 mod error;
 #[cfg(all(test, loom))]
-mod models;
+pub(crate) mod models;
 mod mutex;
 mod notify;
 mod poison;

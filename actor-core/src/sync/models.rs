@@ -12,13 +12,24 @@ use super::wait::Waiting;
 use super::{Condvar, Mutex, Notify, RwLock, Semaphore};
 use crate::sys::atomic::UnsafeCell;
 
-fn model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
+pub(crate) fn model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
     builder.check(f);
 }
 
-struct Bell(loom::sync::Notify);
+/// Wakes one thread.
+pub(crate) struct Bell(loom::sync::Notify);
+
+impl Bell {
+    pub(crate) fn new() -> std::sync::Arc<Self> {
+        std::sync::Arc::new(Bell(loom::sync::Notify::new()))
+    }
+
+    pub(crate) fn wait(&self) {
+        self.0.wait();
+    }
+}
 
 impl Wake for Bell {
     fn wake(self: std::sync::Arc<Self>) {
@@ -26,8 +37,8 @@ impl Wake for Bell {
     }
 }
 
-fn block_on<F: Future>(future: F) -> F::Output {
-    let bell = std::sync::Arc::new(Bell(loom::sync::Notify::new()));
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let bell = Bell::new();
     let waker = Waker::from(bell.clone());
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(future);
@@ -35,7 +46,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return output;
         }
-        bell.0.wait();
+        bell.wait();
     }
 }
 

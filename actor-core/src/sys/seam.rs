@@ -2,8 +2,8 @@
 //!
 //! Whenever the runtime could do one of several things, it asks here, with a [`Choice`] that says what kind
 //! of decision it is and the number of candidates in a fixed order. In production nothing decides: the
-//! answer is the first candidate, at the price of one predictable branch, except [`Choice::Victim`], which
-//! a worker's own generator answers. Under test a [`Driver`] decides everything: with a single thread, a
+//! answer is the first candidate, at the price of one predictable branch, except [`Choice::Victim`] and
+//! [`Choice::Select`], which a worker's own generator answers. Under test a [`Driver`] decides everything: with a single thread, a
 //! virtual [`Clock`] and a seed, a run is then a function of its seed.
 //!
 //! There is one [`Seam`] per system, and one [`WorkerSeam`] per worker: the latter owns what must not be
@@ -173,7 +173,7 @@ impl WorkerSeam {
     pub(crate) fn choose(&self, choice: Choice, n: usize) -> usize {
         match (&self.shared.driver, choice) {
             (Some(driver), _) => driven(&**driver, choice, n),
-            (None, Choice::Victim) if n > 1 => self.random_below(n),
+            (None, Choice::Victim | Choice::Select) if n > 1 => self.random_below(n),
             (None, _) => 0,
         }
     }
