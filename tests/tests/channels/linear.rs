@@ -117,7 +117,11 @@ impl<P> Open<P> {
 
 impl<P> Drop for Open<P> {
     fn drop(&mut self) {
-        let mut record = self.history.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut record = self
+            .history
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let end = record.tick();
         let operation = &mut record.operations[self.number];
         operation.end = end;

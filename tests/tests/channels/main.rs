@@ -2,7 +2,9 @@
 //!
 //! - `rules`, `endings`: one test for each rule.
 //! - `crowd`: many producers and consumers: microthreads of several workers, OS threads, futures.
-//! - `linear`: the search for an order that explains a history; `models`, `locks`: histories under the seeded scheduler.
+//! - `select`: one of several operations.
+//! - `linear`: the search for an order that explains a history. `model` is the model of channels, `programs` what is run,
+//!   `models` the tests; `locks` has the locks of `actor_core::sync`.
 #![allow(
     missing_debug_implementations,
     unreachable_pub,
@@ -18,9 +20,11 @@ use actor_core::microthread::{self, JoinError, JoinHandle};
 
 mod crowd;
 mod endings;
-// mod linear;
+mod linear;
 // mod locks;
-// mod models;
+mod model;
+mod models;
+mod programs;
 mod rules;
 
 const LIMIT: u64 = 60;
