@@ -4,14 +4,16 @@
 //! # Terms
 //! - *operation*: a call, from the stamp of its begin to that of its end.
 //! - *point*: an instant between the two at which something happens. A call that takes effect at once has one. A call that may
-//!   wait has two: at the first it is served or stands in the queue, at the second it returns, or leaves the queue.
+//!   wait has two: at the first it is served or stands in the queue, at the second it returns, or leaves the queue. Under the
+//!   seeded scheduler nobody else runs before the first, so it comes before any other stamp: who waits first is known.
 //! - *model*: a state, and what each point does to it. A point that cannot happen in a state has no successor there; one that
 //!   may go several ways has several.
 //! - *history*: the operations of one run. It is *explained* if all their points can be put into one order, in which each
 //!   operation's own are in theirs and inside of it, and each can happen in the state that those before it have led to.
 //!
 //! # The search
-//! Depth first. The next point may be that of any operation that had begun before the first end of those that are not through.
+//! Depth first. The next point may be that of any operation that had begun before the least of the stamps that the next points of
+//! all others have to come before.
 //! How far each operation is, together with the state, is visited once. Histories are short: a dozen operations.
 
 use std::collections::HashSet;
@@ -33,7 +35,19 @@ struct Operation<P> {
     who: usize,
     begin: u64,
     end: u64,
+    /// The first point comes before this stamp.
+    prompt: u64,
     points: Vec<P>,
+}
+
+impl<P> Operation<P> {
+    /// The stamp that the point numbered so comes before.
+    fn limit(&self, point: usize) -> u64 {
+        match point {
+            0 => self.prompt,
+            _ => self.end,
+        }
+    }
 }
 
 struct Record<P> {
@@ -77,6 +91,7 @@ impl<P: Clone + fmt::Debug> History<P> {
             who,
             begin,
             end: u64::MAX,
+            prompt: begin + 1,
             points: Vec::new(),
         });
         Open {
@@ -151,14 +166,12 @@ fn explain<M: Model>(model: M, operations: &[Operation<M::Point>]) -> Result<(),
             return Ok(());
         }
         let left = |at: &usize| usize::from(through[*at]) < operations[*at].points.len();
-        let first_end = (0..operations.len())
-            .filter(left)
-            .map(|at| operations[at].end)
-            .min()
-            .unwrap_or(u64::MAX);
+        let limit = |at: usize| operations[at].limit(usize::from(through[at]));
+        let first = (0..operations.len()).filter(left).map(limit).min();
+        let first = first.unwrap_or(u64::MAX);
         // The last comes off the stack first: later operations are pushed first.
         for at in (0..operations.len()).rev().filter(left) {
-            if operations[at].begin > first_end {
+            if operations[at].begin > first {
                 continue;
             }
             let point = &operations[at].points[usize::from(through[at])];
@@ -206,6 +219,7 @@ mod tests {
             who: 0,
             begin: *begin,
             end: *end,
+            prompt: *end,
             points: vec![point.clone()],
         };
         let operations: Vec<_> = operations.iter().map(operation).collect();

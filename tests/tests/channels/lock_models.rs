@@ -204,6 +204,8 @@ pub enum Note {
     Gone,
     One,
     All,
+    /// Waits for the mutex. Who gets it first is open.
+    Come,
     Lock,
     Unlock,
 }
@@ -278,6 +280,7 @@ impl Model for News {
                 }
                 true
             }
+            Note::Come => true,
             Note::Lock => {
                 next.locked = true;
                 !self.locked

@@ -432,7 +432,7 @@ impl Subject for Monitor {
         }
         let open = log.history.begin(log.who, Vec::new());
         let guard = clean(mutex.lock());
-        open.end(vec![Note::Lock]);
+        open.end(vec![Note::Come, Note::Lock]);
         switch_point();
         let guard = match rng.u8(..4) {
             0 => {

@@ -33,6 +33,8 @@ pub enum Point {
     Try(Acts, Option<(usize, Outcome)>),
     /// It has been done, with this outcome.
     Return(usize, Outcome),
+    /// As `Return`; or it waits no longer, and looks a last time: a `select` at its deadline.
+    ReturnLate(Acts, usize, Outcome),
     /// It has not been done, and waits no longer.
     Leave,
     /// It is killed, or its future dropped: whatever had been received goes back.
@@ -228,6 +230,17 @@ impl Model for Channels {
                 .settled
                 .remove(&operation)
                 .is_some_and(|(act, _, how)| (act, how) == (*number, *outcome)),
+            Point::ReturnLate(acts, number, outcome) => {
+                let (last, returned) = (
+                    Try(acts.clone(), Some((*number, *outcome))),
+                    Return(*number, *outcome),
+                );
+                let mut ways = self.happen(operation, &returned);
+                for late in self.happen(operation, &Leave) {
+                    ways.extend(late.happen(operation, &last));
+                }
+                return ways;
+            }
             Leave => {
                 next.forget(operation);
                 !next.settled.contains_key(&operation)

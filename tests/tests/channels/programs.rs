@@ -255,6 +255,9 @@ impl Ends {
         let acts = acts.clone();
         open.end(match (ended, how) {
             (Ended::Done(number, outcome), How::Try) => vec![Try(acts, Some((number, outcome)))],
+            (Ended::Done(number, outcome), How::For(_)) if acts.len() > 1 => {
+                vec![Call(acts.clone()), Point::ReturnLate(acts, number, outcome)]
+            }
             (Ended::Done(number, outcome), _) => vec![Call(acts), Return(number, outcome)],
             (Ended::NotReady, _) => vec![Try(acts, None)],
             (Ended::Left, _) => vec![Call(acts), Leave],
