@@ -64,13 +64,13 @@ fn run<S: Subject>(seed: u64) -> History<<S::Model as Model>::Point> {
         })
         .collect();
     let mut rng = Rng::with_seed(seed * 4 + 3);
-    for _ in 0..rng.usize(..4) {
+    for _ in 0..rng.usize(..12) {
         let one = &microthreads[rng.usize(..3)];
-        match rng.u8(..5) {
+        match rng.u8(..10) {
             0 | 1 => one.kill(),
-            2 => drop(one.throw(Stop(0))),
-            3 => microthread::yield_now(),
-            _ => microthread::sleep(ms(rng.u64(1..4))),
+            2 | 3 => drop(one.throw(Stop(0))),
+            4 => microthread::sleep(ms(rng.u64(1..4))),
+            _ => microthread::yield_now(),
         }
     }
     // Who waits then waits for ever.

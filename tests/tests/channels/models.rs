@@ -88,18 +88,25 @@ fn receives() -> Step {
 }
 
 #[test]
-fn every_order_of_a_kill_and_a_hand_over_is_explained() {
+fn every_order_of_a_hand_over_and_a_kill_or_a_throw_is_explained() {
+    // The last looks what has become of the values.
+    let threads = vec![
+        vec![receives()],
+        vec![sends(1), sends(2)],
+        vec![Step::Sleep(1), receives(), receives()],
+    ];
+    for capacity in [Some(0), Some(1), Some(2)] {
+        for deed in [Deed::Kill(0), Deed::Throw(0)] {
+            every_order(threads.clone(), vec![deed], &[capacity]);
+        }
+    }
+}
+
+#[test]
+fn every_order_of_a_kill_and_another_that_waits_is_explained() {
+    let threads = vec![vec![receives()], vec![receives()], vec![sends(1)]];
     for capacity in [Some(0), Some(1)] {
-        every_order(
-            vec![vec![receives()], vec![sends(1)]],
-            vec![Deed::Kill(0)],
-            &[capacity],
-        );
-        every_order(
-            vec![vec![receives()], vec![sends(1)]],
-            vec![Deed::Throw(0)],
-            &[capacity],
-        );
+        every_order(threads.clone(), vec![Deed::Kill(0)], &[capacity]);
     }
 }
 

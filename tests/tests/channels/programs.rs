@@ -95,12 +95,12 @@ impl Program {
         let threads = (0..3)
             .map(|_| (0..4).map(|_| step(&mut rng)).collect())
             .collect();
-        let deeds = (0..rng.usize(..4))
-            .map(|_| match rng.u8(..5) {
+        let deeds = (0..rng.usize(..12))
+            .map(|_| match rng.u8(..10) {
                 0 | 1 => Deed::Kill(rng.usize(..3)),
                 2 => Deed::Throw(rng.usize(..3)),
-                3 => Deed::Yield,
-                _ => Deed::Sleep(rng.u64(1..4)),
+                3 => Deed::Sleep(rng.u64(1..4)),
+                _ => Deed::Yield,
             })
             .collect();
         Program {
