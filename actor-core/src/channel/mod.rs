@@ -1,15 +1,21 @@
 //! Channels.
+pub mod broadcast;
 mod buffer;
 mod core;
 mod error;
 mod handle;
 #[cfg(all(test, loom))]
 mod models;
+pub mod oneshot;
+#[cfg(test)]
+mod polled;
 mod receiver;
 #[doc(hidden)]
 pub mod select;
 mod sender;
+mod time;
 pub(crate) mod wait;
+pub mod watch;
 
 pub use self::core::Preference;
 pub use error::{
@@ -19,6 +25,7 @@ pub use error::{
 pub use receiver::{IntoIter, Iter, Receiver, TryIter};
 pub use select::{Branch, Select, SelectError, Source};
 pub use sender::Sender;
+pub use time::{After, Never, Tick, after, at, never, tick};
 
 use self::core::Core;
 

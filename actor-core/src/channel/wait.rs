@@ -125,26 +125,29 @@ impl Ticket {
             true => Ordering::Relaxed,
             false => Ordering::Acquire,
         };
-        let word = self.state.load(order);
-        match word & ((1 << STATE_BITS) - 1) {
-            SERVED => Some((Settled::Served, word >> STATE_BITS)),
-            ENDED => Some((Settled::Ended, word >> STATE_BITS)),
-            _ => None,
-        }
+        Self::read(self.state.load(order))
+    }
+
+    #[inline]
+    fn read(word: usize) -> Option<(Settled, usize)> {
+        let how = match word & ((1 << STATE_BITS) - 1) {
+            SERVED => Settled::Served,
+            ENDED => Settled::Ended,
+            _ => return None,
+        };
+        Some((how, word >> STATE_BITS))
     }
 
     /// Step 5 of a `select`: leaves, or says how it has been settled.
     pub(crate) fn leave(&self) -> Option<(Settled, usize)> {
-        let left = self
-            .state
-            .compare_exchange(WAITING, LEFT, Ordering::Acquire, Ordering::Acquire);
-        if left.is_ok() {
-            return None;
-        }
         let mut backoff = Backoff::new();
         loop {
-            if let Some(settled) = self.settled() {
-                return Some(settled);
+            let left =
+                self.state
+                    .compare_exchange(WAITING, LEFT, Ordering::Acquire, Ordering::Acquire);
+            let settled = Self::read(left.err()?);
+            if settled.is_some() {
+                return settled;
             }
             backoff.wait(); // BUSY: the partner is inside its section
         }

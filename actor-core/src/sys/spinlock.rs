@@ -23,6 +23,9 @@ pub(crate) struct SpinLock<T> {
     locked: AtomicBool,
     /// How often it was found taken.
     contended: AtomicU32,
+    /// Addresses differ from one execution of a model to the next, which must not.
+    #[cfg(loom)]
+    number: usize,
     value: UnsafeCell<T>,
 }
 
@@ -42,6 +45,8 @@ impl<T> SpinLock<T> {
         SpinLock {
             locked: AtomicBool::new(false),
             contended: AtomicU32::new(0),
+            #[cfg(loom)]
+            number: numbers::next(),
             value: UnsafeCell::new(value),
         }
     }
@@ -86,7 +91,9 @@ impl<T> SpinLock<T> {
                 pause = (pause * 2).min(LONGEST);
                 paused += 1;
             }
-            if !self.locked.load(Ordering::Relaxed) && self.try_acquire() {
+            // In a model a load may see for ever what was; the exchange does not.
+            let seen_taken = !cfg!(loom) && self.locked.load(Ordering::Relaxed);
+            if !seen_taken && self.try_acquire() {
                 return;
             }
         }
@@ -99,6 +106,14 @@ impl<T> SpinLock<T> {
     #[inline]
     pub(crate) fn contended(&self) -> u32 {
         self.contended.load(Ordering::Relaxed)
+    }
+
+    /// Its place in the order in which several are taken: never 0, and the same as long as the lock is not moved.
+    pub(crate) fn place(&self) -> usize {
+        #[cfg(loom)]
+        return self.number;
+        #[cfg(not(loom))]
+        std::ptr::from_ref(self).addr()
     }
 
     /// Gives back a lock whose guard was [kept](SpinGuard::keep).
@@ -161,6 +176,17 @@ impl<T> Drop for SpinGuard<'_, T> {
             false => Ordering::Release,
         };
         self.lock.locked.store(false, order);
+    }
+}
+
+#[cfg(loom)]
+mod numbers {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    static LAST: AtomicUsize = AtomicUsize::new(0);
+
+    pub(super) fn next() -> usize {
+        LAST.fetch_add(1, Ordering::Relaxed) + 1
     }
 }
 

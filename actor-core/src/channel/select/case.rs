@@ -40,7 +40,7 @@ pub(crate) trait Case {
         true
     }
 
-    /// Which lock it is: its address.
+    /// Which lock it is: its [place](crate::sys::spinlock::SpinLock::place).
     fn lock_key(&self) -> usize {
         0
     }
@@ -150,7 +150,7 @@ impl<O: Op> Case for OpCase<O> {
     }
 
     fn lock_key(&self) -> usize {
-        std::ptr::from_ref(self.op.state()).addr()
+        self.op.state().place()
     }
 
     fn lock(&self) {
