@@ -83,7 +83,7 @@ impl<P: Clone + fmt::Debug> History<P> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An operation begins. `if_killed` are its points if it unwinds.
+    /// An operation begins. `if_killed` are its points if it unwinds: a kill is raised where it waits, so after the first.
     pub fn begin(&self, who: usize, if_killed: Vec<P>) -> Open<P> {
         let mut record = self.record();
         let begin = record.tick();

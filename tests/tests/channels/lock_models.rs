@@ -28,7 +28,7 @@ pub struct Permits {
 pub enum Permit {
     /// Takes so many, or stands in the queue.
     Want(usize),
-    /// As `Want`; or it never came so far.
+    /// As `Want`; which of those that are killed were granted something before they went is open.
     MaybeWant(usize),
     /// It has so many.
     Have(usize),
@@ -112,13 +112,9 @@ impl Model for Permits {
                 }
                 return ways;
             }
-            Permit::Want(want) => {
+            Permit::Want(want) | Permit::MaybeWant(want) => {
                 next.want(operation, *want);
                 true
-            }
-            Permit::MaybeWant(want) => {
-                next.want(operation, *want);
-                return vec![self.clone(), next];
             }
             Permit::Have(want) => next.granted.remove(&operation) == Some(Some(*want)),
             Permit::Closed => next.granted.remove(&operation) == Some(None),
@@ -194,8 +190,6 @@ pub struct News {
 pub enum Note {
     /// Waits to be notified; a monitor's mutex is released.
     Wait,
-    /// As `Wait`; or only the mutex was released.
-    MaybeWait,
     /// It was notified; has the mutex again.
     Notified,
     /// It was not notified, and waits no longer.
@@ -249,12 +243,6 @@ impl Model for News {
                 next.wait(operation);
                 true
             }
-            Note::MaybeWait => {
-                let mut only_released = self.clone();
-                only_released.locked = false;
-                next.wait(operation);
-                return vec![only_released, next];
-            }
             Note::Notified => {
                 next.locked = self.monitor;
                 next.notified.remove(&operation).is_some() && !self.locked
@@ -307,8 +295,6 @@ pub struct Group {
 #[derive(Clone, Debug)]
 pub enum Step {
     Arrive,
-    /// As `Arrive`; or it never came so far.
-    MaybeArrive,
     /// It is through, and leads or does not.
     Through(bool),
     /// It waits no longer, and has not arrived.
@@ -344,10 +330,6 @@ impl Model for Group {
             Step::Arrive => {
                 next.arrive(operation);
                 true
-            }
-            Step::MaybeArrive => {
-                next.arrive(operation);
-                return vec![self.clone(), next];
             }
             Step::Through(leads) => next.through.remove(&operation) == Some(*leads),
             Step::Leave | Step::Gone => {

@@ -366,7 +366,7 @@ fn a_semaphore_is_explained_by_the_model() {
 // ---- notify and condvar ----------------------------------------------------------------------------------------------
 
 fn waited(log: &Log<Note>, wait: impl FnOnce() -> Result<(), WaitError>) {
-    let killed = vec![Note::MaybeWait, Note::Gone];
+    let killed = vec![Note::Wait, Note::Gone];
     let open = log.history.begin(log.who, killed);
     let notified = wait();
     open.end(match notified {
@@ -444,7 +444,7 @@ impl Subject for Monitor {
                 guard
             }
             timed => {
-                let killed = vec![Note::MaybeWait, Note::Gone];
+                let killed = vec![Note::Wait, Note::Gone];
                 let open = log.history.begin(log.who, killed);
                 let (guard, timed_out) = if timed == 2 {
                     let (guard, how) = clean(condvar.wait_timeout(guard, ms(rng.u64(..3))));
@@ -484,7 +484,7 @@ impl Subject for Barrier {
     }
 
     fn step(&self, rng: &mut Rng, log: &Log<Step>) {
-        let killed = vec![Step::MaybeArrive, Step::Gone];
+        let killed = vec![Step::Arrive, Step::Gone];
         let open = log.history.begin(log.who, killed);
         let through = match rng.bool() {
             true => self.wait_timeout(ms(rng.u64(..3))),

@@ -27,8 +27,6 @@ pub enum Outcome {
 pub enum Point {
     /// One of them is done, if one can be; else it waits for all of them.
     Call(Acts),
-    /// As `Call`; or it never came so far.
-    MaybeCall(Acts),
     /// One of them is done at once, or none of them can be.
     Try(Acts, Option<(usize, Outcome)>),
     /// It has been done, with this outcome.
@@ -44,7 +42,7 @@ pub enum Point {
     DropSender(usize),
     DropReceiver(usize),
 }
-pub use Point::{Call, Gone, Leave, MaybeCall, Return, Try};
+pub use Point::{Call, Gone, Leave, Return, Try};
 
 /// One that waits: which operation, and the number of its act.
 pub type Waiter = (usize, usize);
@@ -215,11 +213,6 @@ impl Model for Channels {
         let mut next = self.clone();
         let possible = match point {
             Call(acts) => return self.call(operation, acts),
-            MaybeCall(acts) => {
-                let mut ways = self.call(operation, acts);
-                ways.push(next);
-                return ways;
-            }
             Try(acts, None) => self.done_at_once(acts).is_empty(),
             Try(acts, Some(wanted)) => {
                 let ways = self.done_at_once(acts).into_iter();

@@ -13,9 +13,7 @@ use fastrand::Rng;
 use tests::ms;
 
 use super::linear::History;
-use super::model::{
-    Act, Acts, Call, Channels, Gone, Leave, MaybeCall, Outcome, Point, Return, Try,
-};
+use super::model::{Act, Acts, Call, Channels, Gone, Leave, Outcome, Point, Return, Try};
 use super::{Stop, channel};
 
 #[derive(Clone, Copy, Debug)]
@@ -243,7 +241,7 @@ impl Ends {
     }
 
     fn call(&self, acts: &Acts, how: How) {
-        let killed = vec![MaybeCall(acts.clone()), Gone];
+        let killed = vec![Call(acts.clone()), Gone];
         let open = self.history.begin(self.who, killed);
         let ended = match acts[..] {
             [(at, Act::Send(value))] => {
