@@ -27,6 +27,7 @@ mod model;
 mod models;
 mod programs;
 mod rules;
+mod select;
 
 const LIMIT: u64 = 60;
 
