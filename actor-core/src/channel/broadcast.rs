@@ -84,8 +84,8 @@ use super::wait::{Until, Waiting, run};
 
 pub use error::{RecvError, RecvTimeoutError, TryRecvError};
 
-pub(in crate::channel) use state::Recv;
-use state::{Core, cloned};
+use state::Core;
+pub(in crate::channel) use state::{Recv, cloned};
 
 /// Makes a channel that keeps the last `capacity` values. Room for them is made as they come.
 ///

@@ -90,7 +90,7 @@ mod tests {
         let (mut buffer, mut model) = (Buffer::default(), VecDeque::new());
         for step in 0..40_000 {
             // Grows and shrinks by turns, over several chunks.
-            let grow = (step / (CHUNK * 20)) % 2 == 0;
+            let grow = (step / (CHUNK * 20)).is_multiple_of(2);
             match rng.usize(..10) {
                 0 => {
                     buffer.push_front(step);

@@ -91,13 +91,20 @@ pub struct After {
     due: SpinLock<Option<Instant>>,
 }
 
-impl After {
-    /// The moment that is still to be received, if any.
-    pub(in crate::channel) fn due(&self) -> Option<Instant> {
+/// What time sends to.
+pub(in crate::channel) trait Timed<T> {
+    /// When there will be something to take.
+    fn due(&self) -> Option<Instant>;
+
+    /// Takes what has come by `now`.
+    fn take(&self, now: Instant) -> Option<T>;
+}
+
+impl Timed<Instant> for After {
+    fn due(&self) -> Option<Instant> {
         *self.due.lock()
     }
 
-    /// Takes it, if it has come.
     fn take(&self, now: Instant) -> Option<Instant> {
         self.due.lock().take_if(|due| *due <= now)
     }
@@ -111,13 +118,11 @@ pub struct Tick {
     period: Duration,
 }
 
-impl Tick {
-    /// The moment that is to be received next, if there is one.
-    pub(in crate::channel) fn due(&self) -> Option<Instant> {
+impl Timed<Instant> for Tick {
+    fn due(&self) -> Option<Instant> {
         *self.due.lock()
     }
 
-    /// Takes it, if it has come.
     fn take(&self, now: Instant) -> Option<Instant> {
         let mut due = self.due.lock();
         let taken = (*due)?;
@@ -146,9 +151,8 @@ impl fmt::Debug for Tick {
 #[must_use = "it does nothing unless something is received from it"]
 pub struct Never<T>(PhantomData<fn() -> T>);
 
-impl<T> Never<T> {
-    /// There is none.
-    pub(in crate::channel) fn due(&self) -> Option<Instant> {
+impl<T> Timed<T> for Never<T> {
+    fn due(&self) -> Option<Instant> {
         None
     }
 
@@ -170,22 +174,18 @@ impl<T> fmt::Debug for Never<T> {
 }
 
 /// Takes what has come; else waits until `due`, at most to `deadline`, and looks again. `None`: it took too long.
-fn receive<T>(
-    deadline: Option<Instant>,
-    due: impl Fn() -> Option<Instant>,
-    take: impl Fn(Instant) -> Option<T>,
-) -> Option<Result<T, RecvError>> {
+fn receive<T>(source: &impl Timed<T>, deadline: Option<Instant>) -> Option<Result<T, RecvError>> {
     park::check_stack();
     loop {
         let now = wait::now();
-        if let Some(taken) = take(now) {
+        if let Some(taken) = source.take(now) {
             park::switch_point();
             return Some(Ok(taken));
         }
         if deadline.is_some_and(|deadline| deadline <= now) {
             return None;
         }
-        let until = match (due(), deadline) {
+        let until = match (source.due(), deadline) {
             (Some(due), Some(deadline)) => Some(due.min(deadline)),
             (due, deadline) => due.or(deadline),
         };
@@ -205,7 +205,7 @@ macro_rules! receiver {
             /// # Errors
             /// [`RecvError::Interrupted`].
             pub fn recv(&self) -> Result<$item, RecvError> {
-                match receive(None, || self.due(), |now| self.take(now)) {
+                match receive(self, None) {
                     Some(received) => received,
                     None => unreachable!("a receive without a deadline does not end by it"),
                 }
@@ -236,7 +236,7 @@ macro_rules! receiver {
             }
 
             fn recv_until(&self, deadline: Option<Instant>) -> Result<$item, RecvTimeoutError> {
-                match receive(deadline, || self.due(), |now| self.take(now)) {
+                match receive(self, deadline) {
                     Some(received) => received.map_err(RecvTimeoutError::from),
                     None => Err(RecvTimeoutError::TimedOut),
                 }

@@ -73,7 +73,7 @@ const CHOSEN: &str = "the arm that was chosen has an outcome";
 macro_rules! arm {
     ($name:ident<'a, T>, $case:ty, $output:ty) => {
         #[doc(hidden)]
-        pub struct $name<'a, T>(pub(in crate::channel) $case);
+        pub struct $name<'a, T>(pub(super) $case);
 
         impl<T> std::fmt::Debug for $name<'_, T> {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -81,24 +81,20 @@ macro_rules! arm {
             }
         }
 
-        impl<'a, T> $crate::channel::select::Arm for $name<'a, T> {
+        impl<'a, T> Arm for $name<'a, T> {
             type Output = $output;
-            fn case(&mut self) -> $crate::channel::select::AnyCase<'_> {
-                $crate::channel::select::any(&mut self.0)
+            fn case(&mut self) -> AnyCase<'_> {
+                AnyCase(&mut self.0)
             }
             fn output(&mut self) -> $output {
-                $crate::channel::select::output_of(&mut self.0)
+                output_of(&mut self.0)
             }
         }
     };
 }
-pub(in crate::channel) use arm;
+pub(super) use arm;
 
-pub(in crate::channel) fn any(case: &mut dyn Case) -> AnyCase<'_> {
-    AnyCase(case)
-}
-
-pub(in crate::channel) fn output_of<C: Pending>(case: &mut C) -> C::Output {
+pub(super) fn output_of<C: Pending>(case: &mut C) -> C::Output {
     case.output().expect(CHOSEN)
 }
 
@@ -152,7 +148,7 @@ pub struct SendArm<'a, T> {
 }
 
 impl<'a, T> SendArm<'a, T> {
-    pub(in crate::channel) fn new(sender: &'a Sender<T>, value: T) -> Self {
+    pub(super) fn new(sender: &'a Sender<T>, value: T) -> Self {
         let case = OpCase::sending(Send(&sender.core), Some(Item::Value(value)));
         SendArm { case, from: None }
     }

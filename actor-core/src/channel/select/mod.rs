@@ -6,6 +6,7 @@
 mod arm;
 pub(crate) mod case;
 mod dynamic;
+mod kinds;
 pub(in crate::channel) mod selection;
 
 use std::time::{Duration, Instant};
@@ -16,9 +17,9 @@ use crate::rt::wait;
 pub use arm::Source;
 #[doc(hidden)]
 pub use arm::{AnyCase, Arm, OptionArm, ReadyArm, RecvArm, SendArm, ready, recv, send, send_from};
-#[expect(unused_imports, reason = "for the other kinds of channel")]
-pub(in crate::channel) use arm::{any, arm, output_of};
 pub use dynamic::{Branch, Select, SelectError};
+#[doc(hidden)]
+pub use kinds::{BroadcastArm, ChangedArm, OneshotArm, TimeArm};
 
 /// How long a `select!` waits.
 #[doc(hidden)]

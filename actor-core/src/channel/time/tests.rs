@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::Timed;
 use super::{after, at, never, tick};
 use crate::Runtime;
 use crate::channel::{RecvError, RecvTimeoutError, TryRecvError, oneshot};
