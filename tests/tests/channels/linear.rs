@@ -6,6 +6,8 @@
 //! - *point*: an instant between the two at which something happens. A call that takes effect at once has one. A call that may
 //!   wait has two: at the first it is served or stands in the queue, at the second it returns, or leaves the queue. Under the
 //!   seeded scheduler nobody else runs before the first, so it comes before any other stamp: who waits first is known.
+//! - *stuck*: an operation that was still waiting when nothing went on any more. Its last point comes after that: who should
+//!   have been woken, and was not, is found out.
 //! - *model*: a state, and what each point does to it. A point that cannot happen in a state has no successor there; one that
 //!   may go several ways has several.
 //! - *history*: the operations of one run. It is *explained* if all their points can be put into one order, in which each
@@ -37,10 +39,20 @@ struct Operation<P> {
     end: u64,
     /// The first point comes before this stamp.
     prompt: u64,
+    /// It was stuck: the last point comes after this stamp.
+    stuck: Option<u64>,
     points: Vec<P>,
 }
 
 impl<P> Operation<P> {
+    /// The stamp that the point numbered so comes after.
+    fn since(&self, point: usize) -> u64 {
+        match self.stuck {
+            Some(stuck) if point + 1 == self.points.len() => stuck,
+            _ => self.begin,
+        }
+    }
+
     /// The stamp that the point numbered so comes before.
     fn limit(&self, point: usize) -> u64 {
         match point {
@@ -52,6 +64,8 @@ impl<P> Operation<P> {
 
 struct Record<P> {
     clock: u64,
+    /// Nothing has gone on since.
+    still: Option<u64>,
     operations: Vec<Operation<P>>,
 }
 
@@ -75,6 +89,7 @@ impl<P: Clone + fmt::Debug> History<P> {
     pub fn new() -> Self {
         History(Arc::new(Mutex::new(Record {
             clock: 0,
+            still: None,
             operations: Vec::new(),
         })))
     }
@@ -83,8 +98,8 @@ impl<P: Clone + fmt::Debug> History<P> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An operation begins. `if_killed` are its points if it unwinds: a kill is raised where it waits, so after the first.
-    pub fn begin(&self, who: usize, if_killed: Vec<P>) -> Open<P> {
+    /// An operation begins.
+    pub fn begin(&self, who: usize) -> Open<P> {
         let mut record = self.record();
         let begin = record.tick();
         record.operations.push(Operation {
@@ -92,13 +107,22 @@ impl<P: Clone + fmt::Debug> History<P> {
             begin,
             end: u64::MAX,
             prompt: begin + 1,
+            stuck: None,
             points: Vec::new(),
         });
         Open {
             history: self.clone(),
             number: record.operations.len() - 1,
-            points: Some(if_killed),
+            ended: None,
+            killed: Vec::new(),
+            stuck: Vec::new(),
         }
+    }
+
+    /// Nothing goes on any more: what has not ended is stuck.
+    pub fn stands_still(&self) {
+        let mut record = self.record();
+        record.still = Some(record.tick());
     }
 
     /// # Panics
@@ -120,19 +144,33 @@ impl<P: Clone + fmt::Debug> History<P> {
 pub struct Open<P> {
     history: History<P>,
     number: usize,
-    points: Option<Vec<P>>,
+    ended: Option<Vec<P>>,
+    killed: Vec<P>,
+    stuck: Vec<P>,
 }
 
 impl<P> Open<P> {
+    /// Its points if it unwinds. A kill is raised where it waits, so after the first.
+    pub fn if_killed(mut self, points: Vec<P>) -> Self {
+        self.killed = points;
+        self
+    }
+
+    /// Its points if it is stuck, and then killed.
+    pub fn if_stuck(mut self, points: Vec<P>) -> Self {
+        self.stuck = points;
+        self
+    }
+
     /// It ends, and these are its points.
     pub fn end(mut self, points: Vec<P>) {
-        self.points = Some(points);
+        self.ended = Some(points);
     }
 }
 
 impl<P> Drop for Open<P> {
     fn drop(&mut self) {
-        let mut record = self
+        let record = &mut *self
             .history
             .0
             .lock()
@@ -140,7 +178,15 @@ impl<P> Drop for Open<P> {
         let end = record.tick();
         let operation = &mut record.operations[self.number];
         operation.end = end;
-        operation.points = self.points.take().unwrap_or_default();
+        let stuck = record.still.filter(|still| operation.begin < *still);
+        operation.points = match (self.ended.take(), stuck) {
+            (Some(points), _) => points,
+            (None, None) => std::mem::take(&mut self.killed),
+            (None, stuck) => {
+                operation.stuck = stuck;
+                std::mem::take(&mut self.stuck)
+            }
+        };
     }
 }
 
@@ -171,10 +217,11 @@ fn explain<M: Model>(model: M, operations: &[Operation<M::Point>]) -> Result<(),
         let first = first.unwrap_or(u64::MAX);
         // The last comes off the stack first: later operations are pushed first.
         for at in (0..operations.len()).rev().filter(left) {
-            if operations[at].begin > first {
+            let point = usize::from(through[at]);
+            if operations[at].since(point) > first {
                 continue;
             }
-            let point = &operations[at].points[usize::from(through[at])];
+            let point = &operations[at].points[point];
             for next in state.happen(at, point) {
                 let mut through = through.clone();
                 through[at] += 1;
@@ -220,6 +267,7 @@ mod tests {
             begin: *begin,
             end: *end,
             prompt: *end,
+            stuck: None,
             points: vec![point.clone()],
         };
         let operations: Vec<_> = operations.iter().map(operation).collect();
@@ -247,8 +295,30 @@ mod tests {
     #[test]
     fn an_operation_that_unwinds_has_other_points() {
         let history = History::new();
-        drop(history.begin(0, vec![Write(1)]));
-        history.begin(0, vec![Write(2)]).end(vec![Read(1)]);
+        drop(history.begin(0).if_killed(vec![Write(1)]));
+        let open = history.begin(0).if_killed(vec![Write(2)]);
+        open.end(vec![Read(1)]);
         history.assert_explained_by(Register(0));
+    }
+
+    #[test]
+    fn an_operation_that_is_stuck_sees_what_came_before() {
+        let history = || {
+            let history = History::new();
+            let open = history.begin(0).if_stuck(vec![Read(0), Read(1)]);
+            history.begin(1).end(vec![Write(1)]);
+            (history, open)
+        };
+        let (stuck, open) = history();
+        stuck.stands_still();
+        drop(open);
+        stuck.assert_explained_by(Register(0));
+        // It should not have been stuck.
+        let (stuck, open) = history();
+        let open = open.if_stuck(vec![Read(0), Read(0)]);
+        stuck.stands_still();
+        drop(open);
+        let explained = std::panic::catch_unwind(|| stuck.assert_explained_by(Register(0)));
+        assert!(explained.is_err());
     }
 }

@@ -28,14 +28,16 @@ pub struct Permits {
 pub enum Permit {
     /// Takes so many, or stands in the queue.
     Want(usize),
-    /// As `Want`; which of those that are killed were granted something before they went is open.
-    MaybeWant(usize),
     /// It has so many.
     Have(usize),
+    /// A mutex may have been handed to it before it was killed.
+    MaybeHave(usize),
     /// It was refused, as the semaphore is closed.
     Closed,
     /// It waits no longer, and has nothing.
     Leave,
+    /// As `Leave`: it could have waited for ever for so many.
+    Stuck(usize),
     /// It is killed. What it was granted goes on.
     Gone,
     /// Takes so many at once, or cannot.
@@ -103,22 +105,20 @@ impl Model for Permits {
                 next.free = next.free.saturating_sub(*want);
                 self.free >= *want
             }
-            Permit::MaybeWant(want) if !self.fair => {
-                let mut ways = vec![self.clone()];
-                if self.free >= *want {
-                    next.free -= want;
-                    next.granted.insert(operation, Some(*want));
-                    ways.push(next);
-                }
-                return ways;
+            Permit::Stuck(want) if !self.fair => self.free < *want,
+            Permit::MaybeHave(want) if !self.fair && self.free >= *want => {
+                next.free -= want;
+                next.granted.insert(operation, Some(*want));
+                return vec![self.clone(), next];
             }
-            Permit::Want(want) | Permit::MaybeWant(want) => {
+            Permit::MaybeHave(_) => true,
+            Permit::Want(want) => {
                 next.want(operation, *want);
                 true
             }
             Permit::Have(want) => next.granted.remove(&operation) == Some(Some(*want)),
             Permit::Closed => next.granted.remove(&operation) == Some(None),
-            Permit::Leave => {
+            Permit::Leave | Permit::Stuck(_) => {
                 next.forget(operation);
                 next.serve();
                 !next.granted.contains_key(&operation)
@@ -200,6 +200,8 @@ pub enum Note {
     All,
     /// Waits for the mutex. Who gets it first is open.
     Come,
+    /// It could wait for ever.
+    Locked,
     Lock,
     Unlock,
 }
@@ -269,6 +271,7 @@ impl Model for News {
                 true
             }
             Note::Come => true,
+            Note::Locked => self.locked,
             Note::Lock => {
                 next.locked = true;
                 !self.locked

@@ -1,102 +1,19 @@
 //! The locks of `actor_core::sync` against their models: random programs under the seeded scheduler, with kills, throws and
 //! deadlines.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
-use actor_core::microthread::{self, JoinHandle, block_on};
+use actor_core::microthread::{self, block_on};
 use actor_core::sync::{
     AcquireError, Barrier, Condvar, LockError, LockResult, Mutex, Notify, RwLock, RwLockWriteGuard,
     Semaphore, TryAcquireError, TryLockError, TryLockResult, WaitError,
 };
-use actor_core::testing::{Explorer, Policy, Reason, switch_point};
+use actor_core::testing::{Explorer, Reason, switch_point};
 use fastrand::Rng;
-use tests::{ms, within};
+use tests::ms;
 
-use super::Stop;
-use super::linear::{History, Model};
 use super::lock_models::{Group, News, Note, Permit, Permits, Step};
-
-const LIMIT: u64 = 300;
-
-/// Every program is run so many times, each time in another order.
-const ORDERS: u64 = 10;
-
-/// One microthread's pen.
-struct Log<P> {
-    history: History<P>,
-    who: usize,
-}
-
-impl<P: Clone + std::fmt::Debug> Log<P> {
-    /// An operation that cannot wait.
-    fn at_once<R>(&self, point: impl FnOnce(&R) -> P, operation: impl FnOnce() -> R) -> R {
-        let open = self.history.begin(self.who, Vec::new());
-        let result = operation();
-        open.end(vec![point(&result)]);
-        result
-    }
-}
-
-/// A lock, and what can be done with it.
-trait Subject: Send + Sync + 'static {
-    type Model: Model<Point: Send>;
-
-    fn new() -> Self;
-    fn model() -> Self::Model;
-    /// One microthread does something.
-    fn step(&self, rng: &mut Rng, log: &Log<<Self::Model as Model>::Point>);
-}
-
-/// One run: three microthreads take some steps each, while a fourth kills and throws. Gives what was seen.
-fn run<S: Subject>(seed: u64) -> History<<S::Model as Model>::Point> {
-    let (subject, history) = (Arc::new(S::new()), History::new());
-    let microthreads: Vec<_> = (0..3)
-        .map(|who| {
-            let (subject, history) = (subject.clone(), history.clone());
-            let mut rng = Rng::with_seed(seed * 4 + who as u64);
-            microthread::spawn(move || {
-                let log = Log { history, who };
-                for _ in 0..4 {
-                    switch_point();
-                    subject.step(&mut rng, &log);
-                }
-            })
-        })
-        .collect();
-    let mut rng = Rng::with_seed(seed * 4 + 3);
-    for _ in 0..rng.usize(..12) {
-        let one = &microthreads[rng.usize(..3)];
-        match rng.u8(..10) {
-            0 | 1 => one.kill(),
-            2 | 3 => drop(one.throw(Stop(0))),
-            4 => microthread::sleep(ms(rng.u64(1..4))),
-            _ => microthread::yield_now(),
-        }
-    }
-    // Who waits then waits for ever.
-    microthread::sleep(ms(1_000_000));
-    microthreads.iter().for_each(JoinHandle::kill);
-    microthreads.into_iter().for_each(|it| drop(it.join()));
-    history
-}
-
-fn explained<S: Subject>(programs: u64) {
-    within(LIMIT, || {
-        for seed in 0..programs {
-            let policy = match seed % 3 {
-                0 => Policy::Pct { depth: 3 },
-                _ => Policy::Random,
-            };
-            let explorer = Explorer::new().seed(seed * ORDERS).iterations(ORDERS);
-            let result = explorer.policy(policy).run(move |_| {
-                run::<S>(seed).assert_explained_by(S::model());
-            });
-            if let Err(failure) = result {
-                panic!("program {seed}: {failure}");
-            }
-        }
-    });
-}
+use super::subject::{Log, Subject, explained, run};
 
 // ---- mutex and rwlock ------------------------------------------------------------------------------------------------
 
@@ -142,8 +59,9 @@ fn take<'a, G>(
     permits: usize,
     lock: impl FnOnce() -> Option<G>,
 ) -> Option<Held<'a, G>> {
-    use Permit::{Gone, Have, Leave, MaybeWant, Want};
-    let open = log.history.begin(log.who, vec![MaybeWant(permits), Gone]);
+    use Permit::{Gone, Have, Leave, MaybeHave, Stuck, Want};
+    let killed = vec![Want(permits), MaybeHave(permits), Gone];
+    let open = log.begin(killed, vec![Want(permits), Stuck(permits)]);
     let guard = lock();
     open.end(match guard {
         Some(_) => vec![Want(permits), Have(permits)],
@@ -311,7 +229,7 @@ impl Subject for Semaphore {
     }
 
     fn step(&self, rng: &mut Rng, log: &Log<Permit>) {
-        use Permit::{Closed, Gone, Have, Leave, MaybeWant, Want};
+        use Permit::{Closed, Gone, Have, Leave, Stuck, Want};
         let want = rng.usize(1..=PERMITS);
         let acquired = match rng.u8(..12) {
             0 => return log.at_once(|()| Permit::Give(1), || self.add_permits(1)),
@@ -332,7 +250,7 @@ impl Subject for Semaphore {
                 tried.map_err(|_| None)
             }
             how => {
-                let open = log.history.begin(log.who, vec![MaybeWant(want), Gone]);
+                let open = log.begin(vec![Want(want), Gone], vec![Want(want), Stuck(want)]);
                 let acquired = match how {
                     6 => block_on(self.acquire_many_async(want)),
                     7..9 if want == 1 => self.acquire_timeout(ms(rng.u64(..3))),
@@ -366,8 +284,7 @@ fn a_semaphore_is_explained_by_the_model() {
 // ---- notify and condvar ----------------------------------------------------------------------------------------------
 
 fn waited(log: &Log<Note>, wait: impl FnOnce() -> Result<(), WaitError>) {
-    let killed = vec![Note::Wait, Note::Gone];
-    let open = log.history.begin(log.who, killed);
+    let open = log.begin(vec![Note::Wait, Note::Gone], vec![Note::Wait, Note::Leave]);
     let notified = wait();
     open.end(match notified {
         Ok(()) => vec![Note::Wait, Note::Notified],
@@ -430,7 +347,7 @@ impl Subject for Monitor {
             1 if unlocked => return log.at_once(|()| Note::All, || condvar.notify_all()),
             _ => {}
         }
-        let open = log.history.begin(log.who, Vec::new());
+        let open = log.begin(vec![Note::Come], vec![Note::Come, Note::Locked]);
         let guard = clean(mutex.lock());
         open.end(vec![Note::Come, Note::Lock]);
         switch_point();
@@ -444,8 +361,8 @@ impl Subject for Monitor {
                 guard
             }
             timed => {
-                let killed = vec![Note::Wait, Note::Gone];
-                let open = log.history.begin(log.who, killed);
+                let stuck = vec![Note::Wait, Note::Leave];
+                let open = log.begin(vec![Note::Wait, Note::Gone], stuck);
                 let (guard, timed_out) = if timed == 2 {
                     let (guard, how) = clean(condvar.wait_timeout(guard, ms(rng.u64(..3))));
                     (guard, how.timed_out())
@@ -484,8 +401,10 @@ impl Subject for Barrier {
     }
 
     fn step(&self, rng: &mut Rng, log: &Log<Step>) {
-        let killed = vec![Step::Arrive, Step::Gone];
-        let open = log.history.begin(log.who, killed);
+        let open = log.begin(
+            vec![Step::Arrive, Step::Gone],
+            vec![Step::Arrive, Step::Leave],
+        );
         let through = match rng.bool() {
             true => self.wait_timeout(ms(rng.u64(..3))),
             false => Ok(self.wait()),

@@ -4,7 +4,7 @@
 //! - `crowd`: many producers and consumers: microthreads of several workers, OS threads, futures.
 //! - `select`: one of several operations.
 //! - `linear`: the search for an order that explains a history. `model` is the model of channels, `programs` what is run,
-//!   `models` the tests; `locks` has the locks of `actor_core::sync`.
+//!   `models` the tests; `subject` does the same for `locks`: the locks of `actor_core::sync`.
 #![allow(
     missing_debug_implementations,
     unreachable_pub,
@@ -28,6 +28,7 @@ mod models;
 mod programs;
 mod rules;
 mod select;
+mod subject;
 
 const LIMIT: u64 = 60;
 

@@ -148,6 +148,7 @@ impl Program {
         }
         // Who waits then waits for ever.
         microthread::sleep(ms(1_000_000));
+        history.stands_still();
         handles.iter().for_each(microthread::JoinHandle::kill);
         handles.into_iter().for_each(|it| drop(it.join()));
         history
@@ -192,7 +193,7 @@ impl Ends {
         if !had {
             return;
         }
-        let open = self.history.begin(self.who, Vec::new());
+        let open = self.history.begin(self.who);
         if sender {
             *tx = None;
             open.end(vec![Point::DropSender(at)]);
@@ -211,7 +212,7 @@ impl Ends {
                 let Some(tx) = &self.channels[*at].0 else {
                     return;
                 };
-                let open = self.history.begin(self.who, Vec::new());
+                let open = self.history.begin(self.who);
                 if *close {
                     tx.close()
                 } else {
@@ -223,7 +224,7 @@ impl Ends {
                 let Some(rx) = &self.channels[*at].1 else {
                     return;
                 };
-                let open = self.history.begin(self.who, Vec::new());
+                let open = self.history.begin(self.who);
                 let len = rx.len();
                 open.end(vec![Point::Len(*at, len)]);
             }
@@ -241,8 +242,9 @@ impl Ends {
     }
 
     fn call(&self, acts: &Acts, how: How) {
-        let killed = vec![Call(acts.clone()), Gone];
-        let open = self.history.begin(self.who, killed);
+        let [killed, stuck] = [Gone, Leave].map(|last| vec![Call(acts.clone()), last]);
+        let open = self.history.begin(self.who);
+        let open = open.if_killed(killed).if_stuck(stuck);
         let ended = match acts[..] {
             [(at, Act::Send(value))] => {
                 self.send(self.channels[at].0.as_ref().unwrap(), value, how)
