@@ -20,6 +20,7 @@ use actor_core::microthread::{self, JoinError, JoinHandle};
 
 mod crowd;
 mod endings;
+mod kind_models;
 mod linear;
 mod lock_models;
 mod locks;

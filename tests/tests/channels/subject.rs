@@ -18,7 +18,7 @@ const ORDERS: u64 = 10;
 /// One microthread's pen.
 pub struct Log<P> {
     history: History<P>,
-    who: usize,
+    pub who: usize,
 }
 
 impl<P: Clone + std::fmt::Debug> Log<P> {
