@@ -21,6 +21,7 @@ use actor_core::microthread::{self, JoinError, JoinHandle};
 mod crowd;
 mod endings;
 mod kind_models;
+mod kinds;
 mod linear;
 mod lock_models;
 mod locks;
