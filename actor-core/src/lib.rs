@@ -35,6 +35,7 @@
 //!   receives.
 //! - [`Supervisor`], [`ChildSpec`]: who is started again, when, and how often.
 //! - [`microthread`]: the primitive below actors, useful without them; [`Runtime`] runs microthreads alone.
+//! - [`local`]: a scheduler of microthreads that its owner drives, on one thread, with neither runtime nor actors.
 //! - [`#[preemptible]`](preemptible): for loops that compute and never wait.
 //! - [`sync`]: locks and signals that park the microthread.
 //! - [`net`]: sockets that park the microthread and are `std::io::Read` and `Write`.
@@ -88,6 +89,7 @@ pub use actor_macros::{actor, preemptible, select};
 pub use observe::{Event, Who};
 pub use registry::LookupError;
 pub use rt::error::ShutdownFromInside;
+pub use rt::local;
 pub use rt::runtime::{
     BuildError, Builder, Guard, MAX_STACK_SIZE, MIN_STACK_SIZE, OnOverflow, Runtime,
     ShutdownReport, Stats,

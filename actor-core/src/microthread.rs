@@ -149,7 +149,8 @@ impl Builder {
     }
 }
 
-/// Lets everything else that is ready run, then goes on. On a thread that is no worker's, yields the thread.
+/// Lets everything else that is ready run, then goes on. On a thread that is no worker's, yields the thread. In a
+/// [local scheduler](crate::local) it is [`schedule`](crate::local::schedule), unless switching is trapped.
 ///
 /// A suspension point: a kill is raised here.
 pub fn yield_now() {
@@ -161,7 +162,8 @@ pub fn yield_now() {
 /// What is due: a kill, also that of a runtime that is shutting down; an overflow, if little is left of the stack. Each call
 /// raises it at once. After 4,096 checkpoints without a wait in between, the microthread yields if anything else is ready
 /// on its worker, as [`yield_now`] does; where nothing is, it goes on. (It also yields where it has swallowed a kill before.)
-/// It never yields inside [`no_suspend`], nor while a panic unwinds. On a thread that is no worker's it does nothing.
+/// It never yields inside [`no_suspend`], nor while a panic unwinds. On a thread that is no worker's it does nothing. In a
+/// [local scheduler](crate::local) it uses up a run's budget, and lets nobody else go first.
 ///
 /// [`#[preemptible]`](macro@crate::preemptible) puts a cheaper one into each loop of a function.
 ///

@@ -1,4 +1,4 @@
-//! Switching between microthreads: yielding, waking each other, and what it costs to be ready to. `-- --quick` for a short run.
+//! Switching between microthreads, on a worker and in a local scheduler: yielding, waking each other, and what it costs to be ready to. `-- --quick` for a short run.
 
 use std::future::poll_fn;
 use std::hint::black_box;
@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
+use actor_core::local::{Budget, Scheduler, schedule};
 use actor_core::microthread::{self, block_on, yield_now};
 use actor_core::{Runtime, preemptible};
 use benches::gate::Countdown;
@@ -146,6 +147,42 @@ fn switch(c: &mut Criterion) {
     group.finish();
 }
 
+/// `tasklets` of a local scheduler take turns; one iteration is a turn of each.
+fn turns(tasklets: u64, rounds: u64, budget: Option<Budget>) -> Duration {
+    let sched = Scheduler::new();
+    for _ in 0..tasklets {
+        sched.spawn(move || (0..rounds).for_each(|_| schedule().expect("nobody traps switches")));
+    }
+    let start = Instant::now();
+    match budget {
+        None => sched.run().expect("nobody panics"),
+        Some(budget) => drop(sched.run_for(budget).expect("nobody panics")),
+    }
+    start.elapsed()
+}
+
+/// The local scheduler's switch; an iteration of a pair is two.
+fn local(c: &mut Criterion) {
+    let hour = Budget::time(Duration::from_secs(3600));
+    let mut group = c.benchmark_group("local");
+    group.bench_function("schedule_pair", |b| b.iter_custom(|n| turns(2, n, None)));
+    group.bench_function("schedule_pair/slice_budget", |b| {
+        b.iter_custom(|n| turns(2, n, Some(hour)));
+    });
+    group.bench_function("schedule_pair/total_budget", |b| {
+        b.iter_custom(|n| turns(2, n, Some(hour.total())));
+    });
+    group.bench_function("schedule_alone", |b| b.iter_custom(|n| turns(1, n, None)));
+    group.bench_function("spawn_and_run", |b| {
+        let sched = Scheduler::new();
+        b.iter(|| {
+            sched.spawn(|| ());
+            sched.run().expect("nobody panics");
+        });
+    });
+    group.finish();
+}
+
 /// A loop that does next to nothing, so that the price of sharing its worker stands out.
 fn plain(passes: u64) -> u64 {
     let mut sum = 0_u64;
@@ -201,5 +238,5 @@ fn checkpoint(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, switch, checkpoint);
+criterion_group!(benches, switch, local, checkpoint);
 criterion_main!(benches);

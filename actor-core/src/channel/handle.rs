@@ -62,7 +62,7 @@ macro_rules! both_sides {
             }
 
             /// Who runs next when one side of a rendezvous comes and finds the other waiting. It counts where both are of one
-            /// [local scheduler](crate::microthread): if the one that waited is preferred, it runs at once, and the one that came
+            /// [local scheduler](crate::local): if the one that waited is preferred, it runs at once, and the one that came
             /// keeps its place; otherwise the one that waited goes to the end, and the one that came goes on.
             ///
             /// Between workers and threads, and for channels with room, the one that waited becomes ready, and the caller goes on.

@@ -7,13 +7,19 @@ use std::task::{Context, Poll, Waker};
 
 use loom::thread;
 
-use super::core::Send;
+use super::core::{Item, Recv, Send as Sending};
 use super::error::{RecvError, TrySendError};
+use super::polled::{Bell, block_on};
 use super::select::case::{Case, OpCase, Pending};
 use super::select::selection::{Waited, once};
-use super::{Receiver, Sender, bounded, rendezvous, unbounded};
+use super::{Receiver, bounded, rendezvous, unbounded};
 use crate::rt::wake::Wake;
-use crate::sync::models::{Bell, block_on, model};
+
+fn model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.check(f);
+}
 
 fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
@@ -61,36 +67,33 @@ fn loom_a_receive_that_is_dropped_loses_no_value() {
     });
 }
 
-/// The receiver waits while there is an inbox: senders that use it alone must find the receiver.
+/// The receiver waits while there is an inbox: a sender that uses that alone must find the receiver.
 #[test]
 fn loom_a_receiver_that_waits_is_found() {
-    model(2, || {
+    model(3, || {
         let (tx, rx) = unbounded();
         tx.try_send(0).unwrap(); // makes the inbox, as loom counts every lock as contended
-        let sender = thread::spawn(move || {
-            tx.try_send(1).unwrap();
-            tx.try_send(2).unwrap();
-        });
-        for n in 0..3 {
-            assert_eq!(block_on(rx.recv_async()), Ok(n));
-        }
+        tx.try_send(1).unwrap(); // finds the alert with which it is made, and lowers it
+        assert_eq!((rx.try_recv(), rx.try_recv()), (Ok(0), Ok(1)));
+        let sender = {
+            let tx = tx.clone();
+            thread::spawn(move || tx.try_send(2).unwrap())
+        };
+        assert_eq!(block_on(rx.recv_async()), Ok(2));
         sender.join().unwrap();
     });
 }
 
+/// Without any further receive.
 #[test]
 fn loom_a_sender_that_waits_gets_the_room() {
-    model(2, || {
+    model(3, || {
         let (tx, rx) = bounded(1);
         tx.try_send(0).unwrap();
-        let sender = thread::spawn(move || {
-            block_on(tx.send_async(1)).unwrap();
-            block_on(tx.send_async(2)).unwrap();
-        });
-        for n in 0..3 {
-            assert_eq!(block_on(rx.recv_async()), Ok(n));
-        }
+        let sender = thread::spawn(move || block_on(tx.send_async(1)).unwrap());
+        assert_eq!(block_on(rx.recv_async()), Ok(0));
         sender.join().unwrap();
+        assert_eq!(rx.try_recv(), Ok(1));
     });
 }
 
@@ -124,20 +127,20 @@ fn loom_the_last_receiver_tells_who_sends() {
 
 /// One selection, from two channels.
 struct Two<'a> {
-    first: OpCase<super::core::Recv<'a, i32>>,
-    second: OpCase<super::core::Recv<'a, i32>>,
+    first: OpCase<Recv<'a, i32>>,
+    second: OpCase<Recv<'a, i32>>,
 }
 
 impl<'a> Two<'a> {
     fn new(first: &'a Receiver<i32>, second: &'a Receiver<i32>) -> Self {
         Two {
-            first: OpCase::new(super::core::Recv(&first.core)),
-            second: OpCase::new(super::core::Recv(&second.core)),
+            first: OpCase::new(Recv(&first.core)),
+            second: OpCase::new(Recv(&second.core)),
         }
     }
 
     fn select(&mut self) -> (usize, i32) {
-        let bell = Bell::new();
+        let bell = std::sync::Arc::default();
         let index = {
             let cases: &mut [&mut dyn Case] = &mut [&mut self.first, &mut self.second];
             select(cases, &bell)
@@ -194,6 +197,34 @@ fn loom_a_selection_happens_once() {
     });
 }
 
+/// A waiter that is woken for another reason may see that it has been served before the wake-up comes.
+#[test]
+fn loom_who_is_served_sees_what_was_given() {
+    model(3, || {
+        let (tx, rx) = rendezvous();
+        let sender = {
+            let tx = tx.clone();
+            thread::spawn(move || tx.try_send(Box::new(1)).is_ok())
+        };
+        let mut receive = OpCase::new(Recv(&rx.core));
+        let wake = Wake::Task(Waker::noop().clone());
+        let cases: &mut [&mut dyn Case] = &mut [&mut receive];
+        let waited = once(cases, &[0], wake, |_, ticket| {
+            for _ in 0..2 {
+                if ticket.settled().is_none() {
+                    thread::yield_now();
+                }
+            }
+            Waited::Again
+        });
+        let received = matches!(waited, Waited::Chosen(_));
+        if received {
+            assert_eq!(*receive.output().unwrap().unwrap(), 1);
+        }
+        assert_eq!(sender.join().unwrap(), received);
+    });
+}
+
 /// Each could serve the other, at either channel: one of the two must see it.
 #[test]
 fn loom_two_selections_that_meet_do_not_both_wait() {
@@ -203,11 +234,10 @@ fn loom_two_selections_that_meet_do_not_both_wait() {
         let other = {
             let (tx1, tx2) = (tx1.clone(), tx2.clone());
             thread::spawn(move || {
-                let mut first = OpCase::sending(Send(&tx1.core), Some(super::core::Item::Value(1)));
-                let mut second =
-                    OpCase::sending(Send(&tx2.core), Some(super::core::Item::Value(2)));
+                let mut first = OpCase::sending(Sending(&tx1.core), Some(Item::Value(1)));
+                let mut second = OpCase::sending(Sending(&tx2.core), Some(Item::Value(2)));
                 let cases: &mut [&mut dyn Case] = &mut [&mut second, &mut first];
-                select(cases, &Bell::new())
+                select(cases, &std::sync::Arc::default())
             })
         };
         let (index, got) = Two::new(&rx1, &rx2).select();

@@ -40,7 +40,7 @@ mod bell {
             self.0.notify();
         }
 
-        pub(super) fn wait(&self) {
+        pub(in crate::channel) fn wait(&self) {
             self.0.wait();
         }
     }

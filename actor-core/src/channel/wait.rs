@@ -58,7 +58,7 @@
 //! | fault                    | what it breaks                                      | caught by                                             |
 //! |--------------------------|-----------------------------------------------------|-------------------------------------------------------|
 //! | `channel_two_sections`   | 1 and 2 are not one section                         | `loom_a_rendezvous_hands_over`                        |
-//! | `channel_settle_relaxed` | the waiter does not see what the partner wrote      | `loom_a_rendezvous_hands_over`                        |
+//! | `channel_settle_relaxed` | the waiter does not see what the partner wrote      | `loom_who_is_served_sees_what_was_given`              |
 //! | `channel_no_wake`        | no e                                                | `loom_a_rendezvous_hands_over`                        |
 //! | `channel_drop_value`     | a waiter that leaves keeps what it was given        | `loom_a_receive_that_is_dropped_loses_no_value`       |
 //! | `channel_blind_claim`    | b without the compare-exchange                      | `loom_a_selection_happens_once`                       |

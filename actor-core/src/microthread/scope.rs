@@ -507,7 +507,7 @@ where
 {
     // Whatever refuses the wait must do so here: once a child may run, there is no way out before it has ended.
     park::checkpoint();
-    park::refuse_in_no_suspend();
+    park::refuse_to_park();
     let scope = Scope {
         shared: Arc::new(Shared {
             running: AtomicUsize::new(0),

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::throw::Thrown;
+use super::wait::Interrupt;
 
 /// Why a microthread could not be spawned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,11 @@ pub enum JoinError {
     Shutdown,
     /// It never started, because this was thrown into it before.
     Thrown(Thrown),
+    /// The wait for it was interrupted; it goes on. Only where a [local scheduler](crate::local) runs it.
+    Interrupted(Interrupt),
+    /// It could not start, as there is no stack for it. The text says which limit is reached. Only of a
+    /// [local scheduler](crate::local).
+    NoStack(String),
 }
 
 impl JoinError {
@@ -92,6 +98,10 @@ impl fmt::Debug for JoinError {
             JoinError::Overflowed => f.write_str("Overflowed"),
             JoinError::Shutdown => f.write_str("Shutdown"),
             JoinError::Thrown(thrown) => thrown.fmt(f),
+            JoinError::Interrupted(interrupt) => {
+                f.debug_tuple("Interrupted").field(interrupt).finish()
+            }
+            JoinError::NoStack(limit) => f.debug_tuple("NoStack").field(limit).finish(),
         }
     }
 }
@@ -110,6 +120,13 @@ impl fmt::Display for JoinError {
             JoinError::Thrown(thrown) => {
                 write!(f, "the microthread did not start: {thrown}")
             }
+            JoinError::Interrupted(interrupt) => {
+                write!(
+                    f,
+                    "the wait for the microthread was interrupted: {interrupt}"
+                )
+            }
+            JoinError::NoStack(limit) => write!(f, "the microthread could not start: {limit}"),
         }
     }
 }
@@ -118,6 +135,7 @@ impl Error for JoinError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             JoinError::Thrown(thrown) => thrown.source(),
+            JoinError::Interrupted(interrupt) => Some(interrupt),
             _ => None,
         }
     }

@@ -163,7 +163,8 @@ impl Source {
     /// `TimedOut` after `deadline`; what the kernel says to a registration.
     pub(crate) fn wait(&self, interest: Interest, deadline: Option<Instant>) -> io::Result<()> {
         match park::on_stack() {
-            Some(parker) if !std::thread::panicking() => {
+            // On a local scheduler of a thread that is no worker's there is no poller.
+            Some(parker) if !std::thread::panicking() && Worker::with(|w| w.is_some()) => {
                 self.wait_parked(interest, deadline, parker)
             }
             _ => blocking::wait(self.fd, interest, deadline),
@@ -257,11 +258,12 @@ pub(crate) fn take_turn() {
 fn give_way() {
     OPERATIONS.set(0);
     if park::may_suspend() {
-        Worker::here(|worker| {
+        Worker::with(|worker| {
+            let Some(worker) = worker else { return };
             let mut io = worker.io.borrow_mut();
             io.poll(&worker.shared().poller, Some(Duration::ZERO), |parker| {
                 parker.unpark();
-            })
+            });
         });
         park::yield_now();
     }

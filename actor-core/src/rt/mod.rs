@@ -1,7 +1,7 @@
 //! The microthread runtime: tasks, run queues, workers, monitor, timers, descriptors, offload.
 //!
 //! Read in this order: [`header`] (what can be scheduled), [`park`] (how things wait), [`worker`] (how they run),
-//! [`monitor`] (what happens when code does not let go), then the rest as needed.
+//! [`monitor`] (what happens when code does not let go), [`local`] (the same without workers), then the rest as needed.
 //!
 //! Invariants of this layer: a started stack is only ever resumed by its worker; nothing here knows of actors; every
 //! choice goes through `sys::seam`.
@@ -14,6 +14,7 @@ pub(crate) mod hook;
 mod inbox;
 pub(crate) mod io;
 mod join;
+pub mod local;
 pub(crate) mod locals;
 #[cfg(all(test, loom))]
 mod models;

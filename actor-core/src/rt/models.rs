@@ -1,5 +1,5 @@
 //! Loom models of the runtime's words: the permit and the kill (`rt::token`), sleep (`rt::sleep`), the result
-//! (`rt::join`). Each of those modules lists the seeded faults that the models catch.
+//! (`rt::join`), a local scheduler's wait for others (`rt::local`). Each of those modules lists the seeded faults that the models catch.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p actor-core --lib --release loom_`
 
@@ -11,6 +11,7 @@ use loom::thread;
 
 use super::inbox::{Inbox, Linked};
 use super::join::{Finished, JoinWord};
+use super::local::Outer;
 use super::sleep::{self, Sleep, Watch};
 use super::token::{Place, Token, Unparked};
 use crate::sys::atomic::{AtomicPtr, UnsafeCell};
@@ -357,5 +358,42 @@ fn loom_a_result_has_one_owner() {
         }
         runs.join().unwrap();
         assert_eq!(task.taken.load(Relaxed), 1);
+    });
+}
+
+/// Two wake-ups for a scheduler that waits, as it does in `rt::local::drive`, until both have come.
+#[test]
+fn loom_a_local_scheduler_that_waits_is_woken() {
+    model(3, || {
+        let inbox = Arc::new(Inbox::<Node>::new());
+        let outer = Arc::new(Outer::<Stack>::nowhere());
+        let wakers = [0, 1].map(|_| {
+            let (inbox, outer) = (inbox.clone(), outer.clone());
+            let node = leak(Node {
+                link: AtomicPtr::new(std::ptr::null_mut()),
+            });
+            thread::spawn(move || {
+                inbox.push(node); // (a)
+                if let Some(stack) = outer.find() {
+                    stack.unpark(); // (b), (c)
+                }
+            })
+        });
+        let stack = Stack::new();
+        let mut woken = 0;
+        while woken < 2 {
+            woken += inbox.take_all().count();
+            if woken < 2 {
+                outer.begin(stack); // step 1
+                // step 2
+                if inbox.is_empty() {
+                    stack.park(); // step 3
+                }
+                outer.end(); // step 4
+            }
+        }
+        for waker in wakers {
+            waker.join().unwrap();
+        }
     });
 }

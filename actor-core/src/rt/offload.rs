@@ -144,7 +144,7 @@ pub fn blocking<R: Send>(f: impl FnOnce() -> R + Send) -> R {
     let Some(core) = core else { return f() };
     // Whatever refuses the wait must do so here: once `f` may run, there is no way out before it has ended.
     park::checkpoint();
-    park::refuse_in_no_suspend();
+    park::refuse_to_park();
     #[cfg(feature = "testing")]
     if core.seam.is_driven() {
         // On this very stack: a driven runtime has one thread. Others may go first, before it and before its result is seen.

@@ -7,7 +7,7 @@
 //!
 //! # Terms
 //! - *permit*: at most one is stored; `unpark` grants it, `park` consumes it.
-//! - *home*: the worker whose stack it is; only that worker ever resumes the stack.
+//! - *home*: the worker whose stack it is, or the local scheduler ([`super::local`]); only it ever resumes the stack.
 //! - *spurious wake-up*: `park` may return without cause, so each caller loops on its own condition.
 //!
 //! The token's states and transitions are in [`super::token`]. Whoever turns PARKED into NOTIFIED, and nobody else, hands
@@ -49,10 +49,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::stack::{self, Stack};
-use crate::sys::atomic::{AtomicPtr, AtomicU32};
+use crate::sys::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use super::header::{HOLDS_STACK, Header, KILLED, THROWN};
 use super::inbox::Linked;
+use super::local;
 use super::locals::Locals;
 use super::throw::Thrown;
 use super::token::{PARKED_THREAD, Token, Unparked};
@@ -62,16 +63,30 @@ use super::worker::{Shared, Worker};
 #[derive(Debug)]
 pub(crate) struct Killed;
 
+/// Who resumes a stack.
+#[derive(Debug)]
+pub(crate) enum Home {
+    /// A worker of a runtime.
+    Worker(Arc<Shared>),
+    /// A local scheduler.
+    Local(Arc<local::Shared>),
+}
+
 /// One waiting place. See the [module](self).
 #[repr(align(64))]
 pub(crate) struct Parker {
     token: Token,
     link: AtomicPtr<Parker>,
-    home: UnsafeCell<Option<Arc<Shared>>>,
+    home: UnsafeCell<Option<Home>>,
+    /// The address of the local scheduler that is the home, or 0.
+    owner: AtomicUsize,
     local: Local,
 }
 
-/// The part that only the home worker's thread touches.
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Parker>() <= 128);
+
+/// The part that only the home's thread touches.
 pub(crate) struct Local {
     /// The suspended stack, while it is suspended.
     pub(crate) stack: Cell<Option<Stack>>,
@@ -224,6 +239,7 @@ pub(crate) fn switch_point() {
     if super::worker::is_driven_here()
         && may_suspend()
         && let Some(parker) = on_stack()
+        && !parker.is_local()
         && parker.task().is_some()
         && Worker::here(|worker| worker.switches_away(parker))
         && parker.claim_stack()
@@ -239,6 +255,7 @@ pub(crate) fn fault_point() {
     #[cfg(feature = "testing")]
     if super::worker::is_driven_here()
         && let Some(parker) = on_stack()
+        && !parker.is_local()
         && let Some(task) = parker.task()
         && Worker::here(|worker| worker.has_fault_for(task))
     {
@@ -262,19 +279,33 @@ pub(crate) fn checkpoint() {
         && !std::thread::panicking()
     {
         check_stack();
-        if let Some(task) = parker.task()
-            && !task.is_killed()
-            && Worker::here(|worker| worker.core().is_stopping())
-        {
-            task.set(KILLED);
+        if parker.is_local() {
+            local::checkpoint();
+        } else {
+            parker.note_shutdown();
         }
         parker.check_kill();
     }
 }
 
+/// Raises a kill of the calling task, if there is one.
+pub(crate) fn raise_kill_if_due() {
+    if let Some(parker) = on_stack()
+        && !std::thread::panicking()
+    {
+        parker.check_kill();
+    }
+}
+
+/// The parker of the stack the caller runs on, if it may be suspended.
+#[inline]
+pub(super) fn suspendable() -> Option<&'static Parker> {
+    on_stack().filter(|parker| parker.local.no_suspend.get() == 0 && !std::thread::panicking())
+}
+
 /// Whether a wait here would suspend a stack, and not block the thread or panic.
 pub(crate) fn may_suspend() -> bool {
-    on_stack().is_some_and(|parker| parker.local.no_suspend.get() == 0) && !std::thread::panicking()
+    suspendable().is_some()
 }
 
 /// One of the nested sections that a depth counts, until it is dropped.
@@ -351,10 +382,10 @@ pub(crate) fn put_thrown_back(thrown: Thrown) {
 }
 
 /// # Panics
-/// Inside [`no_suspend`]: for calls that must not get as far as to the wait that would panic.
-pub(crate) fn refuse_in_no_suspend() {
+/// Where parking would: for calls that must not get as far as to the wait that would panic.
+pub(crate) fn refuse_to_park() {
     if let Some(parker) = on_stack() {
-        parker.refuse_in_no_suspend();
+        parker.refuse_to_park();
     }
 }
 
@@ -364,6 +395,7 @@ impl Parker {
             token: Token::new(),
             link: AtomicPtr::new(ptr::null_mut()),
             home: UnsafeCell::new(None),
+            owner: AtomicUsize::new(0),
             local: Local {
                 stack: Cell::new(None),
                 task: Cell::new(ptr::null()),
@@ -379,11 +411,16 @@ impl Parker {
         }
     }
 
-    /// A parker for a new stack of the worker `home`. On the worker's thread.
-    pub(crate) fn for_stack(home: &Arc<Shared>) -> &'static Parker {
+    /// A parker for a new stack of `home`. On the thread of the home.
+    pub(crate) fn for_stack(home: Home) -> &'static Parker {
         let parker = allocate();
+        let owner = match &home {
+            Home::Worker(_) => 0,
+            Home::Local(home) => Arc::as_ptr(home).addr(),
+        };
+        parker.owner.store(owner, Ordering::Relaxed);
         // SAFETY: it came off the free list, so its token was not PARKED and cannot become so before its stack runs.
-        unsafe { *parker.home.get() = Some(home.clone()) };
+        unsafe { *parker.home.get() = Some(home) };
         parker.token.reset();
         parker
     }
@@ -393,6 +430,7 @@ impl Parker {
         self.local.task.set(ptr::null());
         self.local.no_suspend.set(0);
         self.local.shield.set(0);
+        self.owner.store(0, Ordering::Relaxed);
         // SAFETY: its stack has ended: the token is not PARKED, so nobody may read `home`.
         drop(unsafe { (*self.home.get()).take() });
         free_list().push(self);
@@ -425,18 +463,52 @@ impl Parker {
         // SAFETY: this call made the transition PARKED→NOTIFIED and has not pushed yet, so the stack is suspended and
         // stays so, and `home` is not written.
         let home = unsafe { (*self.home.get()).as_ref() };
-        let home = home.expect("a parked stack has a home");
-        Worker::with(|worker| match worker {
-            Some(worker) if worker.is(home) => worker.ready(self),
-            // Its own reference: once pushed, the stack may run, end, and its runtime with it.
-            _ => Arc::clone(home).wake(self),
-        });
+        match home.expect("a parked stack has a home") {
+            Home::Worker(home) => Worker::with(|worker| match worker {
+                Some(worker) if worker.is(home) => worker.ready(self),
+                // Its own reference: once pushed, the stack may run, end, and its runtime with it.
+                _ => Arc::clone(home).wake(self),
+            }),
+            Home::Local(home) => local::wake(home, self),
+        }
+    }
+
+    /// Grants the permit without handing the stack home. `true`: it was parked, and the caller makes it ready: for a local
+    /// scheduler, which has a place for it.
+    pub(super) fn unpark_in_place(&'static self) -> bool {
+        match self.token.unpark() {
+            Unparked::Nobody => false,
+            Unparked::Stack => true,
+            Unparked::Thread => {
+                self.wake_thread();
+                false
+            }
+        }
+    }
+
+    /// Whether the local scheduler `home` resumes the stack. From its own thread, on which alone the answer changes to or
+    /// from yes.
+    pub(super) fn belongs_to(&self, home: &Arc<local::Shared>) -> bool {
+        self.owner.load(Ordering::Relaxed) == Arc::as_ptr(home).addr()
+    }
+
+    /// Whether a permit is there, so that parking would not wait.
+    pub(super) fn has_permit(&self) -> bool {
+        self.token.has_permit()
+    }
+
+    /// Whether its stack belongs to a local scheduler. On the stack's thread.
+    #[inline]
+    pub(crate) fn is_local(&self) -> bool {
+        self.owner.load(Ordering::Relaxed) != 0
     }
 
     /// Sees to it that the task has a claim on the stack it is about to keep. `false`: the limit is reached.
     #[inline]
     fn claim_stack(&self) -> bool {
         match self.task() {
+            // The limits of a local scheduler are those of its pool.
+            _ if self.is_local() => true,
             Some(task) if !task.has(HOLDS_STACK) => {
                 let got = Worker::here(|worker| worker.core().budget.try_acquire());
                 if got {
@@ -449,9 +521,9 @@ impl Parker {
     }
 
     /// # Panics
-    /// Inside `no_suspend`.
+    /// Inside `no_suspend`, and where a local scheduler's switches are trapped.
     fn park_stack(&'static self, deadline: Option<Instant>, killable: bool) -> bool {
-        self.refuse_in_no_suspend();
+        self.refuse_to_park();
         if let Some(task) = self.task() {
             task.set_parker(self); // (kill: K1, K2)
         }
@@ -477,7 +549,11 @@ impl Parker {
             return true;
         }
         self.local.timed_out.set(false);
-        Worker::here(|worker| worker.suspend_parked(self, deadline));
+        if self.is_local() {
+            local::suspend_parked(self, deadline);
+        } else {
+            Worker::here(|worker| worker.suspend_parked(self, deadline));
+        }
         self.token.resume();
         !self.local.timed_out.get()
     }
@@ -488,10 +564,27 @@ impl Parker {
         self.unpark();
     }
 
+    /// As [`time_out`](Self::time_out), but the caller unparks.
+    pub(super) fn time_out_in_place(&self) {
+        self.local.timed_out.set(true);
+    }
+
     fn yield_stack(&'static self) {
         self.refuse_in_no_suspend();
-        if self.claim_stack() {
+        if self.is_local() {
+            local::yield_now();
+        } else if self.claim_stack() {
             Worker::here(|worker| worker.suspend_yielded());
+        }
+    }
+
+    /// As [`refuse_in_no_suspend`](Self::refuse_in_no_suspend), also where a local scheduler's switches are trapped: for waits
+    /// that have no error to give.
+    #[inline]
+    fn refuse_to_park(&self) {
+        self.refuse_in_no_suspend();
+        if self.is_local() && local::is_trapped() {
+            panic!("a blocking call inside `switch_trap`");
         }
     }
 
@@ -513,6 +606,49 @@ impl Parker {
         self.task().is_some_and(Header::is_killed) && self.local.shield.get() == 0
     }
 
+    /// A runtime that is ending kills what runs on a stack of its worker's, which would not come back to it to be killed.
+    fn note_shutdown(&self) {
+        if let Some(task) = self.task()
+            && !task.is_killed()
+            && Worker::here(|worker| worker.core().is_stopping())
+        {
+            task.set(KILLED);
+        }
+    }
+
+    /// Whether what runs on this stack shall end: as [`is_kill_due`](Self::is_kill_due), also because its runtime is ending.
+    pub(super) fn is_ending(&self) -> bool {
+        if !self.is_local() {
+            self.note_shutdown();
+        }
+        self.is_kill_due()
+    }
+
+    /// Whether what runs on this stack is in a shielded section.
+    pub(super) fn is_shielded(&self) -> bool {
+        self.local.shield.get() > 0
+    }
+
+    /// See [`raise_kill_if_due`]. On its own stack.
+    #[inline]
+    pub(super) fn raise_kill_if_due(&'static self) {
+        self.check_kill();
+    }
+
+    /// On a stack of a local scheduler, which has been resumed: raises a kill, and gives an error that was thrown in. Both come
+    /// from this very thread, so no place need be noted first.
+    #[inline]
+    pub(super) fn after_switch(&'static self) -> Option<Thrown> {
+        let task = self.task()?;
+        match task.has(KILLED | THROWN) {
+            true => {
+                self.check_kill();
+                take_thrown()
+            }
+            false => None,
+        }
+    }
+
     #[inline]
     fn check_kill(&'static self) {
         if self.is_kill_due() {
@@ -525,6 +661,7 @@ impl Parker {
     fn raise_kill(&'static self) {
         #[cfg(feature = "testing")]
         if super::worker::is_driven_here()
+            && !self.is_local()
             && let Some(task) = self.task()
             && Worker::here(|worker| worker.take_fault_for(task))
         {
@@ -533,7 +670,10 @@ impl Parker {
         }
         if self.local.kill_raised.replace(true) && self.local.no_suspend.get() == 0 {
             // The body swallowed the last one. Others first, so that a loop that catches kills starves nobody.
-            Worker::here(|worker| worker.suspend_yielded());
+            match self.is_local() {
+                true => local::let_go(),
+                false => self.yield_stack(),
+            }
         }
         panic::resume_unwind(Box::new(Killed));
     }

@@ -19,10 +19,13 @@
 //! - Where nothing may be suspended (`no_suspend`, while a panic unwinds, a user's own generator, a thread that is no
 //!   worker's) a turn that is over begins again and nothing else happens.
 //! - The count is the thread's, not the microthread's: what a worker resumes begins a turn, whatever ran there before.
+//! - A local scheduler ([`super::local`]) lets nobody go first but by its own rules. There a turn that is over is one of
+//!   whoever drives it, who is asked to give way at the next switch.
 
 use std::cell::Cell;
 
-use super::park;
+use super::local;
+use super::park::{self, Parker};
 use super::worker::Worker;
 
 /// Reductions in a turn.
@@ -83,7 +86,15 @@ pub(crate) fn checkpoint() {
 fn turn_over() {
     // First: what follows may unwind.
     begin_turn();
+    if !local::turn_is_over() {
+        give_way();
+    }
+}
+
+/// Yields if anything else would run here.
+pub(super) fn give_way() {
     let shares = park::may_suspend()
+        && !park::on_stack().is_some_and(Parker::is_local)
         && Worker::with(|worker| worker.is_some_and(|worker| worker.turn_is_over()));
     if shares {
         park::yield_now();

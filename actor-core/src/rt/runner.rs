@@ -34,6 +34,16 @@ pub(super) fn note(task: Option<&Header>) {
     RUNS.set(task.map(|task| (task.vtable().type_name, task.id())));
 }
 
+/// Calls `f` with `task` noted as what runs, and then what was noted before.
+#[inline]
+pub(super) fn noted<R>(task: &Header, f: impl FnOnce() -> R) -> R {
+    let outer = RUNS.get();
+    note(Some(task));
+    let result = f();
+    RUNS.set(outer);
+    result
+}
+
 /// The body of every pooled stack.
 pub(super) fn run() {
     let me = park::on_stack().expect("a pooled stack has its parker");

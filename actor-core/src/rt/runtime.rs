@@ -29,6 +29,23 @@ pub enum Guard {
     Mprotect,
 }
 
+impl From<Guard> for stack::GuardMode {
+    fn from(guard: Guard) -> Self {
+        match guard {
+            Guard::Auto => stack::GuardMode::Auto,
+            Guard::Mprotect => stack::GuardMode::Mprotect,
+        }
+    }
+}
+
+/// How stacks are guarded where nothing was chosen.
+pub(super) fn default_guard() -> stack::GuardMode {
+    match std::env::var_os("ACTOR_GUARD") {
+        Some(value) if value == "mprotect" => stack::GuardMode::Mprotect,
+        _ => stack::GuardMode::Auto,
+    }
+}
+
 /// What happens when a stack runs into its guard page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -76,17 +93,13 @@ impl Builder {
     /// The defaults: one worker a core; stacks of 64 KiB, of which only touched pages cost memory; as many stacks as
     /// memory holds. The environment variable `ACTOR_GUARD=mprotect` changes the default of [`guard`](Self::guard).
     pub fn new() -> Self {
-        let guard = match std::env::var_os("ACTOR_GUARD") {
-            Some(value) if value == "mprotect" => stack::GuardMode::Mprotect,
-            _ => stack::GuardMode::Auto,
-        };
         Builder {
             config: Config {
                 workers: thread::available_parallelism().map_or(1, usize::from),
                 spares: 16,
                 stack_size: 64 * 1024,
                 max_stacks: 16 * 1024 * 1024,
-                guard,
+                guard: default_guard(),
                 overflow: stack::OverflowPolicy::Abandon,
                 keep_idle_stacks: 256,
                 hold_limit: Duration::from_millis(10),
@@ -126,10 +139,7 @@ impl Builder {
 
     /// How stacks are guarded against overflow.
     pub fn guard(mut self, guard: Guard) -> Self {
-        self.config.guard = match guard {
-            Guard::Auto => stack::GuardMode::Auto,
-            Guard::Mprotect => stack::GuardMode::Mprotect,
-        };
+        self.config.guard = guard.into();
         self
     }
 

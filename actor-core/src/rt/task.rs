@@ -235,6 +235,8 @@ fn exit_reason(error: &JoinError) -> ExitReason {
         JoinError::Overflowed => ExitReason::Overflow,
         JoinError::Shutdown => ExitReason::Shutdown,
         JoinError::Thrown(thrown) => ExitReason::failed(thrown),
+        // Not how a microthread of a runtime ends.
+        JoinError::Interrupted(_) | JoinError::NoStack(_) => ExitReason::failed(error),
     }
 }
 

@@ -117,11 +117,15 @@ impl Pending {
 
     /// Steps t1 and t2. `task` is the header of the task that this belongs to.
     pub(super) fn throw(&self, task: &Header, error: Box<dyn Error + Send + Sync>) {
-        let mut list = self.list();
-        list.push_back(Thrown::new(error));
-        task.set(THROWN); // t1
-        drop(list);
+        self.push(task, Thrown::new(error));
         task.unpark(); // t2
+    }
+
+    /// Step t1. The caller sees to t2.
+    pub(super) fn push(&self, task: &Header, error: Thrown) {
+        let mut list = self.list();
+        list.push_back(error);
+        task.set(THROWN); // t1
     }
 
     /// Step w2, once THROWN has been seen.

@@ -139,6 +139,11 @@ impl Token {
         self.0.swap(EMPTY, acquire(true)) == NOTIFIED
     }
 
+    /// Whether a permit is stored.
+    pub(crate) fn has_permit(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == NOTIFIED
+    }
+
     /// Whether a thread is parked that nobody has unparked.
     pub(crate) fn is_thread_parked(&self) -> bool {
         self.0.load(Ordering::Acquire) == PARKED_THREAD

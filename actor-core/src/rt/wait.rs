@@ -22,6 +22,7 @@ use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::local;
 use super::park::{self, Parker};
 use super::throw::Thrown;
 use super::worker::Worker;
@@ -33,8 +34,17 @@ use crate::sys::seam::Choice;
 pub enum Interrupt {
     /// A panic is unwinding through the calling microthread: nothing may switch away from it.
     Unwinding,
-    /// Somebody has thrown an error in, with [`JoinHandle::throw`](crate::microthread::JoinHandle::throw).
+    /// Somebody has thrown an error in, with [`JoinHandle::throw`](crate::microthread::JoinHandle::throw) or
+    /// [`TaskletRef::throw`](crate::local::TaskletRef::throw).
     Thrown(Thrown),
+    /// Everybody would wait for ever: the caller is the last of its [local scheduler](crate::local) that could run, or all
+    /// others have ended meanwhile. What it waited for is as if it had never waited, and it may go on.
+    Deadlock,
+    /// The caller would have blocked while its [`block_trap`](crate::local::TaskletRef::set_block_trap) was set.
+    BlockTrap,
+    /// There would have been a switch inside [`switch_trap`](crate::local::switch_trap), in a hook of a
+    /// [local scheduler](crate::local), or elsewhere where its microthreads cannot switch.
+    SwitchTrap,
 }
 
 impl fmt::Display for Interrupt {
@@ -42,6 +52,9 @@ impl fmt::Display for Interrupt {
         match self {
             Interrupt::Unwinding => f.write_str("cannot wait while a panic unwinds"),
             Interrupt::Thrown(thrown) => thrown.fmt(f),
+            Interrupt::Deadlock => f.write_str("deadlock: nobody is left who could end this wait"),
+            Interrupt::BlockTrap => f.write_str("would block, and `block_trap` is set"),
+            Interrupt::SwitchTrap => f.write_str("would switch, and switching is trapped"),
         }
     }
 }
@@ -50,7 +63,7 @@ impl Error for Interrupt {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Interrupt::Thrown(thrown) => thrown.source(),
-            Interrupt::Unwinding => None,
+            _ => None,
         }
     }
 }
@@ -77,6 +90,12 @@ pub(crate) fn wait(deadline: Option<Instant>) -> Result<(), Ended> {
     if let Some(thrown) = park::take_thrown() {
         return Err(Ended::Interrupted(Interrupt::Thrown(thrown)));
     }
+    if local::in_hook() {
+        return Err(Ended::Interrupted(Interrupt::SwitchTrap));
+    }
+    if let Some(parker) = park::on_stack().filter(|parker| parker.is_local()) {
+        return local::wait(parker, deadline);
+    }
     if park::park_until(deadline) {
         Ok(())
     } else {
@@ -99,7 +118,7 @@ pub(crate) enum Next {
     Partner,
     /// The caller; the partner goes to the end of the ready.
     Caller,
-    /// Whoever comes after the caller; both go to the end of the ready.
+    /// Whoever comes after the caller; the partner goes to the end of the ready.
     Successor,
 }
 
@@ -109,16 +128,31 @@ pub(crate) enum Next {
 /// Between workers, and from OS threads, `next` is of no consequence: the partner becomes ready on its own worker.
 #[inline]
 pub(crate) fn hand_over(partner: &'static Parker, next: Next) {
-    let _ = next;
-    partner.unpark();
+    if !local::hand_over(partner, next) {
+        partner.unpark();
+    }
 }
 
 /// To be called before a rendezvous takes or gives a value whose partner waits: whether the switch that
 /// [`hand_over`] may make is allowed.
 #[inline]
 pub(crate) fn may_hand_over(next: Next) -> Result<(), Interrupt> {
-    let _ = next;
-    Ok(())
+    local::may_hand_over(next)
+}
+
+/// To be called before each operation of a channel, whose number is `channel`: tells the hook of the local scheduler that the
+/// caller runs under. `will_block`: no partner waits.
+///
+/// # Errors
+/// [`Interrupt::SwitchTrap`] inside a hook, where channels are not to be used.
+#[allow(dead_code, reason = "for channels")]
+#[inline]
+pub(crate) fn channel_event(
+    channel: usize,
+    sending: bool,
+    will_block: bool,
+) -> Result<(), Interrupt> {
+    local::channel_event(channel, sending, will_block)
 }
 
 /// One of `n` candidates that are equally good, by the choice of the scheduler the caller runs under.
@@ -132,6 +166,9 @@ pub(crate) fn choose(n: usize) -> usize {
 /// The time, by the clock of the scheduler the caller runs under.
 #[inline]
 pub(crate) fn now() -> Instant {
+    if let Some(now) = local::now() {
+        return now;
+    }
     Worker::with(|worker| match worker {
         Some(worker) => worker.core().seam.clock().now(),
         None => Instant::now(),

@@ -52,7 +52,7 @@ use super::core::Core;
 use super::header::{HOLDS_STACK, Header, Runnable};
 use super::inbox::Inbox;
 use super::io;
-use super::park::Parker;
+use super::park::{Home, Parker};
 use super::preempt;
 use super::queue::LocalQueue;
 use super::runner;
@@ -662,7 +662,7 @@ impl Worker {
 
     #[cold]
     fn adopt(&self, stack: &mut Stack, wanted: usize) -> &'static Parker {
-        let parker = Parker::for_stack(&self.shared);
+        let parker = Parker::for_stack(Home::Worker(self.shared.clone()));
         let bounds = stack.bounds();
         parker.local().size.set(bounds.end - bounds.start);
         if wanted == 0 {

@@ -59,7 +59,7 @@ mod barrier;
 mod condvar;
 mod error;
 #[cfg(all(test, loom))]
-pub(crate) mod models;
+mod models;
 mod mutex;
 mod notify;
 mod poison;

@@ -12,24 +12,13 @@ use super::wait::Waiting;
 use super::{Condvar, Mutex, Notify, RwLock, Semaphore};
 use crate::sys::atomic::UnsafeCell;
 
-pub(crate) fn model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
+fn model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
     builder.check(f);
 }
 
-/// Wakes one thread.
-pub(crate) struct Bell(loom::sync::Notify);
-
-impl Bell {
-    pub(crate) fn new() -> std::sync::Arc<Self> {
-        std::sync::Arc::new(Bell(loom::sync::Notify::new()))
-    }
-
-    pub(crate) fn wait(&self) {
-        self.0.wait();
-    }
-}
+struct Bell(loom::sync::Notify);
 
 impl Wake for Bell {
     fn wake(self: std::sync::Arc<Self>) {
@@ -37,8 +26,8 @@ impl Wake for Bell {
     }
 }
 
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    let bell = Bell::new();
+fn block_on<F: Future>(future: F) -> F::Output {
+    let bell = std::sync::Arc::new(Bell(loom::sync::Notify::new()));
     let waker = Waker::from(bell.clone());
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(future);
@@ -46,7 +35,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return output;
         }
-        bell.wait();
+        bell.0.wait();
     }
 }
 

@@ -1,0 +1,138 @@
+//! What a channel does when a wait ends early, and what a selection leaves behind.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::select::{Patience, recv, run, send};
+use super::{Receiver, Select, SelectError, bounded, never, rendezvous, select, unbounded};
+
+fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn a_value_that_comes_back_is_the_next() {
+    for room in [0, 4] {
+        let (tx, rx) = bounded(room);
+        let mut others = Vec::new();
+        {
+            let mut waits = pin!(rx.recv_async());
+            assert!(poll_once(waits.as_mut()).is_pending());
+            tx.try_send(1).unwrap(); // it is given this one, and dropped
+            for n in 2..4 {
+                others.push(Box::pin(tx.send_async(n)));
+                let _ = poll_once(others.last_mut().unwrap().as_mut());
+            }
+        }
+        assert_eq!(
+            (1..4).map(|_| rx.try_recv().unwrap()).collect::<Vec<_>>(),
+            [1, 2, 3]
+        );
+        assert_eq!(rx.len(), 0);
+    }
+}
+
+#[test]
+fn a_value_that_comes_back_goes_to_who_waits() {
+    let (tx, rx) = rendezvous();
+    let mut second = pin!(rx.recv_async());
+    {
+        let mut first = pin!(rx.recv_async());
+        assert!(poll_once(first.as_mut()).is_pending());
+        assert!(poll_once(second.as_mut()).is_pending());
+        tx.try_send(1).unwrap();
+    }
+    assert_eq!(poll_once(second), Poll::Ready(Ok(1)));
+}
+
+#[test]
+fn a_selection_leaves_no_trace() {
+    let (tx1, rx1) = rendezvous::<i32>();
+    let (tx2, rx2) = rendezvous::<i32>();
+    let (mut first, mut second) = (recv(&rx1), send(&tx2, 7));
+    let cases = [
+        select::Arm::case(&mut first),
+        select::Arm::case(&mut second),
+    ];
+    let chosen = run(cases, Patience::For(Duration::from_millis(1)), false);
+    assert_eq!(chosen, None);
+    assert_eq!((rx1.balance(), rx2.balance()), (0, 0));
+    drop((first, second));
+    assert!(tx1.try_send(1).is_err());
+    assert!(rx2.try_recv().is_err());
+}
+
+/// The one that is served is not in the other's list either.
+#[test]
+fn a_selection_that_was_served_leaves_no_trace() {
+    let (tx1, rx1) = rendezvous::<i32>();
+    let (tx2, rx2) = rendezvous::<i32>();
+    let selects = std::thread::spawn(move || {
+        let mut select = Select::new();
+        let (_, second) = (select.recv(&rx1), select.recv(&rx2));
+        assert_eq!(select.wait(), Ok(1));
+        assert_eq!(second.take(), Some(Ok(7)));
+        (rx1.balance(), rx2.balance())
+    });
+    tx2.send(7).unwrap();
+    assert_eq!(selects.join().unwrap(), (0, 0));
+    assert!(tx1.try_send(1).is_err());
+}
+
+#[test]
+fn a_select_without_branches_says_so() {
+    assert_eq!(Select::new().wait(), Err(SelectError::Empty));
+    let (tx, rx) = unbounded();
+    let nothing = never::<()>();
+    let mut select = Select::new();
+    let sends = select.send(&tx, 1);
+    let nothing = select.recv(&nothing);
+    assert_eq!(select.wait(), Ok(sends.index()));
+    assert_eq!(sends.take(), Some(Ok(())));
+    assert_eq!(select.try_wait(), Err(SelectError::NotReady));
+    select.remove(nothing.index());
+    assert_eq!(select.try_wait(), Err(SelectError::Empty), "sent once");
+    assert_eq!(rx.len(), 1);
+}
+
+#[test]
+fn a_biased_selection_takes_the_first_that_is_ready() {
+    let channels: Vec<_> = (0..4).map(|_| unbounded()).collect();
+    let receivers: Vec<&Receiver<usize>> = channels.iter().map(|(_, rx)| rx).collect();
+    let mut select = Select::biased();
+    for &receiver in &receivers {
+        let _ = select.recv(receiver);
+    }
+    channels[3].0.send(3).unwrap();
+    channels[1].0.send(1).unwrap();
+    assert_eq!(select.wait(), Ok(1));
+    assert_eq!(select.wait(), Ok(3));
+}
+
+/// The lock of the state is contended: from then on the inbox is used, and order is kept across the change.
+#[test]
+fn order_is_kept_when_threads_meet() {
+    const EACH: usize = 20_000;
+    for room in [3, usize::MAX] {
+        let (tx, rx) = bounded(room);
+        std::thread::scope(|scope| {
+            for sender in 0..2 {
+                let tx = tx.clone();
+                scope.spawn(move || {
+                    for n in 0..EACH {
+                        tx.send((sender, n)).unwrap();
+                    }
+                });
+            }
+            drop(tx);
+            let mut next = [0; 2];
+            for (sender, n) in &rx {
+                assert_eq!(n, next[sender]);
+                next[sender] += 1;
+            }
+            assert_eq!(next, [EACH; 2]);
+        });
+    }
+}

@@ -1,0 +1,160 @@
+//! How the layers below and beside find the scheduler they run under: parking, waiting, handing over.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::rt::park::{self, Parker};
+use crate::rt::wait::{Ended, Interrupt, Next};
+
+use super::hooks::in_hook;
+use super::inner::{Inner, here, on_stack};
+use super::shared::Shared;
+use super::task::Task;
+
+/// A parked stack of `home` has been unparked. From any thread.
+pub(crate) fn wake(home: &Arc<Shared>, parker: &'static Parker) {
+    let mine = here(|inner| match inner {
+        Some(inner) if Arc::ptr_eq(&inner.shared, home) => {
+            inner.make_ready(parker);
+            true
+        }
+        _ => false,
+    });
+    if !mine {
+        // Its own reference: once pushed, the stack may run and end, and its scheduler with it.
+        Arc::clone(home).wake(parker);
+    }
+}
+
+/// Waits for the permit of `parker`, the caller's, off its stack.
+pub(crate) fn suspend_parked(parker: &'static Parker, deadline: Option<Instant>) {
+    on_stack(|inner| inner.suspend_parked(parker, deadline));
+}
+
+/// Lets the others run once, unless switching is trapped.
+pub(crate) fn yield_now() {
+    on_stack(|inner| {
+        if inner.may_switch().is_ok() {
+            inner.let_others();
+        }
+    });
+}
+
+/// As [`yield_now`], and leaves the stack also where there is nobody else.
+pub(crate) fn let_go() {
+    on_stack(|inner| {
+        if inner.may_switch().is_ok() {
+            inner.ring.borrow_mut().rotate();
+            inner.leave();
+        }
+    });
+}
+
+/// A scheduling point that does not switch, unless a budget is used up or whoever drives the scheduler is to end.
+pub(crate) fn checkpoint() {
+    on_stack(|inner| {
+        if inner.is_driver_ending() && inner.may_switch().is_ok() {
+            inner.attention.set(true);
+            inner.leave();
+        }
+        match park::may_suspend() {
+            true => inner.point(),
+            false => inner.point_in_between(),
+        }
+    });
+}
+
+/// What runs on this thread has had a whole turn (`rt::preempt`). `false`: it is not in a local scheduler.
+pub(crate) fn turn_is_over() -> bool {
+    here(|inner| {
+        if let Some(inner) = inner {
+            inner.attention.set(true);
+        }
+        inner.is_some()
+    })
+}
+
+/// Whether the caller's switches are trapped. On a stack of a local scheduler.
+pub(crate) fn is_trapped() -> bool {
+    on_stack(|inner| inner.switch_trap.get() > 0)
+}
+
+/// See `rt::wait::wait`.
+pub(crate) fn wait(parker: &'static Parker, deadline: Option<Instant>) -> Result<(), Ended> {
+    /// Also when a kill unwinds.
+    struct Fallible<'a>(&'a Task);
+    impl Drop for Fallible<'_> {
+        fn drop(&mut self) {
+            self.0.fallible.set(false);
+        }
+    }
+    park::check_stack();
+    let task = on_stack(Inner::current);
+    if !parker.has_permit() {
+        let allowed = on_stack(|inner| inner.may_block(&task, deadline));
+        allowed.map_err(Ended::Interrupted)?;
+    }
+    task.deadlocked.set(false);
+    task.fallible.set(true);
+    let in_time = {
+        let _fallible = Fallible(&task);
+        park::park_until(deadline)
+    };
+    if task.deadlocked.replace(false) {
+        Err(Ended::Interrupted(Interrupt::Deadlock))
+    } else if in_time {
+        Ok(())
+    } else {
+        Err(Ended::TimedOut)
+    }
+}
+
+/// See `rt::wait::may_hand_over`.
+pub(crate) fn may_hand_over(next: Next) -> Result<(), Interrupt> {
+    if in_hook() {
+        return Err(Interrupt::SwitchTrap);
+    }
+    here(|inner| match inner {
+        Some(inner) if next != Next::Caller && inner.switch_trap.get() > 0 => {
+            Err(Interrupt::SwitchTrap)
+        }
+        _ => Ok(()),
+    })
+}
+
+/// See `rt::wait::hand_over`. `false`: the partner is not the scheduler's, or the caller is not.
+pub(crate) fn hand_over(partner: &'static Parker, next: Next) -> bool {
+    here(|inner| {
+        let Some(inner) = inner.filter(|inner| partner.belongs_to(&inner.shared)) else {
+            return false;
+        };
+        inner.point_in_between();
+        let woken = partner.unpark_in_place();
+        let may_switch = inner.may_switch().is_ok();
+        match next {
+            // It may have been woken before, by a kill or the like.
+            Next::Partner if may_switch && (woken || inner.is_scheduled(partner)) => {
+                inner.make_next(partner);
+            }
+            _ => {
+                if woken {
+                    inner.make_ready(partner);
+                }
+                if next != Next::Successor || !may_switch {
+                    return true;
+                }
+                inner.ring.borrow_mut().rotate();
+            }
+        }
+        inner.handing_over.set(true);
+        inner.leave();
+        park::raise_kill_if_due();
+        true
+    })
+}
+
+/// The time by the scheduler's clock, on one of its stacks.
+#[inline]
+pub(crate) fn now() -> Option<Instant> {
+    here(|inner| inner.map(|inner| inner.clock.now()))
+}
