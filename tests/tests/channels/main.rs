@@ -1,10 +1,11 @@
 //! Channels: the rules of Go's and crossbeam's, crowds of every sort at either end, and models that explain what was seen.
 //!
-//! - `rules`, `endings`: one test for each rule.
+//! - `rules`, `endings`, `drops`: one test for each rule. `kinds`: oneshot, broadcast, watch, and what time sends to.
 //! - `crowd`: many producers and consumers: microthreads of several workers, OS threads, futures.
-//! - `select`: one of several operations.
+//! - `select`: one of several operations. `selections`: when they meet each other, and crowds of them.
 //! - `linear`: the search for an order that explains a history. `model` is the model of channels, `programs` what is run,
-//!   `models` the tests; `subject` does the same for `locks`: the locks of `actor_core::sync`.
+//!   `models` the tests; `kind_models` and `locks` (with `lock_models`) do the same for the other kinds and for the locks of
+//!   `actor_core::sync`, by means of `subject`.
 #![allow(
     missing_debug_implementations,
     unreachable_pub,
@@ -19,6 +20,7 @@ use actor_core::channel::{self, Receiver, Sender};
 use actor_core::microthread::{self, JoinError, JoinHandle};
 
 mod crowd;
+mod drops;
 mod endings;
 mod kind_models;
 mod kinds;
@@ -30,6 +32,7 @@ mod models;
 mod programs;
 mod rules;
 mod select;
+mod selections;
 mod subject;
 
 const LIMIT: u64 = 60;

@@ -159,11 +159,14 @@ impl Program {
     }
 }
 
+/// What is left of a channel's two sides.
+type Handles = (Option<Sender<u32>>, Option<Receiver<u32>>);
+
 /// What one microthread has of the channels. Dropping is an operation, too.
 struct Ends {
     who: usize,
     history: History<Point>,
-    channels: Vec<(Option<Sender<u32>>, Option<Receiver<u32>>)>,
+    channels: Vec<Handles>,
 }
 
 impl Drop for Ends {
