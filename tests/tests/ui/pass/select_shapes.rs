@@ -38,8 +38,10 @@ fn main() {
         recv(nobody) -> _ => unreachable!(),
         recv(&after) -> moment => assert!(moment.is_ok()),
     }
+    select! { recv(&channel::after(Duration::ZERO)) -> _ => (), recv(&channel::never::<()>()) => unreachable!() }
     select! { ready(std::future::ready(7)) -> seven => assert_eq!(seven, 7) }
     select! { ready(async { (1, 2) }) -> (one, two) => assert_eq!(one + two, 3) }
     select! { recv(&rx) -> n => assert_eq!(n, Ok(3)), deadline(Instant::now()) => unreachable!() }
     select! { recv(&rx) => unreachable!(), default(Duration::ZERO) => {} }
+    select! { default => () }
 }
