@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{Budget, ChannelEvent, Outcome, Scheduler, StateError, schedule, switch_trap};
 use crate::rt::park::{self, Parker};
-use crate::rt::wait::{self, Interrupt, Next};
+use crate::rt::wait::{self, ChannelUse, Interrupt, Next};
 
 /// A place where one waits for a value and another brings it.
 #[derive(Default)]
@@ -152,6 +152,15 @@ fn a_partner_of_another_scheduler_is_just_woken() {
     assert_eq!(waiter.join().unwrap(), 7);
 }
 
+/// An operation: receiving blocks, sending does not.
+fn using(channel: usize, sending: bool) -> Option<ChannelUse> {
+    Some(ChannelUse {
+        channel,
+        sending,
+        will_block: !sending,
+    })
+}
+
 #[test]
 fn the_channel_hook_is_told_who_does_what_and_may_use_no_channel() {
     let (sched, events) = (Scheduler::new(), Rc::new(RefCell::new(Vec::new())));
@@ -162,7 +171,7 @@ fn the_channel_hook_is_told_who_does_what_and_may_use_no_channel() {
             let flags = (event.is_sending(), event.will_block());
             events.borrow_mut().push((name, event.channel(), flags));
             let refused = Err(Interrupt::SwitchTrap);
-            assert_eq!(wait::channel_event(1, true, false), refused);
+            assert_eq!(wait::channel_event(using(1, true)), refused);
             assert_eq!(wait::may_hand_over(Next::Caller), refused);
             assert_eq!(schedule(), Err(StateError::Refused(Interrupt::SwitchTrap)));
             panic!("which is ignored");
@@ -170,7 +179,7 @@ fn the_channel_hook_is_told_who_does_what_and_may_use_no_channel() {
     })));
     let operate = |name: &str, sending| {
         let operation = sched.tasklet().name(name).spawn(move || {
-            wait::channel_event(5, sending, !sending).unwrap();
+            wait::channel_event(using(5, sending)).unwrap();
         });
         operation.join().unwrap();
     };
@@ -184,5 +193,5 @@ fn the_channel_hook_is_told_who_does_what_and_may_use_no_channel() {
         ]
     );
     // Elsewhere there is no hook.
-    wait::channel_event(5, true, true).unwrap();
+    wait::channel_event(using(5, true)).unwrap();
 }
