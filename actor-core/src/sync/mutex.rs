@@ -27,6 +27,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{LockResult, TryLockError, TryLockResult};
 use std::time::{Duration, Instant};
 
+use crate::rt::park;
 use crate::rt::wait::{self as rt_wait, Ended};
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::fault::fault;
@@ -103,6 +104,7 @@ impl Raw {
 
     #[inline]
     fn lock(&self) {
+        park::check_stack();
         if !self.try_lock() {
             self.lock_slowly();
         }
@@ -117,6 +119,7 @@ impl Raw {
     }
 
     fn lock_until(&self, deadline: Option<Instant>) -> Result<(), Ended> {
+        park::check_stack();
         if self.try_lock() || self.try_for_a_while() {
             return Ok(());
         }
@@ -288,6 +291,7 @@ impl<T: ?Sized> Mutex<T> {
     /// [`TryLockError::WouldBlock`] if it is held, [`TryLockError::Poisoned`] with the guard if it is poisoned.
     #[inline]
     pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
+        park::check_stack();
         if self.raw.try_lock() {
             Ok(self.guard()?)
         } else {

@@ -12,6 +12,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{LockResult, TryLockError, TryLockResult};
 use std::time::{Duration, Instant};
 
+use crate::rt::park;
 use crate::rt::wait::{self as rt_wait, Ended};
 use crate::sys::atomic::{AtomicUsize, Ordering};
 
@@ -67,12 +68,14 @@ impl Raw {
     }
 
     fn take(&self, want: usize) {
+        park::check_stack();
         if !self.try_take(want) {
             block_for_ever(self, want);
         }
     }
 
     fn take_until(&self, want: usize, deadline: Option<Instant>) -> Result<(), Ended> {
+        park::check_stack();
         if self.try_take(want) {
             return Ok(());
         }
@@ -215,6 +218,7 @@ impl<T: ?Sized> RwLock<T> {
     /// # Errors
     /// [`TryLockError::WouldBlock`] if one does, [`TryLockError::Poisoned`] with the guard if it is poisoned.
     pub fn try_read(&self) -> TryLockResult<RwLockReadGuard<'_, T>> {
+        park::check_stack();
         if self.raw.try_take(READ) {
             Ok(self.read_guard()?)
         } else {
@@ -266,6 +270,7 @@ impl<T: ?Sized> RwLock<T> {
     /// # Errors
     /// [`TryLockError::WouldBlock`] if somebody does, [`TryLockError::Poisoned`] with the guard if it is poisoned.
     pub fn try_write(&self) -> TryLockResult<RwLockWriteGuard<'_, T>> {
+        park::check_stack();
         if self.raw.try_take(WRITE) {
             Ok(self.write_guard()?)
         } else {

@@ -9,6 +9,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::rt::park;
 use crate::rt::wait as rt_wait;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::fault::fault;
@@ -183,6 +184,7 @@ impl Semaphore {
 
     /// Step 1.
     fn try_take(&self, want: usize) -> Result<(), TryAcquireError> {
+        park::check_stack();
         let mut word = self.word.load(Ordering::Acquire);
         loop {
             if word & CLOSED != 0 {
