@@ -274,8 +274,11 @@ impl<T> Mutex<T> {
 impl<T: ?Sized> Mutex<T> {
     /// Waits until the lock is free and takes it.
     ///
-    /// Not interruptible: while a panic unwinds it blocks the thread. A kill unwinds out of it. Locking a mutex that the
-    /// caller holds already waits for ever.
+    /// Not interruptible. A kill unwinds out of it. Locking a mutex that the caller holds already waits for ever.
+    ///
+    /// While a panic unwinds through the calling microthread (in a destructor, say) it blocks the thread, and so the worker: if
+    /// the holder is suspended on the same worker, for ever. Destructors use [`try_lock`](Self::try_lock), or
+    /// [`lock_timeout`](Self::lock_timeout), which gives an error then.
     ///
     /// # Errors
     /// If the lock is poisoned; the guard is inside.

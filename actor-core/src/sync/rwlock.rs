@@ -205,6 +205,10 @@ type WriteResult<'a, T> = Result<RwLockWriteGuard<'a, T>, LockError<RwLockWriteG
 impl<T: ?Sized> RwLock<T> {
     /// Waits until the lock can be read and takes it. Not interruptible; a kill unwinds out of it.
     ///
+    /// While a panic unwinds through the calling microthread (in a destructor, say) it blocks the thread, and so the worker: if a
+    /// writer is suspended on the same worker, for ever. Destructors use [`try_read`](Self::try_read), or
+    /// [`read_timeout`](Self::read_timeout), which gives an error then.
+    ///
     /// # Errors
     /// If the lock is poisoned; the guard is inside.
     #[inline]
@@ -256,6 +260,9 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// Waits until nobody else holds the lock and takes it. Not interruptible; a kill unwinds out of it.
+    ///
+    /// While a panic unwinds it blocks the thread, as [`read`](Self::read) does. Destructors use
+    /// [`try_write`](Self::try_write), or [`write_timeout`](Self::write_timeout), which gives an error then.
     ///
     /// # Errors
     /// If the lock is poisoned; the guard is inside.
