@@ -239,8 +239,8 @@ pub(crate) fn switch_point() {
         && !parker.is_local()
         && parker.task().is_some()
         && Worker::here(|worker| worker.switches_away(parker))
-        && parker.claim_stack()
     {
+        parker.claim_stack();
         Worker::here(Worker::suspend_switched);
     }
 }
@@ -487,20 +487,18 @@ impl Parker {
         self.owner.load(Ordering::Relaxed) != 0
     }
 
-    /// Sees to it that the task has a claim on the stack it is about to keep. `false`: the limit is reached.
+    /// Sees to it that the task has a claim on the stack it is about to keep, also beyond the limit: what has started cannot be
+    /// told to come back later, and if it blocked the thread instead, what would end its wait might be suspended on that very
+    /// worker.
     #[inline]
-    fn claim_stack(&self) -> bool {
-        match self.task() {
-            // The limits of a local scheduler are those of its pool.
-            _ if self.is_local() => true,
-            Some(task) if !task.has(HOLDS_STACK) => {
-                let got = Worker::here(|worker| worker.core().budget.try_acquire());
-                if got {
-                    task.set(HOLDS_STACK);
-                }
-                got
-            }
-            _ => true,
+    fn claim_stack(&self) {
+        // The limits of a local scheduler are those of its pool.
+        if let Some(task) = self.task()
+            && !task.has(HOLDS_STACK)
+            && !self.is_local()
+        {
+            Worker::here(|worker| worker.core().budget.overdraw());
+            task.set(HOLDS_STACK);
         }
     }
 
@@ -533,12 +531,8 @@ impl Parker {
         if killable {
             self.check_kill(); // (kill: K3)
         }
-        let in_time = if self.claim_stack() {
-            self.suspend(deadline)
-        } else {
-            // A wait that cannot report the limit: block the thread; the monitor moves its other work.
-            self.park_thread(deadline)
-        };
+        self.claim_stack();
+        let in_time = self.suspend(deadline);
         if killable {
             self.check_kill();
         }
@@ -576,7 +570,8 @@ impl Parker {
         self.refuse_in_no_suspend();
         if self.is_local() {
             local::yield_now();
-        } else if self.claim_stack() {
+        } else {
+            self.claim_stack();
             Worker::here(|worker| worker.suspend_yielded());
         }
     }

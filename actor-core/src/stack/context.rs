@@ -12,8 +12,9 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::hint::black_box;
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -475,6 +476,26 @@ pub(crate) fn check_headroom() -> Result<(), Overflow> {
     } else {
         Ok(())
     }
+}
+
+/// How much of the stack [`before_section`] sees to.
+const SECTION: usize = 4096;
+
+/// Makes an overflow that is near happen here: for the entry of a section that must not be left in the middle, where nothing can
+/// be raised. A stack that is abandoned here has not entered it.
+#[inline]
+pub(crate) fn before_section() {
+    if check_headroom().is_err() {
+        touch_ahead();
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn touch_ahead() {
+    let mut ahead = [MaybeUninit::<u8>::uninit(); SECTION];
+    ahead[0].write(0);
+    black_box(&mut ahead);
 }
 
 /// Unwinds with the payload [`Overflow`]; no panic hook runs.

@@ -56,7 +56,8 @@
 //! # Overflow
 //!
 //! First [`check_headroom`], at each entry into the runtime, while unwinding is still possible. Last the guard page and
-//! the signal handler of [`overflow`], which abandons the stack or aborts the process.
+//! the signal handler of [`overflow`], which abandons the stack or aborts the process. [`before_section`] keeps that out of
+//! sections behind a spin lock, which nobody would release.
 #![allow(dead_code, unused_imports)]
 
 mod context;
@@ -66,8 +67,8 @@ mod overflow;
 mod pool;
 
 pub(crate) use context::{
-    Ctx, Overflow, Resumed, Stack, check_headroom, current, current_data, headroom, raise_overflow,
-    retiring, set_lending, suspend,
+    Ctx, Overflow, Resumed, Stack, before_section, check_headroom, current, current_data, headroom,
+    raise_overflow, retiring, set_lending, suspend,
 };
 pub(crate) use guard::GuardMode;
 pub(crate) use limits::{LimitReached, OverflowPolicy, PoolConfig, Shared, Stats};

@@ -124,6 +124,21 @@ fn a_closed_semaphore_tells_whoever_waits_and_keeps_permits_valid() {
 }
 
 #[test]
+fn nobody_can_want_more_permits_than_there_can_be() {
+    let permits = Semaphore::new(0);
+    let too_many = Semaphore::MAX_PERMITS + 1;
+    let panics = |want: &mut dyn FnMut()| {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(want)).is_err()
+    };
+    assert!(panics(&mut || drop(permits.acquire_many(too_many))));
+    let mut future = Box::pin(permits.acquire_many_async(too_many));
+    assert!(panics(&mut || assert!(!is_ready(&mut future))));
+    // Nobody was left in the queue.
+    permits.add_permits(1);
+    assert!(permits.try_acquire().is_ok());
+}
+
+#[test]
 fn permits_split_merge_and_are_forgotten() {
     let permits = Semaphore::new(5);
     let mut four = permits.acquire_many(4).unwrap();

@@ -105,6 +105,7 @@ pub(super) fn block<S: Source>(
     how: How,
     between: impl FnOnce(),
 ) -> Result<Outcome, Ended> {
+    park::check_stack();
     let node = Node::new(want, Wake::Parker(park::current()));
     {
         let mut queue = source.queue().lock(); // step 2
@@ -206,6 +207,7 @@ impl<S: Source> Future for Waiting<'_, S> {
     type Output = Outcome;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+        park::check_stack();
         if self.stage == Stage::New
             && let Some(outcome) = self.as_mut().enlist()
         {
