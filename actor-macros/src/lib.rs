@@ -231,6 +231,8 @@ pub fn preemptible(
 /// of a `send(&tx, from slot)` goes back to the slot. An arm that was not taken leaves no trace. A receiver in an `Option`
 /// that is `None` is never ready.
 ///
+/// When a `default(duration)` or `deadline` is due, the arms are tried once more first.
+///
 /// If the wait is interrupted (an error thrown in, say), the first arm that can say so fails with it; a future cannot.
 #[proc_macro]
 pub fn select(input: proc_macro::TokenStream) -> proc_macro::TokenStream {

@@ -141,19 +141,11 @@ impl Select {
         let variants: Vec<_> = (0..count).map(variant).collect();
         let numbers = 0..count;
 
-        let setup = self.arms.iter().zip(&variables).map(|(arm, name)| {
-            let arm = match &arm.kind {
-                Kind::Recv(source) => quote!(#path::recv(#source)),
-                Kind::Send(sender, value) => quote!(#path::send(#sender, #value)),
-                Kind::SendFrom(sender, slot) => quote!(#path::send_from(#sender, &mut #slot)),
-                Kind::Ready(future) => {
-                    return quote! {
-                        let mut #name = ::core::pin::pin!(#future);
-                        let mut #name = #path::ready(#name.as_mut());
-                    };
-                }
-            };
-            quote!(let mut #name = #arm;)
+        let arms = self.arms.iter().map(|arm| match &arm.kind {
+            Kind::Recv(source) => quote!(#path::recv(#source)),
+            Kind::Send(sender, value) => quote!(#path::send(#sender, #value)),
+            Kind::SendFrom(sender, slot) => quote!(#path::send_from(#sender, &mut #slot)),
+            Kind::Ready(future) => quote!(#path::ready(::core::pin::pin!(#future))),
         });
         let (patience, otherwise) = match &self.end {
             Some(end) => (end.patience.clone(), quote!(#chosen::End)),
@@ -183,15 +175,19 @@ impl Select {
             #[allow(dead_code)]
             enum #chosen<#(#variants),*> { #(#variants(#variants),)* End }
             match {
-                #(#setup)*
-                match #path::run(
-                    [#(#path::Arm::case(&mut #variables)),*],
-                    #path::Patience::#patience,
-                    #biased,
-                ) {
-                    #(::core::option::Option::Some(#numbers) => #chosen::#variants(#path::Arm::output(&mut #variables)),)*
-                    _ => #otherwise,
-                }
+                // As a `match`, so that what the expressions borrow from may be temporary; as a `let`, so that it is gone
+                // before the body runs.
+                let #output = match (#(#arms,)*) {
+                    (#(mut #variables,)*) => match #path::run(
+                        [#(#path::Arm::case(&mut #variables)),*],
+                        #path::Patience::#patience,
+                        #biased,
+                    ) {
+                        #(::core::option::Option::Some(#numbers) => #chosen::#variants(#path::Arm::output(&mut #variables)),)*
+                        _ => #otherwise,
+                    },
+                };
+                #output
             } {
                 #(#bodies)*
                 #end

@@ -1,6 +1,7 @@
 //! What channels cost, beside crossbeam-channel's in the same run. `-- --quick` for a short run.
 //!
 //! - `rendezvous`: a value handed over between two microthreads of one worker.
+//! - `select`: a send, and a selection of two receives of which one is ready. `oneshot`: made, sent, received.
 //! - `pair`: a send and a receive by one microthread (ours) or thread (both): nobody waits, nobody contends.
 //! - `fill`: many sends, then as many receives.
 //! - `contended`: so many producers and consumers, ours as microthreads on two workers and as threads, theirs as threads; two
@@ -10,7 +11,7 @@ use std::hint::black_box;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use actor_core::{Runtime, channel, microthread};
+use actor_core::{Runtime, channel, microthread, select};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
 /// Room in the bounded channels.
@@ -153,6 +154,43 @@ fn rendezvous(rounds: u64) -> Duration {
     took
 }
 
+/// A selection of two receives, one of which is ready.
+fn selects(rounds: u64) -> Duration {
+    let (tx, rx) = channel::unbounded::<u64>();
+    let (_idle, idle) = channel::unbounded::<u64>();
+    timed(rounds, || {
+        tx.send(1).expect("the receiver is there");
+        select! {
+            recv(&rx) -> value => {
+                black_box(value.expect("a sender is there"));
+            }
+            recv(&idle) -> _ => unreachable!(),
+        }
+    })
+}
+
+fn selects_of_crossbeam(rounds: u64) -> Duration {
+    let (tx, rx) = crossbeam_channel::unbounded::<u64>();
+    let (_idle, idle) = crossbeam_channel::unbounded::<u64>();
+    timed(rounds, || {
+        tx.send(1).expect("the receiver is there");
+        crossbeam_channel::select! {
+            recv(rx) -> value => {
+                black_box(value.expect("a sender is there"));
+            }
+            recv(idle) -> _ => unreachable!(),
+        }
+    })
+}
+
+fn oneshots(rounds: u64) -> Duration {
+    timed(rounds, || {
+        let (tx, rx) = channel::oneshot::channel();
+        tx.send(1).expect("the receiver is there");
+        black_box(rx.recv().expect("it was sent"));
+    })
+}
+
 const KINDS: [(&str, Option<usize>); 2] = [("bounded", Some(ROOM)), ("unbounded", None)];
 
 fn one_worker(c: &mut Criterion) {
@@ -161,6 +199,13 @@ fn one_worker(c: &mut Criterion) {
     group.bench_function("rendezvous", |b| {
         b.iter_custom(|n| inside(&one, move || rendezvous(n)))
     });
+    group.bench_function("oneshot", |b| {
+        b.iter_custom(|n| inside(&one, move || oneshots(n)))
+    });
+    group.bench_function("select/ours", |b| {
+        b.iter_custom(|n| inside(&one, move || selects(n)))
+    });
+    group.bench_function("select/crossbeam", |b| b.iter_custom(selects_of_crossbeam));
     for (kind, room) in KINDS {
         let name = |what: &str| BenchmarkId::new(format!("{kind}/{what}"), "ours");
         group.bench_function(name("pair"), |b| {

@@ -552,16 +552,15 @@ fn block_once<O: Op>(
 /// Who would wait looks a few times first: to be woken by another thread costs that one up to microseconds.
 #[cold]
 fn spin<O: Op>(op: &O, slot: &mut Option<O::Slot>) -> Option<O::Output> {
-    const ROUNDS: u32 = 4;
-    const YIELDS: u32 = 4;
-    let yields = if park::on_stack().is_none() {
-        YIELDS
-    } else {
-        0
+    // Long pauses: whoever fills the channel has time to put in more than one, and is not disturbed meanwhile.
+    const PAUSE: u32 = 32;
+    let (rounds, yields) = match park::on_stack() {
+        Some(_) => (1, 0),
+        None => (3, 4),
     };
-    for round in 0..ROUNDS + yields {
-        if round < ROUNDS {
-            (0..8 << round).for_each(|_| std::hint::spin_loop());
+    for round in 0..rounds + yields {
+        if round < rounds {
+            (0..PAUSE << round).for_each(|_| std::hint::spin_loop());
         } else {
             std::thread::yield_now();
         }

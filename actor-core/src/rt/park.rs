@@ -200,10 +200,7 @@ pub(crate) fn park() {
 /// As [`park`], but no longer than to `deadline`. `false`: the deadline has passed.
 pub(crate) fn park_until(deadline: Option<Instant>) -> bool {
     match on_stack() {
-        Some(parker) if !std::thread::panicking() => {
-            check_stack();
-            parker.park_stack(deadline, true)
-        }
+        Some(parker) if !std::thread::panicking() => parker.park_here(deadline),
         _ => thread_parker().park_thread(deadline),
     }
 }
@@ -358,20 +355,7 @@ pub(crate) fn exit() -> ! {
     panic::resume_unwind(Box::new(Killed));
 }
 
-/// Notes where the calling task is about to park, then takes an error that has been thrown into it. `None` also where such
-/// errors are to stay pending. (throw: w1, w2)
-#[inline]
-pub(crate) fn take_thrown() -> Option<Thrown> {
-    let parker = on_stack()?;
-    let task = parker.task()?;
-    task.set_parker(parker);
-    if !task.has(THROWN) || parker.local.shield.get() > 0 {
-        return None;
-    }
-    task.pending()?.take(task)
-}
-
-/// An error that [`take_thrown`] gave is pending again.
+/// An error that [`Parker::take_thrown`] gave is pending again.
 #[cold]
 pub(crate) fn put_thrown_back(thrown: Thrown) {
     if let Some(task) = on_stack().and_then(Parker::task)
@@ -520,6 +504,25 @@ impl Parker {
         }
     }
 
+    /// Notes that the calling task is about to park here, then takes an error that has been thrown into it. `None` also where
+    /// such errors are to stay pending. (throw: w1, w2)
+    #[inline]
+    pub(super) fn take_thrown(&'static self) -> Option<Thrown> {
+        let task = self.task()?;
+        task.set_parker(self);
+        if !task.has(THROWN) || self.local.shield.get() > 0 {
+            return None;
+        }
+        task.pending()?.take(task)
+    }
+
+    /// What [`park_until`] does on a stack: this is the parker of the calling one, and nothing unwinds.
+    #[inline]
+    pub(super) fn park_here(&'static self, deadline: Option<Instant>) -> bool {
+        check_stack();
+        self.park_stack(deadline, true)
+    }
+
     /// # Panics
     /// Inside `no_suspend`, and where a local scheduler's switches are trapped.
     fn park_stack(&'static self, deadline: Option<Instant>, killable: bool) -> bool {
@@ -643,7 +646,7 @@ impl Parker {
         match task.has(KILLED | THROWN) {
             true => {
                 self.check_kill();
-                take_thrown()
+                self.take_thrown()
             }
             false => None,
         }

@@ -84,22 +84,25 @@ pub(crate) enum Ended {
 ///
 /// Unwinds if the calling microthread is killed.
 pub(crate) fn wait(deadline: Option<Instant>) -> Result<(), Ended> {
-    if thread::panicking() && park::on_stack().is_some() {
-        return Err(Ended::Interrupted(Interrupt::Unwinding));
-    }
-    if let Some(thrown) = park::take_thrown() {
-        return Err(Ended::Interrupted(Interrupt::Thrown(thrown)));
-    }
     if local::in_hook() {
         return Err(Ended::Interrupted(Interrupt::SwitchTrap));
     }
-    if let Some(parker) = park::on_stack().filter(|parker| parker.is_local()) {
-        return local::wait(parker, deadline);
-    }
-    if park::park_until(deadline) {
-        Ok(())
-    } else {
-        Err(Ended::TimedOut)
+    let in_time = match park::on_stack() {
+        None => park::park_until(deadline),
+        Some(_) if thread::panicking() => return Err(Ended::Interrupted(Interrupt::Unwinding)),
+        Some(parker) => {
+            if let Some(thrown) = parker.take_thrown() {
+                return Err(Ended::Interrupted(Interrupt::Thrown(thrown)));
+            }
+            if parker.is_local() {
+                return local::wait(parker, deadline);
+            }
+            parker.park_here(deadline)
+        }
+    };
+    match in_time {
+        true => Ok(()),
+        false => Err(Ended::TimedOut),
     }
 }
 

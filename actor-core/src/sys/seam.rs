@@ -231,22 +231,22 @@ mod tests {
     }
 
     #[test]
-    fn in_production_only_the_victim_is_drawn() {
+    fn in_production_only_victims_and_selections_are_drawn() {
         let seam = Arc::new(Seam::new());
         let worker = WorkerSeam::new(seam.clone(), 0);
-        let mut victims = HashSet::new();
+        let mut drawn = HashSet::new();
         for _ in 0..200 {
             for choice in ALL {
                 let chosen = worker.choose(choice, 4);
-                if choice == Choice::Victim {
-                    victims.insert(chosen);
+                if matches!(choice, Choice::Victim | Choice::Select) {
+                    drawn.insert((choice, chosen));
                 } else {
                     assert_eq!(chosen, 0);
                 }
                 assert_eq!(seam.choose(choice, 4), 0);
             }
         }
-        assert_eq!(victims, HashSet::from([0, 1, 2, 3]));
+        assert_eq!(drawn.len(), 2 * 4);
         assert_eq!(worker.choose(Choice::Victim, 0), 0);
     }
 

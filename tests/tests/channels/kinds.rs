@@ -231,6 +231,24 @@ fn a_killed_watcher_has_seen_nothing() {
     });
 }
 
+#[test]
+fn whoever_waits_for_news_learns_that_the_last_sender_is_gone() {
+    within(LIMIT, || {
+        let rt = one_worker();
+        let (news, receiver) = broadcast::channel::<u32>(1);
+        let (latest, watcher) = watch::channel(0);
+        let hears = started(&rt, move || receiver.recv());
+        let sees = started(&rt, move || watcher.changed());
+        drop((news.clone(), latest.clone()));
+        until_idle(&rt);
+        assert!(!hears.is_finished() && !sees.is_finished(), "not the last");
+        drop((news, latest));
+        let gone = Err(broadcast::RecvError::Disconnected);
+        assert_eq!(hears.join().unwrap(), gone);
+        assert_eq!(sees.join().unwrap(), Err(RecvError::Disconnected));
+    });
+}
+
 // ---- time ------------------------------------------------------------------------------------------------------------
 
 #[test]

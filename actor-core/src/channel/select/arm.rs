@@ -16,7 +16,7 @@ use super::case::{Case, FutureCase, OpCase, Pending};
 /// An `Option` of one is a source, too: `None` is never ready, as Go's `nil` channel.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be received from in a `select`",
-    note = "write a reference to a receiver: `recv(&rx)`, or `recv(&mut rx)` where receiving needs that",
+    note = "write a reference to a receiver: `recv(&rx)`",
     note = "to wait for a future, write `ready(future)`"
 )]
 pub trait Source: Sized {

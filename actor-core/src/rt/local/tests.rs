@@ -162,7 +162,10 @@ fn the_channel_hook_is_told_who_does_what_and_may_use_no_channel() {
             let flags = (event.is_sending(), event.will_block());
             events.borrow_mut().push((name, event.channel(), flags));
             let refused = Err(Interrupt::SwitchTrap);
-            assert_eq!(wait::channel_event(1, true, false), refused);
+            assert_eq!(
+                wait::channel_event(Some(channel_use(1, true, false))),
+                refused
+            );
             assert_eq!(wait::may_hand_over(Next::Caller), refused);
             assert_eq!(schedule(), Err(StateError::Refused(Interrupt::SwitchTrap)));
             panic!("which is ignored");
@@ -170,7 +173,7 @@ fn the_channel_hook_is_told_who_does_what_and_may_use_no_channel() {
     })));
     let operate = |name: &str, sending| {
         let operation = sched.tasklet().name(name).spawn(move || {
-            wait::channel_event(5, sending, !sending).unwrap();
+            wait::channel_event(Some(channel_use(5, sending, !sending))).unwrap();
         });
         operation.join().unwrap();
     };
@@ -184,5 +187,13 @@ fn the_channel_hook_is_told_who_does_what_and_may_use_no_channel() {
         ]
     );
     // Elsewhere there is no hook.
-    wait::channel_event(5, true, true).unwrap();
+    wait::channel_event(Some(channel_use(5, true, true))).unwrap();
+}
+
+fn channel_use(channel: usize, sending: bool, will_block: bool) -> wait::ChannelUse {
+    wait::ChannelUse {
+        channel,
+        sending,
+        will_block,
+    }
 }
