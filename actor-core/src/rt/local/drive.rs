@@ -379,8 +379,17 @@ impl Inner {
                 }
                 continue;
             }
+            let everybody = self.everybody();
+            // Another thread has unparked it, and is about to hand it over: it can neither be woken again nor be given up.
+            let is_coming = |task: &Rc<Task>| {
+                task.is(Status::Blocked) && task.parker.get().is_some_and(Parker::has_permit)
+            };
+            if everybody.iter().any(is_coming) {
+                thread::yield_now();
+                continue;
+            }
             let shielded = |task: &Rc<Task>| task.parker.get().is_some_and(Parker::is_shielded);
-            let waits = !self.timers.borrow().is_empty() && self.everybody().iter().any(shielded);
+            let waits = !self.timers.borrow().is_empty() && everybody.iter().any(shielded);
             if !waits || std::mem::replace(&mut waited, true) {
                 return;
             }
