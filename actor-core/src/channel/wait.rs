@@ -76,7 +76,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::rt::park;
-use crate::rt::wait::{self, ChannelUse, Ended, Interrupt};
+use crate::rt::wait::{self, ChannelUse, Ended, Interrupt, Next};
 use crate::rt::wake::{Wake, Wakes};
 use crate::sys::atomic::{AtomicUsize, Backoff, Ordering, UnsafeCell};
 use crate::sys::fault::fault;
@@ -679,6 +679,8 @@ impl<O: Op> Future for Waiting<O> {
             {
                 drop(state);
                 this.stage.set(Stage::Done);
+                // Whoever polls may be in the middle of something that is bound to the thread: no switch to the partner.
+                wakes.go_on_with(Next::Caller);
                 wakes.fire();
                 return Poll::Ready(output);
             }

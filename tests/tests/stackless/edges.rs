@@ -1,15 +1,19 @@
 //! Schedulers that share a thread, a scheduler's end, and what is done to one in an odd place.
 
 use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
+use actor_core::channel::{self, Preference};
 use actor_core::local::{Scheduler, Tasklet, schedule, switch_trap};
 use actor_core::microthread::{self, Interrupt, JoinError};
 use tests::{child, one_worker, within};
 
-use crate::{LIMIT, Signal, assert_killed};
+use crate::{LIMIT, Log, OnDrop, Signal, assert_killed};
 
 /// More than a test takes.
 const LONG: Duration = Duration::from_secs(24 * 3600);
@@ -150,4 +154,58 @@ fn a_scheduler_in_a_thread_local_ends_with_its_thread() {
         });
     })
     .succeeds();
+}
+
+#[test]
+fn a_future_that_meets_its_partner_does_not_switch_in_its_poll() {
+    let log = Log::new();
+    let sched = Scheduler::new();
+    let (tx, rx) = channel::rendezvous();
+    let receiver = sched.spawn({
+        let log = log.clone();
+        move || log.add(rx.recv().unwrap())
+    });
+    sched.run().unwrap();
+    sched.spawn({
+        let log = log.clone();
+        move || {
+            let mut send = pin!(tx.send_async("value"));
+            let polled = send.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            log.add("polled");
+            assert_eq!(polled, Poll::Ready(Ok(())));
+        }
+    });
+    sched.run().unwrap();
+    receiver.join().unwrap();
+    log.is("polled value");
+}
+
+#[test]
+fn who_took_a_value_and_is_killed_while_the_preferred_partner_runs_has_received_it() {
+    let log = Log::new();
+    let sched = Scheduler::new();
+    let (tx, rx) = channel::rendezvous();
+    tx.set_preference(Preference::Sender);
+    let victim: Rc<RefCell<Option<Tasklet<()>>>> = Rc::default();
+    let sender = sched.spawn({
+        let (log, victim, tx) = (log.clone(), victim.clone(), tx.clone());
+        move || {
+            tx.send(OnDrop(log.clone(), "value")).unwrap();
+            log.add("kills");
+            victim.borrow().as_ref().unwrap().kill();
+            log.add("sent");
+        }
+    });
+    sched.run().unwrap();
+    *victim.borrow_mut() = Some(sched.spawn({
+        let (log, rx) = (log.clone(), rx.clone());
+        move || {
+            let _value = rx.recv();
+            log.add("goes on");
+        }
+    }));
+    sched.run().unwrap();
+    sender.join().unwrap();
+    log.is("kills value sent");
+    assert!(rx.is_empty());
 }
