@@ -29,6 +29,7 @@
 
 mod atomic;
 mod channel;
+mod edges;
 mod errors;
 mod hooks;
 mod ring;

@@ -7,6 +7,7 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::rt::wait::Next;
 use crate::rt::wake::{Wake, Wakes};
 use crate::sys::fault::fault;
 
@@ -79,6 +80,8 @@ impl<O: Op> Future for Waiting<O> {
             {
                 drop(state);
                 this.stage.set(Stage::Done);
+                // Whoever polls may be in the middle of something that is bound to the thread: no switch to the partner.
+                wakes.go_on_with(Next::Caller);
                 wakes.fire();
                 return Poll::Ready(output);
             }

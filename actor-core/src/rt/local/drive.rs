@@ -139,6 +139,7 @@ impl Inner {
         struct Stay<'a>(&'a Inner);
         impl Drop for Stay<'_> {
             fn drop(&mut self) {
+                self.0.waits_outside.set(false);
                 self.0.shared.outer().end(); // step 4
             }
         }
@@ -150,6 +151,7 @@ impl Inner {
         }
         self.shared.outer().begin(park::current()); // step 1
         let _stay = Stay(self);
+        self.waits_outside.set(true);
         // step 2
         if !self.shared.has_news() {
             park::park_until(deadline); // step 3
@@ -289,6 +291,8 @@ impl Inner {
     /// The stack of `task` was abandoned with everything on it.
     #[cold]
     fn overflowed(&self, task: &Rc<Task>) {
+        // Nobody is left through a trap, so those that were set were its own, and will not be taken back.
+        self.switch_trap.set(0);
         // Its frames are never dropped, and they may refer to it.
         std::mem::forget(task.clone());
         task.parker.set(None);
@@ -348,11 +352,16 @@ impl Inner {
         struct End<'a>(&'a Inner);
         impl Drop for End<'_> {
             fn drop(&mut self) {
+                self.0.driver.set(None);
+                self.0.outer.set(std::ptr::null());
                 self.0.driving.set(false);
             }
         }
         self.abandoned.set(false);
         self.driving.set(true);
+        // A destructor that is called here is to find that it is where the scheduler is driven.
+        self.driver.set(park::on_stack());
+        self.outer.set(inner::here_raw());
         End(self)
     }
 
@@ -370,8 +379,17 @@ impl Inner {
                 }
                 continue;
             }
+            let everybody = self.everybody();
+            // Another thread has unparked it, and is about to hand it over: it can neither be woken again nor be given up.
+            let is_coming = |task: &Rc<Task>| {
+                task.is(Status::Blocked) && task.parker.get().is_some_and(Parker::has_permit)
+            };
+            if everybody.iter().any(is_coming) {
+                thread::yield_now();
+                continue;
+            }
             let shielded = |task: &Rc<Task>| task.parker.get().is_some_and(Parker::is_shielded);
-            let waits = !self.timers.borrow().is_empty() && self.everybody().iter().any(shielded);
+            let waits = !self.timers.borrow().is_empty() && everybody.iter().any(shielded);
             if !waits || std::mem::replace(&mut waited, true) {
                 return;
             }

@@ -79,6 +79,8 @@ pub(super) struct Inner {
     pub(super) outer: Cell<*const Inner>,
     /// The loop shall look outside before it goes on.
     pub(super) attention: Cell<bool>,
+    /// The loop waits where it is driven, and others on its thread run meanwhile.
+    pub(super) waits_outside: Cell<bool>,
     next_id: Cell<u64>,
     pub(super) switches: Cell<u32>,
     /// The state of the generator that chooses among equals, for `select`.
@@ -138,6 +140,7 @@ impl Inner {
             driver: Cell::new(None),
             outer: Cell::new(ptr::null()),
             attention: Cell::new(false),
+            waits_outside: Cell::new(false),
             next_id: Cell::new(1),
             switches: Cell::new(0),
             choices: Cell::new(0),
@@ -215,6 +218,17 @@ impl Inner {
         self.release_slot(task);
         let joiners = std::mem::take(&mut *task.joiners.borrow_mut());
         joiners.into_iter().for_each(Parker::unpark);
+        // The loop may be there for the end of this one.
+        self.rouse();
+    }
+
+    /// Something has changed that the loop has to see. It looks by itself, but where it waits outside; then whoever changes
+    /// something is a neighbour: it runs on this thread, but not in this scheduler.
+    #[inline]
+    fn rouse(&self) {
+        if self.waits_outside.get() {
+            self.shared.rouse();
+        }
     }
 
     fn task_of(&self, parker: &Parker) -> Rc<Task> {
@@ -247,6 +261,7 @@ impl Inner {
     pub(super) fn make_scheduled(&self, task: &Task) {
         task.status.set(Status::Scheduled);
         self.ring.borrow_mut().push(task.slot.get());
+        self.rouse();
     }
 
     /// A parked stack has been unparked, or is in the ring: it comes right after the current one, which it follows at once.

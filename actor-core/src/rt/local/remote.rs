@@ -133,7 +133,7 @@ impl Inner {
         let _ = match order {
             Order::Insert => tasklet.insert(),
             Order::Remove => tasklet.remove(),
-            Order::RunNext => self.run_next(&tasklet),
+            Order::RunNext => Self::run_next(&tasklet),
             Order::Kill => {
                 tasklet.kill_pending();
                 Ok(())
@@ -150,15 +150,17 @@ impl Inner {
         };
     }
 
-    fn run_next(&self, tasklet: &TaskletRef) -> Result<(), StateError> {
+    /// In the scheduler it is in now: it may have [moved](TaskletRef::bind_to).
+    fn run_next(tasklet: &TaskletRef) -> Result<(), StateError> {
+        let inner = tasklet.inner()?;
         let task = tasklet.task();
-        if !self.is_current(task) {
+        if !inner.is_current(task) {
             tasklet.insert()?;
             let slot = task.slot.get();
-            let mut ring = self.ring.borrow_mut();
+            let mut ring = inner.ring.borrow_mut();
             ring.remove(slot);
             // On the root nobody is current, and the head is next.
-            let head = ring.head().filter(|_| self.current.borrow().is_none());
+            let head = ring.head().filter(|_| inner.current.borrow().is_none());
             match head {
                 Some(_) => {
                     ring.push(slot);
