@@ -51,12 +51,15 @@ use std::time::{Duration, Instant};
 use crate::stack::{self, Stack};
 use crate::sys::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
-use super::header::{HOLDS_STACK, Header, KILLED, THROWN};
+#[cfg(feature = "testing")]
+use super::header::FAULT;
+use super::header::{HOLDS_STACK, Header, KILLED, PANICS, THROWN};
 use super::inbox::Linked;
 use super::local;
 use super::locals::Locals;
 use super::throw::Thrown;
 use super::token::{PARKED_THREAD, Token, Unparked};
+use super::wait;
 use super::worker::{Shared, Worker};
 
 /// The payload of a kill. Never seen by a panic hook; code that catches it and goes on is killed again.
@@ -253,8 +256,7 @@ pub(crate) fn fault_point() {
     if super::worker::is_driven_here()
         && let Some(parker) = on_stack()
         && !parker.is_local()
-        && let Some(task) = parker.task()
-        && Worker::here(|worker| worker.has_fault_for(task))
+        && parker.task().is_some_and(|task| task.has(FAULT))
     {
         parker.check_kill();
     }
@@ -598,10 +600,10 @@ impl Parker {
         unsafe { self.local.task.get().as_ref() }
     }
 
-    /// Whether the task has been killed, and no shield keeps that off. On the home worker's thread.
+    /// Whether the task has been killed (or is to panic), and no shield keeps that off. On the home worker's thread.
     #[inline]
     pub(crate) fn is_kill_due(&self) -> bool {
-        self.task().is_some_and(Header::is_killed) && self.local.shield.get() == 0
+        self.task().is_some_and(|task| task.has(KILLED | PANICS)) && self.local.shield.get() == 0
     }
 
     /// A runtime that is ending kills what runs on a stack of its worker's, which would not come back to it to be killed.
@@ -658,12 +660,10 @@ impl Parker {
     #[inline(never)]
     fn raise_kill(&'static self) {
         #[cfg(feature = "testing")]
-        if super::worker::is_driven_here()
-            && !self.is_local()
-            && let Some(task) = self.task()
-            && Worker::here(|worker| worker.take_fault_for(task))
+        if let Some(task) = self.task()
+            && task.clear(FAULT)
+            && task.clear(PANICS)
         {
-            task.clear(KILLED);
             panic!("{}", super::worker::INJECTED);
         }
         if self.local.kill_raised.replace(true) && self.local.no_suspend.get() == 0 {
@@ -681,6 +681,10 @@ impl Parker {
     fn park_thread(&self, deadline: Option<Instant>) -> bool {
         if !self.token.park_thread() {
             return true;
+        }
+        // Virtual time stands still for whoever blocks the thread it is moved on: so the deadline is there at once.
+        if deadline.is_some_and(wait::skip_to) {
+            return self.token.resume();
         }
         let mut in_time = true;
         while self.token.is_thread_parked() {

@@ -115,6 +115,10 @@ where
             drop_quietly(body);
             Err(JoinError::Thrown(thrown))
         } else {
+            let body = || {
+                park::fault_point();
+                body()
+            };
             panic::catch_unwind(AssertUnwindSafe(body)).map_err(reason)
         };
         // Before the end shows, as with everything else that the body leaves behind.

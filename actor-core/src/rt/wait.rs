@@ -191,6 +191,23 @@ pub(crate) fn now() -> Instant {
     })
 }
 
+/// Moves the clock of the scheduler the caller runs under on to `deadline`, if it is a virtual one. `false`: it is not.
+#[cold]
+pub(super) fn skip_to(deadline: Instant) -> bool {
+    if let Some(clock) = local::clock() {
+        return clock
+            .as_virtual()
+            .map(|hands| hands.advance_to(deadline))
+            .is_some();
+    }
+    #[cfg(feature = "testing")]
+    if super::worker::is_driven_here() {
+        Worker::here(|worker| worker.skip_to(deadline));
+        return true;
+    }
+    false
+}
+
 /// The deadline of a wait for at most `timeout` from now. `None`: later than the clock can say.
 pub(crate) fn after(timeout: Duration) -> Option<Instant> {
     now().checked_add(timeout)

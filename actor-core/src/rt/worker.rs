@@ -31,8 +31,8 @@
 //! # Sleep
 //! An idle worker sleeps in its poller, so that descriptors, timers and wake-ups are one wait. The steps, and why nothing
 //! is missed, are in [`super::sleep`]. Nobody needs to wake a worker for its own queue: its owner is awake while it has
-//! entries, and if the owner is held up, the monitor takes them away. Where its sleeps have been short, a worker looks a
-//! little longer before the next one ([`super::spin`]).
+//! entries, and if the owner is held up, the monitor takes them away. One that has no stack to run them on looks again soon.
+//! Where its sleeps have been short, a worker looks a little longer before the next one ([`super::spin`]).
 //!
 //! A worker that has slept for a while with nothing to do gives memory back, and sleeps on.
 
@@ -73,6 +73,8 @@ const DUTY_EVERY: u32 = 64;
 const TURN_STEPS: u32 = 16;
 /// A thief takes at most so many.
 const STEAL_MAX: usize = 256;
+/// A worker that has no stack for what is in its queue looks again after so long.
+const STARVED: Duration = Duration::from_millis(10);
 /// An idle worker gives memory back after being idle for so long,
 const TRIM_AFTER: Duration = Duration::from_millis(100);
 /// or when it becomes idle after having had some to give for so long.
@@ -813,11 +815,17 @@ impl Worker {
         // Once it has said that it sleeps, a worker runs nothing before `work_begins`: not left in between.
         loop {
             let trim = self.trim_wait();
-            let nothing = match trim {
-                Some(Duration::ZERO) => true,
-                _ => self.sleep(trim),
+            // There was no stack for it. Nobody says when memory is given back elsewhere.
+            let starved = !self.shared.queue.is_empty();
+            let longest = match starved {
+                true => Some(trim.map_or(STARVED, |trim| trim.min(STARVED))),
+                false => trim,
             };
-            if !nothing || (trim.is_some() && self.trim()) {
+            let nothing = match longest {
+                Some(Duration::ZERO) => true,
+                _ => self.sleep(longest),
+            };
+            if !nothing || starved || (trim.is_some() && self.trim()) {
                 self.core.monitor.work_begins();
                 return true;
             }

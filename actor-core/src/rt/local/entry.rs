@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::rt::park::{self, Parker};
 use crate::rt::wait::{Ended, Interrupt, Next};
+use crate::sys::clock::Clock;
 
 use super::hooks::in_hook;
 use super::inner::{Inner, here, on_stack};
@@ -166,6 +167,11 @@ pub(crate) fn choose(n: usize) -> Option<usize> {
         inner?.choices.set(rng.get_seed());
         Some(chosen)
     })
+}
+
+/// The scheduler's clock, on one of its stacks.
+pub(crate) fn clock() -> Option<Clock> {
+    here(|inner| inner.map(|inner| inner.clock.clone()))
 }
 
 /// The time by the scheduler's clock, on one of its stacks.
