@@ -205,6 +205,7 @@ fn block<'a, O: Op>(
 }
 
 /// Steps 2 to 5. `None`: it must be attempted again.
+#[inline(always)]
 fn block_once<O: Op>(
     op: &O,
     mut state: SpinGuard<'_, O::State>,

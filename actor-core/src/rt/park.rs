@@ -217,6 +217,7 @@ pub(crate) fn park_unkillable(deadline: Option<Instant>) -> bool {
 }
 
 /// Lets everything else that is ready run once, then goes on. On a thread that is no worker's, yields the thread.
+#[inline(always)]
 pub(crate) fn yield_now() {
     match on_stack() {
         Some(parker) if !std::thread::panicking() => {
@@ -517,7 +518,7 @@ impl Parker {
     }
 
     /// What [`park_until`] does on a stack: this is the parker of the calling one, and nothing unwinds.
-    #[inline]
+    #[inline(always)]
     pub(super) fn park_here(&'static self, deadline: Option<Instant>) -> bool {
         check_stack();
         self.park_stack(deadline, true)
@@ -525,6 +526,7 @@ impl Parker {
 
     /// # Panics
     /// Inside `no_suspend`, and where a local scheduler's switches are trapped.
+    #[inline(always)]
     fn park_stack(&'static self, deadline: Option<Instant>, killable: bool) -> bool {
         self.refuse_to_park();
         if let Some(task) = self.task() {
@@ -542,7 +544,7 @@ impl Parker {
     }
 
     /// Waits for the permit off the stack, for at most up to `deadline`.
-    #[inline]
+    #[inline(always)]
     fn suspend(&'static self, deadline: Option<Instant>) -> bool {
         if !self.token.park() {
             return true;
@@ -568,6 +570,7 @@ impl Parker {
         self.local.timed_out.set(true);
     }
 
+    #[inline(always)]
     fn yield_stack(&'static self) {
         self.refuse_in_no_suspend();
         if self.is_local() {

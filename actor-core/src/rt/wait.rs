@@ -83,6 +83,7 @@ pub(crate) enum Ended {
 /// parked wakes it: `Ok`, and the next wait returns it, if what was waited for has not come.
 ///
 /// Unwinds if the calling microthread is killed.
+#[inline(always)]
 pub(crate) fn wait(deadline: Option<Instant>) -> Result<(), Ended> {
     if local::in_hook() {
         return Err(Ended::Interrupted(Interrupt::SwitchTrap));

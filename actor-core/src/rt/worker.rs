@@ -253,6 +253,7 @@ impl Worker {
     }
 
     /// Sets a timer that unparks `parker` at `deadline`, runs `suspend`, and clears the timer if it is still there.
+    #[inline(always)]
     pub(crate) fn suspend_parked(&self, parker: &'static Parker, deadline: Option<Instant>) {
         let timer = deadline.map(|d| self.timers.borrow_mut().insert(d, parker));
         self.handoff.set(Some(Handoff::Parked));
@@ -262,6 +263,7 @@ impl Worker {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn suspend_yielded(&self) {
         self.handoff.set(Some(Handoff::Yielded));
         crate::stack::suspend();

@@ -7,6 +7,10 @@
 //! 2. The stack runs until [`suspend`], until its body returns, or until it hits its guard.
 //! 3. Whichever it was left its word in `Ctx::outcome`; `resume` puts the previous `Ctx` back and returns the outcome.
 //!
+//! Between the code that waits and the switch there is as little as can be: a processor predicts where a call returns to by the
+//! calls before, which were another stack's, so each frame that is returned through after a switch costs a misprediction. Hence
+//! `inline(always)` from here up to the calls that users make (a yield: 26 ns, and 38 without).
+//!
 //! The thread's current `Ctx` says which of our stacks was resumed last, not that the caller runs on it: a user's own
 //! generator, resumed on one of our stacks, runs elsewhere. [`current`] therefore compares the stack pointer too.
 
@@ -115,7 +119,7 @@ impl Ctx {
     /// # Safety
     ///
     /// The caller runs on this very stack: [`current`] just said so.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn suspend_unchecked(&self) {
         self.parked_sp.set(stack_pointer());
         // SAFETY: `scope` points into the entry loop's frame, which lives as long as anything runs on this stack. Only
@@ -259,7 +263,7 @@ impl Stack {
     }
 
     /// Runs the stack until it suspends, finishes or overflows.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn resume(&mut self) -> Resumed {
         let ctx = self.ctx.as_ptr();
         if self.ctx().outcome.replace(Resumed::Suspended) == Resumed::Overflowed {
@@ -397,7 +401,7 @@ pub(crate) fn current() -> Option<NonNull<Ctx>> {
     on_current(|ctx| NonNull::from(ctx))
 }
 
-#[inline]
+#[inline(always)]
 fn on_current<R>(f: impl FnOnce(&Ctx) -> R) -> Option<R> {
     let ctx = CURRENT.get();
     if ctx.is_null() {
@@ -430,7 +434,7 @@ pub(crate) fn retiring() -> bool {
 /// # Panics
 ///
 /// When the caller does not run on one of our stacks: the runtime asks [`current`] first.
-#[inline]
+#[inline(always)]
 pub(crate) fn suspend() {
     // SAFETY: `on_current` checked that we run on this stack.
     let suspended = on_current(|ctx| unsafe { ctx.suspend_unchecked() });

@@ -73,6 +73,7 @@ impl Worker {
     }
 
     /// One step: resumes a ready stack, or starts a runner. `false`: there is nothing to do.
+    #[inline(always)]
     pub(super) fn turn(&self) -> bool {
         self.take_inbox();
         self.take_yielded();
@@ -103,7 +104,7 @@ impl Worker {
     }
 
     /// Those that have yielded and have let enough others go first are ready again.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take_yielded(&self) {
         if self.yielded.borrow().is_empty() {
             return;
@@ -142,7 +143,7 @@ impl Worker {
             || !self.core.injector.is_empty()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn take_inbox(&self) {
         if !self.shared.inbox.is_empty() {
             let mut ready = self.ready.borrow_mut();
@@ -195,6 +196,7 @@ impl Worker {
         self.poll(Some(Duration::from_millis(1)));
     }
 
+    #[inline(always)]
     pub(super) fn resume(&self, mut stack: Stack, parker: &'static Parker) {
         self.starts(parker.local().task.get());
         match stack.resume() {
