@@ -26,7 +26,7 @@
 //!     +------------> [done]: the generator may be dropped
 //! ```
 //!
-//! Below the body sits our *entry loop*, which owns the control block [`Ctx`] and calls the body again each time a stack
+//! Below the body sits our *entry loop*, which owns the control block `Ctx` and calls the body again each time a stack
 //! at *base* is resumed. A finished body therefore costs a switch (17 ns) and not a re-initialised generator (35 ns), and
 //! the generator itself finishes only when it is retired. Retiring sets a flag, [`retiring`], and resumes the stack once:
 //! a body that sees the flag after [`suspend`] must return. A body that does not is leaked, because **a live generator is
