@@ -282,12 +282,14 @@ impl Stack {
     }
 
     /// Number of the stack, unique in the process.
+    #[cfg(test)]
     pub(crate) fn id(&self) -> u64 {
         self.ctx().id
     }
 
     /// Bytes from the top of the stack to its lowest resident page: the deepest it has been, by page, since its pages
     /// were last given back.
+    #[cfg(test)]
     pub(crate) fn high_water(&self) -> usize {
         let bounds = self.bounds();
         bounds.end - guard::lowest_resident(bounds)
@@ -397,6 +399,7 @@ impl Retired {
 
 /// The stack the caller runs on; `None` on an OS thread's own stack and inside a generator that is not ours.
 #[inline]
+#[cfg(test)]
 pub(crate) fn current() -> Option<NonNull<Ctx>> {
     on_current(|ctx| NonNull::from(ctx))
 }
@@ -461,6 +464,7 @@ pub(crate) fn set_lending(lends: bool) {
 
 /// Bytes left above the soft reserve: zero when it is reached, `usize::MAX` off our stacks.
 #[inline]
+#[cfg(test)]
 pub(crate) fn headroom() -> usize {
     on_current(|ctx| stack_pointer().saturating_sub(ctx.bottom + ctx.reserve)).unwrap_or(usize::MAX)
 }

@@ -345,6 +345,9 @@ impl<T: ?Sized> Mutex<T> {
 
     /// [`lock`](Self::lock) as a future. Dropping the future leaves the queue.
     ///
+    /// A future that has been woken to look for the lock has its place in the queue until it is polled or dropped: one that is
+    /// kept without being polled holds up those behind it, with the lock free.
+    ///
     /// # Errors
     /// If the lock is poisoned; the guard is inside.
     pub async fn lock_async(&self) -> LockResult<MutexGuard<'_, T>> {

@@ -2,7 +2,7 @@
 //!
 //! # The word
 //! WRITER: a writer holds the lock. QUEUED: somebody waits (see [`super::queue`]). The rest counts readers, in steps of
-//! READER. While QUEUED is set nobody takes the lock but from the queue, so in that state it only becomes freer, and whoever
+//! READER; their count cannot wrap, as the crate is for 64-bit targets only. While QUEUED is set nobody takes the lock but from the queue, so in that state it only becomes freer, and whoever
 //! holds the lock of the queue may serve the front by what it reads.
 
 use std::cell::UnsafeCell;
