@@ -204,6 +204,7 @@ impl Inner {
     }
 
     /// Resumes the microthread in `slot`, the head of the ring, or, if a hook changes that, whoever is the head then.
+    #[inline(always)]
     fn resume_head(&self, slot: u32) -> Result<(), LimitReached> {
         let mut task = self.member(slot);
         if self.hooks.schedule.borrow().is_some() {

@@ -28,11 +28,13 @@ pub(crate) fn wake(home: &Arc<Shared>, parker: &'static Parker) {
 }
 
 /// Waits for the permit of `parker`, the caller's, off its stack.
+#[inline(always)]
 pub(crate) fn suspend_parked(parker: &'static Parker, deadline: Option<Instant>) {
     on_stack(|inner| inner.suspend_parked(parker, deadline));
 }
 
 /// Lets the others run once, unless switching is trapped.
+#[inline(always)]
 pub(crate) fn yield_now() {
     on_stack(|inner| {
         if inner.may_switch().is_ok() {

@@ -280,13 +280,14 @@ impl Inner {
     }
 
     /// The current one leaves its stack; returns when it is its turn again.
-    #[inline]
+    #[inline(always)]
     pub(super) fn leave(&self) {
         self.handoff.set(Some(Handoff::Suspended));
         stack::suspend();
     }
 
     /// The current one leaves the ring, for `status`, and its stack.
+    #[inline(always)]
     pub(super) fn leave_for(&self, task: &Task, status: Status) {
         self.ring.borrow_mut().remove(task.slot.get());
         task.status.set(status);
@@ -304,6 +305,7 @@ impl Inner {
     }
 
     /// The current one waits for its parker. See `Worker::suspend_parked`.
+    #[inline(always)]
     pub(super) fn suspend_parked(&self, parker: &'static Parker, deadline: Option<Instant>) {
         let task = self.current();
         let timer = deadline.map(|at| self.timers.borrow_mut().insert(at, parker));
