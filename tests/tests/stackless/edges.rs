@@ -11,7 +11,8 @@ use std::time::Duration;
 use actor_core::channel::{self, Preference};
 use actor_core::local::{Scheduler, Tasklet, schedule, switch_trap};
 use actor_core::microthread::{self, Interrupt, JoinError};
-use tests::{child, one_worker, within};
+use actor_core::microthread_local;
+use tests::{Gate, child, one_worker, within};
 
 use crate::{LIMIT, Log, OnDrop, Signal, assert_killed};
 
@@ -208,4 +209,105 @@ fn who_took_a_value_and_is_killed_while_the_preferred_partner_runs_has_received_
     sender.join().unwrap();
     log.is("kills value sent");
     assert!(rx.is_empty());
+}
+
+/// An error, or a closure's capture, whose destructor panics.
+#[derive(Debug)]
+struct Bomb;
+
+impl std::fmt::Display for Bomb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("bomb")
+    }
+}
+
+impl std::error::Error for Bomb {}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("in a destructor");
+    }
+}
+
+#[test]
+fn an_error_nobody_took_whose_destructor_panics_ends_with_its_tasklet() {
+    child!(|| {
+        let (sched, log) = (Scheduler::new(), Log::new());
+        let tasklet = sched.spawn(|| {
+            schedule().unwrap_err();
+            7
+        });
+        tasklet.throw_pending("first").unwrap();
+        sched.spawn({
+            let log = log.clone();
+            move || log.add("other")
+        });
+        let throws = sched.spawn(|| {
+            let me = actor_core::local::current().unwrap();
+            me.throw_pending(Bomb).unwrap();
+            8
+        });
+        let _ = sched.run();
+        assert_eq!(throws.join().unwrap(), 8);
+        log.is("other");
+    })
+    .succeeds();
+}
+
+#[test]
+fn a_hook_whose_destructor_panics_does_not_keep_a_scheduler_from_ending() {
+    let log = Log::new();
+    let sched = Scheduler::new();
+    let on_drop = OnDrop(log.clone(), "ended");
+    let waits = sched.spawn(move || {
+        let _on_drop = on_drop;
+        let _ = Signal::new().wait();
+    });
+    let remote = waits.remote().unwrap();
+    sched.run().unwrap();
+    let bomb = Bomb;
+    sched.set_channel_hook(Some(Rc::new(move |_: &_| {
+        let _ = &bomb;
+    })));
+    remote.throw(Bomb).unwrap();
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(sched)));
+    log.is("ended");
+    assert_eq!(
+        remote.kill(),
+        Err(actor_core::local::StateError::NoScheduler)
+    );
+    assert!(dropped.is_ok());
+}
+
+#[test]
+fn what_an_error_handler_keeps_in_a_local_is_not_the_next_tasklets() {
+    microthread_local! {
+        static MARK: Cell<u32> = Cell::new(0);
+    }
+    let sched = Scheduler::new();
+    sched.set_error_handler(Some(Rc::new(|_: &_| MARK.with(|mark| mark.set(7)))));
+    sched.spawn(|| panic!("to be handled"));
+    sched.run().unwrap();
+    let next = sched.spawn(|| MARK.with(Cell::get));
+    assert_eq!(next.join().unwrap(), 0);
+}
+
+#[test]
+fn an_error_nobody_took_whose_destructor_panics_ends_with_its_microthread() {
+    child!(|| {
+        let rt = one_worker();
+        let (begun, gate) = (Gate::new(), Gate::new());
+        let (begins, waits) = (begun.clone(), gate.clone());
+        let target = rt.spawn(move || {
+            begins.open();
+            waits.wait();
+        });
+        let target = target.unwrap();
+        begun.wait();
+        target.throw(Bomb).unwrap();
+        drop(target);
+        gate.open();
+        assert_eq!(rt.spawn(|| 8).unwrap().join().unwrap(), 8);
+    })
+    .succeeds();
 }

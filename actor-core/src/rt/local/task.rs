@@ -9,6 +9,7 @@ use crate::observe::Who;
 use crate::rt::error::JoinError;
 use crate::rt::header::{After, Header, KILLED, Runnable, THROWN, VTable};
 use crate::rt::park::Parker;
+use crate::rt::task::drop_quietly;
 use crate::rt::throw::Pending;
 
 use super::budget::RunResult;
@@ -140,10 +141,10 @@ impl Task {
         self.parker.get().is_some()
     }
 
-    /// Drops the errors thrown into it that no wait has returned. May run code of the user's.
+    /// Drops the errors thrown into it that no wait has returned. May run code of the user's; what that panics with is nobody's.
     pub(super) fn drop_pending(&self) {
         while self.header.has(THROWN) {
-            drop(self.pending.take(&self.header));
+            drop_quietly(self.pending.take(&self.header));
         }
     }
 
