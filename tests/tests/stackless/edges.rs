@@ -1,15 +1,16 @@
 //! Schedulers that share a thread, a scheduler's end, and what is done to one in an odd place.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
 use actor_core::channel::{self, Preference};
-use actor_core::local::{Scheduler, Tasklet, schedule, switch_trap};
+use actor_core::local::{Scheduler, StateError, Tasklet, schedule, switch_trap};
 use actor_core::microthread::{self, Interrupt, JoinError};
 use actor_core::microthread_local;
 use tests::{Gate, child, one_worker, within};
@@ -272,10 +273,7 @@ fn a_hook_whose_destructor_panics_does_not_keep_a_scheduler_from_ending() {
     remote.throw(Bomb).unwrap();
     let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(sched)));
     log.is("ended");
-    assert_eq!(
-        remote.kill(),
-        Err(actor_core::local::StateError::NoScheduler)
-    );
+    assert_eq!(remote.kill(), Err(StateError::NoScheduler));
     assert!(dropped.is_ok());
 }
 
@@ -310,4 +308,31 @@ fn an_error_nobody_took_whose_destructor_panics_ends_with_its_microthread() {
         assert_eq!(rt.spawn(|| 8).unwrap().join().unwrap(), 8);
     })
     .succeeds();
+}
+
+#[test]
+fn a_result_whose_destructor_binds_its_tasklet_again_binds_it_once() {
+    type Result = Box<dyn Any>;
+    struct Rebinds(Weak<Tasklet<Result>>);
+    impl Drop for Rebinds {
+        fn drop(&mut self) {
+            let tasklet = self.0.upgrade().expect("it is being bound");
+            tasklet.bind(|| Box::new("by the destructor")).unwrap();
+        }
+    }
+    let sched = Scheduler::new();
+    let tasklet = Rc::new(sched.tasklet().unbound::<Result>());
+    let own = Rc::downgrade(&tasklet);
+    tasklet.bind(move || Box::new(Rebinds(own))).unwrap();
+    tasklet.insert().unwrap();
+    sched.run().unwrap();
+    let bound = tasklet.bind(|| Box::new("by the test"));
+    assert_eq!(bound, Err(StateError::Alive));
+    assert_eq!(sched.alive(), 1);
+    tasklet.insert().unwrap();
+    sched.run().unwrap();
+    assert_eq!(sched.alive(), 0);
+    drop(sched);
+    let result = Rc::into_inner(tasklet).unwrap().join().unwrap();
+    assert_eq!(result.downcast_ref(), Some(&"by the destructor"));
 }

@@ -148,12 +148,10 @@ impl Task {
         }
     }
 
-    /// It has something new to run.
+    /// It has something new to run. It has no [fate](Self::fate) and nothing pending.
     pub(super) fn renew(&self, body: Body) {
-        self.drop_pending();
         self.header.clear(KILLED);
         self.atomic.set(0);
-        self.fate.take();
         *self.body.borrow_mut() = Some(body);
     }
 }
