@@ -5,6 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::pin;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -335,4 +337,68 @@ fn a_result_whose_destructor_binds_its_tasklet_again_binds_it_once() {
     drop(sched);
     let result = Rc::into_inner(tasklet).unwrap().join().unwrap();
     assert_eq!(result.downcast_ref(), Some(&"by the destructor"));
+}
+
+#[test]
+fn a_scheduler_that_is_dropped_while_other_threads_wake_its_own_ends_them_all() {
+    const ROUNDS: usize = 300;
+    const WAITERS: usize = 4;
+    within(LIMIT, || {
+        let ended = Arc::new(AtomicUsize::new(0));
+        struct Counts(Arc<AtomicUsize>);
+        impl Drop for Counts {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        for _ in 0..ROUNDS {
+            let sched = Scheduler::new();
+            let (tx, rx) = channel::rendezvous();
+            let mut remotes = Vec::new();
+            for _ in 0..WAITERS {
+                let (rx, counts) = (rx.clone(), Counts(ended.clone()));
+                let tasklet = sched.spawn(move || {
+                    let _counts = counts;
+                    while rx.recv().is_ok() {}
+                });
+                remotes.push(tasklet.remote().unwrap());
+            }
+            drop(rx);
+            sched.run().unwrap();
+            let sends = {
+                let tx = tx.clone();
+                thread::spawn(move || while tx.send(()).is_ok() {})
+            };
+            let orders =
+                thread::spawn(
+                    move || {
+                        while remotes.iter().all(|remote| remote.run_next().is_ok()) {}
+                    },
+                );
+            drop(sched);
+            sends.join().unwrap();
+            orders.join().unwrap();
+            drop(tx);
+        }
+        assert_eq!(ended.load(Ordering::SeqCst), ROUNDS * WAITERS);
+    });
+}
+
+#[test]
+fn what_is_sent_to_a_tasklet_that_was_leaked_harms_nobody() {
+    let (tx, rx) = channel::rendezvous();
+    let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let sched = Scheduler::new();
+        sched.spawn(move || rx.recv());
+        sched.run().unwrap();
+        panic!("its scheduler is dropped by this, and cannot end it");
+    }));
+    assert!(unwound.is_err());
+    thread::scope(|scope| {
+        let sends = scope.spawn(|| tx.send(1));
+        assert_eq!(sends.join().unwrap(), Ok(()), "it waits for ever");
+    });
+    let sched = Scheduler::new();
+    assert_eq!(sched.spawn(|| 5).join().unwrap(), 5);
+    assert!(tx.try_send(2).is_err());
 }

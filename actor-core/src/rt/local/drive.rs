@@ -333,6 +333,8 @@ impl Inner {
         const TRIES: usize = 10;
         self.hooks.clear();
         let _driving = self.begin_end();
+        // From here on orders change nothing, and whoever gives them faster than they are carried out must not hold this up.
+        crate::rt::task::drop_quietly(self.shared.close());
         for _ in 0..TRIES {
             let everybody = self.everybody();
             if everybody.is_empty() {
@@ -346,7 +348,6 @@ impl Inner {
             }
             self.run_out(2 * everybody.len());
         }
-        crate::rt::task::drop_quietly(self.shared.close());
         let remotes = std::mem::take(&mut *self.remotes.borrow_mut());
         drop(remotes);
         for task in self.everybody() {
