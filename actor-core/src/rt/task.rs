@@ -202,6 +202,8 @@ where
             matches!(task.stage.into_inner(), Stage::Running),
             "whoever the result belonged to has taken it"
         );
+        // Errors of the user's that nobody took. This may be the end of a stack's body, which must not unwind.
+        drop_quietly(task.pending);
     }
 
     unsafe fn who(header: NonNull<Header>) -> Who {

@@ -1,17 +1,21 @@
 //! Schedulers that share a thread, a scheduler's end, and what is done to one in an odd place.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
 use actor_core::channel::{self, Preference};
-use actor_core::local::{Scheduler, Tasklet, schedule, switch_trap};
+use actor_core::local::{Scheduler, StateError, Tasklet, schedule, switch_trap};
 use actor_core::microthread::{self, Interrupt, JoinError};
-use tests::{child, one_worker, within};
+use actor_core::microthread_local;
+use tests::{Gate, child, one_worker, within};
 
 use crate::{LIMIT, Log, OnDrop, Signal, assert_killed};
 
@@ -208,4 +212,193 @@ fn who_took_a_value_and_is_killed_while_the_preferred_partner_runs_has_received_
     sender.join().unwrap();
     log.is("kills value sent");
     assert!(rx.is_empty());
+}
+
+/// An error, or a closure's capture, whose destructor panics.
+#[derive(Debug)]
+struct Bomb;
+
+impl std::fmt::Display for Bomb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("bomb")
+    }
+}
+
+impl std::error::Error for Bomb {}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("in a destructor");
+    }
+}
+
+#[test]
+fn an_error_nobody_took_whose_destructor_panics_ends_with_its_tasklet() {
+    child!(|| {
+        let (sched, log) = (Scheduler::new(), Log::new());
+        let tasklet = sched.spawn(|| {
+            schedule().unwrap_err();
+            7
+        });
+        tasklet.throw_pending("first").unwrap();
+        sched.spawn({
+            let log = log.clone();
+            move || log.add("other")
+        });
+        let throws = sched.spawn(|| {
+            let me = actor_core::local::current().unwrap();
+            me.throw_pending(Bomb).unwrap();
+            8
+        });
+        let _ = sched.run();
+        assert_eq!(throws.join().unwrap(), 8);
+        log.is("other");
+    })
+    .succeeds();
+}
+
+#[test]
+fn a_hook_whose_destructor_panics_does_not_keep_a_scheduler_from_ending() {
+    let log = Log::new();
+    let sched = Scheduler::new();
+    let on_drop = OnDrop(log.clone(), "ended");
+    let waits = sched.spawn(move || {
+        let _on_drop = on_drop;
+        let _ = Signal::new().wait();
+    });
+    let remote = waits.remote().unwrap();
+    sched.run().unwrap();
+    let bomb = Bomb;
+    sched.set_channel_hook(Some(Rc::new(move |_: &_| {
+        let _ = &bomb;
+    })));
+    remote.throw(Bomb).unwrap();
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(sched)));
+    log.is("ended");
+    assert_eq!(remote.kill(), Err(StateError::NoScheduler));
+    assert!(dropped.is_ok());
+}
+
+#[test]
+fn what_an_error_handler_keeps_in_a_local_is_not_the_next_tasklets() {
+    microthread_local! {
+        static MARK: Cell<u32> = Cell::new(0);
+    }
+    let sched = Scheduler::new();
+    sched.set_error_handler(Some(Rc::new(|_: &_| MARK.with(|mark| mark.set(7)))));
+    sched.spawn(|| panic!("to be handled"));
+    sched.run().unwrap();
+    let next = sched.spawn(|| MARK.with(Cell::get));
+    assert_eq!(next.join().unwrap(), 0);
+}
+
+#[test]
+fn an_error_nobody_took_whose_destructor_panics_ends_with_its_microthread() {
+    child!(|| {
+        let rt = one_worker();
+        let (begun, gate) = (Gate::new(), Gate::new());
+        let (begins, waits) = (begun.clone(), gate.clone());
+        let target = rt.spawn(move || {
+            begins.open();
+            waits.wait();
+        });
+        let target = target.unwrap();
+        begun.wait();
+        target.throw(Bomb).unwrap();
+        drop(target);
+        gate.open();
+        assert_eq!(rt.spawn(|| 8).unwrap().join().unwrap(), 8);
+    })
+    .succeeds();
+}
+
+#[test]
+fn a_result_whose_destructor_binds_its_tasklet_again_binds_it_once() {
+    type Result = Box<dyn Any>;
+    struct Rebinds(Weak<Tasklet<Result>>);
+    impl Drop for Rebinds {
+        fn drop(&mut self) {
+            let tasklet = self.0.upgrade().expect("it is being bound");
+            tasklet.bind(|| Box::new("by the destructor")).unwrap();
+        }
+    }
+    let sched = Scheduler::new();
+    let tasklet = Rc::new(sched.tasklet().unbound::<Result>());
+    let own = Rc::downgrade(&tasklet);
+    tasklet.bind(move || Box::new(Rebinds(own))).unwrap();
+    tasklet.insert().unwrap();
+    sched.run().unwrap();
+    let bound = tasklet.bind(|| Box::new("by the test"));
+    assert_eq!(bound, Err(StateError::Alive));
+    assert_eq!(sched.alive(), 1);
+    tasklet.insert().unwrap();
+    sched.run().unwrap();
+    assert_eq!(sched.alive(), 0);
+    drop(sched);
+    let result = Rc::into_inner(tasklet).unwrap().join().unwrap();
+    assert_eq!(result.downcast_ref(), Some(&"by the destructor"));
+}
+
+#[test]
+fn a_scheduler_that_is_dropped_while_other_threads_wake_its_own_ends_them_all() {
+    const ROUNDS: usize = 300;
+    const WAITERS: usize = 4;
+    within(LIMIT, || {
+        let ended = Arc::new(AtomicUsize::new(0));
+        struct Counts(Arc<AtomicUsize>);
+        impl Drop for Counts {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        for _ in 0..ROUNDS {
+            let sched = Scheduler::new();
+            let (tx, rx) = channel::rendezvous();
+            let mut remotes = Vec::new();
+            for _ in 0..WAITERS {
+                let (rx, counts) = (rx.clone(), Counts(ended.clone()));
+                let tasklet = sched.spawn(move || {
+                    let _counts = counts;
+                    while rx.recv().is_ok() {}
+                });
+                remotes.push(tasklet.remote().unwrap());
+            }
+            drop(rx);
+            sched.run().unwrap();
+            let sends = {
+                let tx = tx.clone();
+                thread::spawn(move || while tx.send(()).is_ok() {})
+            };
+            let orders =
+                thread::spawn(
+                    move || {
+                        while remotes.iter().all(|remote| remote.run_next().is_ok()) {}
+                    },
+                );
+            drop(sched);
+            sends.join().unwrap();
+            orders.join().unwrap();
+            drop(tx);
+        }
+        assert_eq!(ended.load(Ordering::SeqCst), ROUNDS * WAITERS);
+    });
+}
+
+#[test]
+fn what_is_sent_to_a_tasklet_that_was_leaked_harms_nobody() {
+    let (tx, rx) = channel::rendezvous();
+    let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let sched = Scheduler::new();
+        sched.spawn(move || rx.recv());
+        sched.run().unwrap();
+        panic!("its scheduler is dropped by this, and cannot end it");
+    }));
+    assert!(unwound.is_err());
+    thread::scope(|scope| {
+        let sends = scope.spawn(|| tx.send(1));
+        assert_eq!(sends.join().unwrap(), Ok(()), "it waits for ever");
+    });
+    let sched = Scheduler::new();
+    assert_eq!(sched.spawn(|| 5).join().unwrap(), 5);
+    assert!(tx.try_send(2).is_err());
 }

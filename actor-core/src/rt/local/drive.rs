@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::thread;
 
 use crate::rt::error::JoinError;
-use crate::rt::header::KILLED;
+use crate::rt::header::{KILLED, THROWN};
 use crate::rt::locals;
 use crate::rt::park::{self, Home, Parker};
 use crate::rt::preempt;
@@ -305,12 +305,19 @@ impl Inner {
 
     /// The current one, on whose stack this runs, has come to its end.
     fn ended(&self, task: &Rc<Task>, end: End) {
-        task.drop_pending();
-        locals::end_of_task();
         let uncaught = match end {
             End::Quietly => None,
             End::Uncaught(message) => self.ask_error_handler(task, message),
         };
+        // After the handler, which may use locals and throw, as may the destructors of either: the next one on this stack is
+        // not to find them, and nothing is to be dropped with the task.
+        loop {
+            task.drop_pending();
+            locals::end_of_task();
+            if !task.header.has(THROWN) {
+                break;
+            }
+        }
         // From here on it is nobody, and no code of the user's runs until its stack is left.
         self.disown(task);
         if let Some(uncaught) = uncaught {
@@ -327,6 +334,8 @@ impl Inner {
         const TRIES: usize = 10;
         self.hooks.clear();
         let _driving = self.begin_end();
+        // From here on orders change nothing, and whoever gives them faster than they are carried out must not hold this up.
+        crate::rt::task::drop_quietly(self.shared.close());
         for _ in 0..TRIES {
             let everybody = self.everybody();
             if everybody.is_empty() {
@@ -340,7 +349,6 @@ impl Inner {
             }
             self.run_out(2 * everybody.len());
         }
-        drop(self.shared.close());
         let remotes = std::mem::take(&mut *self.remotes.borrow_mut());
         drop(remotes);
         for task in self.everybody() {

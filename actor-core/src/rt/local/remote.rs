@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::rt::task::drop_quietly;
+
 use super::error::StateError;
 use super::handle::TaskletRef;
 use super::inner::Inner;
@@ -139,7 +141,7 @@ impl Inner {
                 Ok(())
             }
             Order::Throw(error) => {
-                drop(tasklet.throw_pending(error));
+                drop_quietly(tasklet.throw_pending(error));
                 Ok(())
             }
             Order::Forget => {
