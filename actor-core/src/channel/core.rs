@@ -41,7 +41,7 @@
 //! sender with a count that is too old sees too little room, and looks again in S5, where the count is exact.
 //!
 //! A value that was given to a receiver which left without it goes to the next receiver, or to the front of the outbox, room
-//! or not.
+//! or not. What is given is numbered, so that several that come back are in the order in which they were given.
 //!
 //! # Seeded faults
 //! | fault                    | what it breaks                                    | caught by                                        |
@@ -49,10 +49,12 @@
 //! | `channel_no_alert`       | no alert in R1                                    | `loom_a_receiver_that_waits_is_found`            |
 //! | `channel_late_alert`     | R1 raises the alert in a second section           | `loom_a_receiver_that_waits_is_found`            |
 //! | `channel_no_refill`      | R2 does not look at the senders that wait         | `loom_a_sender_that_waits_gets_the_room`         |
+//! | `channel_back_unsorted`  | values that come back are not put in their order  | `values_that_come_back_keep_their_order`         |
 //! | `channel_give_back_last` | a value that comes back is put behind the others  | `a_value_that_comes_back_is_the_next`            |
 
 mod ops;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -98,11 +100,22 @@ impl<T> Item<T> {
     }
 }
 
+/// What a receiver that waited was given.
+pub(super) struct Given<T> {
+    item: Item<T>,
+    /// The how manieth that was.
+    number: u64,
+}
+
 pub(super) struct State<T> {
     /// What is received next.
     pub(super) outbox: Buffer<Item<T>>,
     pub(super) senders: List<Item<T>>,
-    pub(super) receivers: List<Item<T>>,
+    pub(super) receivers: List<Given<T>>,
+    /// How many were given to receivers that waited.
+    given: u64,
+    /// The numbers of those that came back; they are at the front of the outbox, in this order.
+    came_back: VecDeque<u64>,
     /// Since there is an inbox: how many values were ever taken out of outbox and inbox.
     taken: usize,
     /// The last sender, the last receiver has gone.
@@ -117,8 +130,39 @@ impl<T> State<T> {
     /// The item goes to the first receiver that waits.
     #[inline]
     fn give(&mut self, item: &mut Option<Item<T>>, wakes: &mut Wakes) -> bool {
-        let given = self.receivers.serve(wakes, |slot| *slot = item.take());
+        let given = self.give_again(item, self.given, wakes);
+        self.given += u64::from(given);
+        given
+    }
+
+    /// As [`give`](Self::give), for one that was the `number`th to be given.
+    #[inline]
+    fn give_again(&mut self, item: &mut Option<Item<T>>, number: u64, wakes: &mut Wakes) -> bool {
+        let given = self.receivers.serve(wakes, |slot| {
+            *slot = item.take().map(|item| Given { item, number });
+        });
         given.is_some()
+    }
+
+    /// The first of the outbox.
+    #[inline]
+    fn pop_outbox(&mut self) -> Option<Item<T>> {
+        if !self.came_back.is_empty() {
+            self.came_back.pop_front();
+        }
+        self.outbox.pop()
+    }
+
+    /// Puts an item that was given before the others: behind those that came back and had been given before it.
+    fn put_back(&mut self, given: Given<T>) {
+        let place = match fault!("channel_back_unsorted") {
+            true => 0,
+            false => self
+                .came_back
+                .partition_point(|&number| number < given.number),
+        };
+        self.came_back.insert(place, given.number);
+        self.outbox.insert_near_front(place, given.item);
     }
 }
 
@@ -167,6 +211,8 @@ impl<T> Core<T> {
         let core = Core {
             state: Apart(SpinLock::new(State {
                 outbox: Buffer::default(),
+                given: 0,
+                came_back: VecDeque::new(),
                 senders: List::default(),
                 receivers: List::default(),
                 taken: 0,
@@ -236,7 +282,7 @@ impl<T> Core<T> {
         if !state.senders.is_empty() {
             return None;
         }
-        let item = state.outbox.pop()?;
+        let item = state.pop_outbox()?;
         self.note_taken(&mut state);
         Some(item)
     }
@@ -284,7 +330,7 @@ impl<T> Core<T> {
     /// R1 and the first half of R2. `waits`: the caller will, if there is nothing.
     #[inline]
     fn pop(&self, state: &mut State<T>, waits: bool) -> Option<Item<T>> {
-        if let Some(item) = state.outbox.pop() {
+        if let Some(item) = state.pop_outbox() {
             return Some(item);
         }
         let shared = self.shared.get()?;

@@ -96,6 +96,10 @@ macro_rules! both_sides {
             }
         }
 
+        // A panic leaves nothing half-done: no code of the user's runs under the channel's lock.
+        impl<T> std::panic::UnwindSafe for $handle<T> {}
+        impl<T> std::panic::RefUnwindSafe for $handle<T> {}
+
         impl<T> std::fmt::Debug for $handle<T> {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.debug_struct(stringify!($handle))

@@ -5,7 +5,7 @@ use crate::rt::wake::Wakes;
 use crate::sys::fault::fault;
 use crate::sys::spinlock::SpinLock;
 
-use super::{Core, Item, Preference, State};
+use super::{Core, Given, Item, Preference, State};
 use crate::channel::error::{RecvError, SendError};
 use crate::channel::wait::{List, Op, Settled};
 
@@ -129,7 +129,7 @@ pub(in crate::channel) struct Recv<'a, T>(pub(in crate::channel) &'a Core<T>);
 
 impl<T> Op for Recv<'_, T> {
     type State = State<T>;
-    type Slot = Item<T>;
+    type Slot = Given<T>;
     type Output = Result<T, RecvError>;
 
     #[inline]
@@ -141,7 +141,7 @@ impl<T> Op for Recv<'_, T> {
     fn attempt(
         &self,
         state: &mut State<T>,
-        _: &mut Option<Item<T>>,
+        _: &mut Option<Given<T>>,
         waits: bool,
         wakes: &mut Wakes,
     ) -> Option<Result<T, RecvError>> {
@@ -190,32 +190,37 @@ impl<T> Op for Recv<'_, T> {
     }
 
     #[inline]
-    fn list<'s>(&self, state: &'s mut State<T>) -> &'s mut List<Item<T>> {
+    fn list<'s>(&self, state: &'s mut State<T>) -> &'s mut List<Given<T>> {
         &mut state.receivers
     }
 
     #[inline]
-    fn settled(&self, how: Settled, slot: &mut Option<Item<T>>) -> Option<Result<T, RecvError>> {
+    fn settled(&self, how: Settled, slot: &mut Option<Given<T>>) -> Option<Result<T, RecvError>> {
         match (how, slot.take()) {
-            (Settled::Served, item) => item.map(Item::received),
+            (Settled::Served, given) => given.map(|given| given.item.received()),
             (Settled::Ended, _) => Some(Err(RecvError::Disconnected)),
         }
     }
 
-    fn interrupted(&self, why: Interrupt, _: &mut Option<Item<T>>) -> Result<T, RecvError> {
+    fn interrupted(&self, why: Interrupt, _: &mut Option<Given<T>>) -> Result<T, RecvError> {
         Err(RecvError::Interrupted(why))
     }
 
     /// It goes to the next receiver, or waits for one.
-    fn give_back(&self, state: &mut State<T>, slot: &mut Option<Item<T>>, wakes: &mut Wakes) {
-        if slot.is_none() || state.no_receivers || state.give(slot, wakes) {
+    fn give_back(&self, state: &mut State<T>, slot: &mut Option<Given<T>>, wakes: &mut Wakes) {
+        let Some(given) = slot.take().filter(|_| !state.no_receivers) else {
+            return;
+        };
+        let number = given.number;
+        let mut item = Some(given.item);
+        if state.give_again(&mut item, number, wakes) {
             return;
         }
-        if let Some(item) = slot.take() {
+        if let Some(item) = item {
             if fault!("channel_give_back_last") {
                 return state.outbox.push(item);
             }
-            state.outbox.push_front(item);
+            state.put_back(Given { item, number });
             state.taken = state.taken.wrapping_sub(1);
             self.0.publish_taken(state);
         }
