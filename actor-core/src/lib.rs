@@ -95,8 +95,8 @@ pub use rt::runtime::{
     ShutdownReport, Stats,
 };
 pub use supervision::{
-    ChildCounts, ChildError, ChildInfo, ChildSpec, ChildState, Restart, Shutdown, SpecError,
-    Supervisor, SupervisorBuilder,
+    AutoShutdown, ChildCounts, ChildError, ChildInfo, ChildSpec, ChildState, Restart, Shutdown,
+    SpecError, Strategy, Supervisor, SupervisorBuilder,
 };
 pub use system::{System, SystemBuilder};
 

@@ -27,6 +27,8 @@ mod starts;
 mod stops;
 #[path = "supervision/storm.rs"]
 mod storm;
+#[path = "supervision/strategies.rs"]
+mod strategies;
 #[path = "supervision/tree.rs"]
 mod tree;
 

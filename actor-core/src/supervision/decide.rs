@@ -54,20 +54,21 @@ mod props;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::error::ChildError;
-use super::intensity::{Charge, Intensity, Window};
+use super::intensity::{Charge, Window};
+use super::settings::{AutoShutdown, Settings, Strategy};
 use super::spec::{Policy, Restart, SpecError};
 use crate::actor::ExitReason;
 
 use plan::{Plan, Purpose};
 
 pub(crate) use types::{
-    Action, ChildInfo, ChildKey, Counts, How, Incarnation, Input, Outcome, Phase, Report, Strategy,
-    Target, What,
+    Action, ChildInfo, ChildKey, Counts, How, Incarnation, Input, Outcome, Phase, Report, Target,
+    What,
 };
 
 #[derive(Debug)]
@@ -89,13 +90,15 @@ impl Child {
 /// The deciding half of a supervisor. See the [module](self) for how it works.
 #[derive(Debug)]
 pub(crate) struct Decider<T> {
-    strategy: Strategy,
+    settings: Settings,
     window: Window,
     /// In start order.
     children: BTreeMap<ChildKey, Child>,
     /// Only looked up, never iterated: its order would not be deterministic.
     ids: HashMap<Arc<str>, ChildKey>,
     next_key: u64,
+    /// Children that the restart under way, or the next attempt of it, is to start: their actors are kept.
+    due: BTreeSet<ChildKey>,
     plan: Option<Plan<T>>,
     line: VecDeque<Input<T>>,
     ended: bool,
@@ -104,13 +107,14 @@ pub(crate) struct Decider<T> {
 type Out<'a, T> = &'a mut Vec<Action<T>>;
 
 impl<T> Decider<T> {
-    pub(crate) fn new(strategy: Strategy, intensity: Intensity) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         Self {
-            strategy,
-            window: Window::new(intensity),
+            settings,
+            window: Window::new(settings.intensity),
             children: BTreeMap::new(),
             ids: HashMap::new(),
             next_key: 0,
+            due: BTreeSet::new(),
             plan: None,
             line: VecDeque::new(),
             ended: false,
@@ -189,6 +193,14 @@ impl<T> Decider<T> {
         match input {
             Input::Boot { children, to } => self.boot(now, children, to, out),
             Input::StartChild { child, policy, to } => {
+                if let Err(error) = self.settings.check(&policy) {
+                    out.push(Action::Forget { child });
+                    out.push(Action::Reply {
+                        to,
+                        result: Err(error.into()),
+                    });
+                    return;
+                }
                 if let Some(&present) = self.ids.get(&policy.id) {
                     let stopped = self.children[&present].phase == Phase::Stopped;
                     let error = if stopped {
@@ -261,19 +273,25 @@ impl<T> Decider<T> {
 
     fn boot(&mut self, now: Instant, children: Vec<(ChildKey, Policy)>, to: T, out: Out<'_, T>) {
         let mut keys = Vec::with_capacity(children.len());
-        let mut duplicate = false;
+        let mut invalid = None;
         for (child, policy) in children {
+            let mut valid = self.settings.check(&policy);
             if self.ids.contains_key(&policy.id) {
-                duplicate = true;
-                out.push(Action::Forget { child });
-            } else {
-                self.add(child, policy);
-                keys.push(child);
+                valid = valid.and(Err(SpecError::DuplicateId));
+            }
+            match valid {
+                Ok(()) => {
+                    self.add(child, policy);
+                    keys.push(child);
+                }
+                Err(error) => {
+                    invalid.get_or_insert(error);
+                    out.push(Action::Forget { child });
+                }
             }
         }
-        if duplicate {
-            let error = ChildError::from(SpecError::DuplicateId);
-            let reason = ExitReason::failed(SpecError::DuplicateId);
+        if let Some(error) = invalid {
+            let (error, reason) = (ChildError::from(error), ExitReason::failed(error));
             return self.stop_all(now, Purpose::BootFailed { to, error, reason }, out);
         }
         self.begin(now, [], keys, Purpose::Boot { to }, out);
@@ -304,8 +322,32 @@ impl<T> Decider<T> {
         match restart {
             Restart::Permanent => self.restart(now, key, out),
             Restart::Transient if !normal => self.restart(now, key, out),
-            Restart::Transient => {}
-            Restart::Temporary => self.forget(key, out),
+            Restart::Transient | Restart::Temporary => self.ended_for_good(now, key, out),
+        }
+    }
+
+    /// The child ended by itself and is not started again. Only this may shut the supervisor down automatically.
+    fn ended_for_good(&mut self, now: Instant, key: ChildKey, out: Out<'_, T>) {
+        let policy = &self.child(key).policy;
+        let (significant, temporary) = (policy.significant, policy.restart == Restart::Temporary);
+        if temporary {
+            self.forget(key, out);
+        }
+        if !significant {
+            return;
+        }
+        let over = match self.settings.auto_shutdown {
+            AutoShutdown::Never => false,
+            AutoShutdown::AnySignificant => true,
+            // One that waits for its retry is still there; one that is stopped is not.
+            AutoShutdown::AllSignificant => !self
+                .children
+                .values()
+                .any(|it| it.policy.significant && it.phase != Phase::Stopped),
+        };
+        if over {
+            let reason = ExitReason::Shutdown;
+            self.stop_all(now, Purpose::GiveUp { reason }, out);
         }
     }
 
@@ -323,9 +365,15 @@ impl<T> Decider<T> {
                 out,
             );
         }
-        match self.strategy {
-            Strategy::OneForOne => self.begin(now, [], [child], Purpose::Restart, out),
-        }
+        let group: Vec<ChildKey> = match self.settings.strategy {
+            Strategy::OneForOne => vec![child],
+            Strategy::OneForAll => self.children.keys().copied().collect(),
+            Strategy::RestForOne => self.children.range(child..).map(|(&key, _)| key).collect(),
+        };
+        // The child itself is down: stopping it only ends its wait for a retry.
+        self.due.extend(&group);
+        let stops: Vec<ChildKey> = group.iter().rev().copied().collect();
+        self.begin(now, stops, group, Purpose::Restart, out);
     }
 }
 

@@ -28,13 +28,11 @@ use std::time::Instant;
 use tracing::Level;
 
 use super::child::{Child, Launch, News, Notice, drop_quietly};
-use super::decide::{
-    Action, ChildKey, Decider, Incarnation, Input, Outcome, Phase, Report, Strategy, Target, What,
-};
+use super::decide::{Action, ChildKey, Decider, Incarnation, Input, Outcome, Report, Target, What};
 use super::error::ChildError;
 use super::info::{ChildCounts, ChildInfo};
-use super::intensity::Intensity;
 use super::roster::{Roster, Ticket};
+use super::settings::Settings;
 use super::spec::Policy;
 use crate::actor::{
     Actor, ActorOptions, Addr, Cx, Exit, ExitReason, Host, Inbox, NoMethods, Options, Port,
@@ -129,9 +127,9 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(intensity: Intensity, first: Vec<First>) -> Self {
+    pub(super) fn new(settings: Settings, first: Vec<First>) -> Self {
         Self {
-            decider: Decider::new(Strategy::OneForOne, intensity),
+            decider: Decider::new(settings),
             children: BTreeMap::new(),
             down: BTreeSet::new(),
             overdue: None,
@@ -275,7 +273,7 @@ impl Driver {
     fn settle(&mut self) {
         let Some(site) = &self.site else { return };
         self.down.retain(|key| {
-            let left = matches!(self.decider.phase(*key), None | Some(Phase::Stopped));
+            let left = self.decider.is_left(*key);
             if left && let Some(child) = self.children.get_mut(key) {
                 child.bury(site);
             }

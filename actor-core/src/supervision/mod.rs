@@ -2,8 +2,8 @@
 //!
 //! A [`Supervisor`] is an actor whose only work is to start other actors, its **children**, and to react when they end. It is
 //! given **child specs** ([`ChildSpec`]: what to start, when to start it again, how to stop it) and a restart **intensity**
-//! (how many restarts within a period are still normal). The rules are those of OTP's `supervisor`, strategy *one for one*:
-//! only the child that ended is started again.
+//! (how many restarts within a period are still normal), and a [`Strategy`] (which children are started again with the one that
+//! has to be). The rules are those of OTP's `supervisor`.
 //!
 //! # A child and its address
 //! Each **life** of a child begins with its factory and its start hook, and ends when it panics, is killed, runs out of stack,
@@ -13,6 +13,7 @@
 //! | what happens | address | messages queued, or sent meanwhile | name |
 //! |---|---|---|---|
 //! | it ends and is started again, at once or at a later attempt | stays valid | kept, in order, for the next life | kept |
+//! | it is stopped and started again with a sibling, or waits for that sibling's next attempt | stays valid | the same | kept |
 //! | it stops for good: terminated, a normal end of a transient child, its factory declines | closed | answered with an error or counted as dead letters | free |
 //! | it is restarted by hand | a new one | none | taken again |
 //! | its supervisor ends | closed | as when it stops for good | free |
@@ -29,6 +30,8 @@
 //! | `Permanent` | yes | yes |
 //! | `Transient` | no, it is left stopped | yes |
 //! | `Temporary` | no, it is forgotten | no, it is forgotten |
+//!
+//! Which siblings are stopped and started again with it, the [`Strategy`] says.
 //!
 //! An attempt that fails (the factory panics or says no, the start hook fails, the limit of stacks is reached) is followed by
 //! another, behind the calls that wait already. Each attempt counts. When there is one more than the intensity allows, the
@@ -70,10 +73,12 @@ mod error;
 mod info;
 mod intensity;
 mod roster;
+mod settings;
 mod spec;
 mod supervisor;
 
 pub use error::ChildError;
 pub use info::{ChildCounts, ChildInfo, ChildState};
+pub use settings::{AutoShutdown, Strategy};
 pub use spec::{ChildSpec, Restart, Shutdown, SpecError};
 pub use supervisor::{Supervisor, SupervisorBuilder};

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`Restart`] | [`Restart::Permanent`] | `permanent` |
 //! | [`Shutdown`] | [`Shutdown::Timeout`] of 5 s; [`Shutdown::Infinity`] for supervisors | `5000`; `infinity` |
+//! | [`significant`](ChildSpec::significant) | `false` | `false` |
 //!
 //! Departures from OTP:
 //!
@@ -87,6 +88,7 @@ pub struct ChildSpec<A> {
     restart: Restart,
     /// `None`: the default of the kind of child it is.
     shutdown: Option<Shutdown>,
+    significant: bool,
     name: Option<Arc<str>>,
     factory: Factory<A>,
 }
@@ -136,6 +138,7 @@ impl<A> ChildSpec<A> {
             id,
             restart: Restart::default(),
             shutdown: None,
+            significant: false,
             name: None,
             factory: Box::new(factory),
         }
@@ -150,6 +153,16 @@ impl<A> ChildSpec<A> {
     /// How the child is stopped. A [`Duration`] is a [`Shutdown::Timeout`].
     pub fn shutdown(mut self, shutdown: impl Into<Shutdown>) -> Self {
         self.shutdown = Some(shutdown.into());
+        self
+    }
+
+    /// Whether the supervisor's [`AutoShutdown`](super::AutoShutdown) looks at this child. Default: no.
+    ///
+    /// A permanent child cannot be significant, since it never ends for good, and a supervisor that never shuts down
+    /// automatically takes no significant children: [`SpecError::SignificantPermanent`],
+    /// [`SpecError::SignificantInVain`].
+    pub fn significant(mut self, significant: bool) -> Self {
+        self.significant = significant;
         self
     }
 
@@ -182,9 +195,13 @@ impl<A> ChildSpec<A> {
                 bytes: self.id.len(),
             });
         }
+        if self.significant && self.restart == Restart::Permanent {
+            return Err(SpecError::SignificantPermanent);
+        }
         let policy = Policy {
             id: self.id,
             restart: self.restart,
+            significant: self.significant,
             shutdown: self.shutdown.unwrap_or_default(),
         };
         Ok(Parts {
@@ -208,6 +225,7 @@ impl<A> fmt::Debug for ChildSpec<A> {
             .field("id", &self.id)
             .field("restart", &self.restart)
             .field("shutdown", &self.shutdown)
+            .field("significant", &self.significant)
             .field("name", &self.name)
             .finish_non_exhaustive()
     }
@@ -219,6 +237,7 @@ pub(crate) struct Policy {
     pub(crate) id: Arc<str>,
     pub(crate) restart: Restart,
     pub(crate) shutdown: Shutdown,
+    pub(crate) significant: bool,
 }
 
 /// What is wrong with a child spec or a supervisor's settings.
@@ -236,6 +255,11 @@ pub enum SpecError {
     DuplicateId,
     /// The period of the restart intensity is zero.
     ZeroPeriod,
+    /// The child is permanent and significant: it would never end for good. Make it transient or temporary.
+    SignificantPermanent,
+    /// The child is significant, and its supervisor never shuts down automatically: set its
+    /// [`auto_shutdown`](super::SupervisorBuilder::auto_shutdown).
+    SignificantInVain,
 }
 
 impl fmt::Display for SpecError {
@@ -248,6 +272,12 @@ impl fmt::Display for SpecError {
             }
             Self::DuplicateId => f.write_str("two children have the same id"),
             Self::ZeroPeriod => f.write_str("the period of the restart intensity is zero"),
+            Self::SignificantPermanent => {
+                f.write_str("a permanent child cannot be significant: it never ends for good")
+            }
+            Self::SignificantInVain => f.write_str(
+                "the child is significant, and its supervisor never shuts down automatically",
+            ),
         }
     }
 }

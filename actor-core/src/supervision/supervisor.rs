@@ -10,6 +10,7 @@ use super::driver::{Answer, Answered, Driver, First, Msg};
 use super::error::ChildError;
 use super::info::{ChildCounts, ChildInfo};
 use super::intensity::Intensity;
+use super::settings::{AutoShutdown, Settings, Strategy};
 use super::spec::{ChildSpec, Factory, Made, Shutdown, SpecError};
 use crate::actor::{Actor, Addr, AskError, ExitReason, SpawnError, StartError};
 use crate::registry::{Erased, LookupError};
@@ -37,6 +38,8 @@ use crate::system::System;
 pub struct SupervisorBuilder {
     restarts: u32,
     period: Duration,
+    strategy: Strategy,
+    auto_shutdown: AutoShutdown,
     name: Option<Arc<str>>,
     children: Vec<Result<First, SpecError>>,
 }
@@ -46,6 +49,8 @@ impl fmt::Debug for SupervisorBuilder {
         f.debug_struct("SupervisorBuilder")
             .field("restarts", &self.restarts)
             .field("period", &self.period)
+            .field("strategy", &self.strategy)
+            .field("auto_shutdown", &self.auto_shutdown)
             .field("name", &self.name)
             .field("children", &self.children.len())
             .finish()
@@ -59,6 +64,18 @@ impl SupervisorBuilder {
     /// Every attempt of an automatic restart counts, those that fail included; what is started by hand does not.
     pub fn intensity(mut self, restarts: u32, period: Duration) -> Self {
         (self.restarts, self.period) = (restarts, period);
+        self
+    }
+
+    /// Which children are started again when one has to be. Default, as OTP's: only that one.
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = strategy;
+        self
+    }
+
+    /// Whether the supervisor shuts down when its significant children have ended. Default, as OTP's: never.
+    pub fn auto_shutdown(mut self, auto_shutdown: AutoShutdown) -> Self {
+        self.auto_shutdown = auto_shutdown;
         self
     }
 
@@ -85,7 +102,7 @@ impl SupervisorBuilder {
     ///
     /// # Errors
     /// [`SpawnError::Start`] if a child did not start (with its id and its reason) or a setting is not valid: two children
-    /// with the same id, an intensity with a period of zero. Otherwise as [`System::spawn_named`]; a supervisor holds a
+    /// with the same id, an intensity with a period of zero, a significant child in vain ([`SpecError`]). Otherwise as [`System::spawn_named`]; a supervisor holds a
     /// stack.
     pub fn start(mut self, sys: &System) -> Result<Supervisor, SpawnError> {
         let name = self.name.take();
@@ -95,9 +112,13 @@ impl SupervisorBuilder {
     }
 
     fn build(self) -> Result<Driver, SpecError> {
-        let intensity = Intensity::new(self.restarts, self.period)?;
+        let settings = Settings {
+            strategy: self.strategy,
+            intensity: Intensity::new(self.restarts, self.period)?,
+            auto_shutdown: self.auto_shutdown,
+        };
         let children = self.children.into_iter().collect::<Result<_, _>>()?;
-        Ok(Driver::new(intensity, children))
+        Ok(Driver::new(settings, children))
     }
 }
 
@@ -179,6 +200,8 @@ impl Supervisor {
         SupervisorBuilder {
             restarts,
             period,
+            strategy: Strategy::default(),
+            auto_shutdown: AutoShutdown::default(),
             name: None,
             children: Vec::new(),
         }

@@ -103,11 +103,17 @@ impl<T> Decider<T> {
             && let Some(key) = plan.stops.pop_front()
         {
             plan.step = self.order_stop(now, key, out);
+            if plan.step.is_none() && matches!(plan.purpose, Purpose::Restart) {
+                self.forget_temporary(key, out);
+            }
         }
-        if plan.step.is_none()
+        while plan.step.is_none()
             && let Some(key) = plan.starts.pop_front()
         {
-            let child = self.child(key);
+            // A temporary sibling that was stopped for the restart has been forgotten.
+            let Some(child) = self.children.get_mut(&key) else {
+                continue;
+            };
             debug_assert!(matches!(child.phase, Phase::Stopped | Phase::Restarting));
             child.phase = Phase::Starting;
             child.incarnation = child.incarnation.next();
@@ -202,6 +208,9 @@ impl<T> Decider<T> {
             (Some(_), Input::Exited { reason, .. }) => {
                 let step = *step;
                 self.stopped(step, reason, out);
+                if self.is_restarting() {
+                    self.forget_temporary(key, out);
+                }
                 self.step_done(now, None, out);
             }
             (Some(How::Ask), Input::Overdue { .. }) if !step.overdue => {
@@ -216,11 +225,8 @@ impl<T> Decider<T> {
             }
             (None, Input::Started { .. }) => {
                 self.child(key).phase = Phase::Running;
-                if self
-                    .plan
-                    .as_ref()
-                    .is_some_and(|plan| matches!(plan.purpose, Purpose::Restart))
-                {
+                self.due.remove(&key);
+                if self.is_restarting() {
                     self.report(key, What::Restarted, out);
                 }
                 self.step_done(
@@ -233,11 +239,9 @@ impl<T> Decider<T> {
                 );
             }
             (None, Input::Ignored { .. }) => {
-                let child = self.child(key);
-                child.phase = Phase::Stopped;
-                if child.policy.restart == Restart::Temporary {
-                    self.forget(key, out);
-                }
+                self.child(key).phase = Phase::Stopped;
+                self.due.remove(&key);
+                self.forget_temporary(key, out);
                 self.step_done(now, Some(Outcome::Ignored { child: key }), out);
             }
             (None, Input::StartFailed { reason, .. } | Input::Exited { reason, .. }) => {
@@ -246,6 +250,19 @@ impl<T> Decider<T> {
             _ => {} // an answer to a step of the other kind: stale
         }
         None
+    }
+
+    fn is_restarting(&self) -> bool {
+        let plan = self.plan.as_ref();
+        plan.is_some_and(|plan| matches!(plan.purpose, Purpose::Restart))
+    }
+
+    /// A temporary child that does not run any more is forgotten, spec and all.
+    fn forget_temporary(&mut self, key: ChildKey, out: Out<'_, T>) {
+        let found = self.children.get(&key);
+        if found.is_some_and(|it| it.policy.restart == Restart::Temporary) {
+            self.forget(key, out);
+        }
     }
 
     fn step_done(&mut self, now: Instant, outcome: Option<Outcome>, out: Out<'_, T>) {
@@ -321,9 +338,8 @@ impl<T> Decider<T> {
                 });
             }
             Purpose::Terminate { child, to } => {
-                if self.child(child).policy.restart == Restart::Temporary {
-                    self.forget(child, out);
-                }
+                self.not_due(child);
+                self.forget_temporary(child, out);
                 out.push(Action::Reply {
                     to,
                     result: Ok(Outcome::Terminated),
@@ -346,6 +362,7 @@ impl<T> Decider<T> {
         self.ended = true;
         self.line.drain(..).for_each(|input| refuse(input, out));
         self.children.clear();
+        self.due.clear();
         self.ids.clear();
         out.push(last);
     }

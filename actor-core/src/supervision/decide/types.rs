@@ -7,14 +7,6 @@ use super::super::error::ChildError;
 use super::super::spec::{Policy, Restart};
 use crate::actor::ExitReason;
 
-/// Which restarts one exit causes. More will join: the rest of the machine already works on plans of stops and starts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Strategy {
-    /// Only the child that ended is started again.
-    #[default]
-    OneForOne,
-}
-
 /// A child for as long as its spec is kept, across restarts. Never used twice; ordered as children were added, which
 /// is the start order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
