@@ -17,6 +17,8 @@ use std::time::Duration;
 use actor_core::prelude::*;
 use actor_core::{Event, microthread};
 
+#[path = "supervision/dynamic.rs"]
+mod dynamic;
 #[path = "supervision/intensity.rs"]
 mod intensity;
 #[path = "supervision/restarts.rs"]

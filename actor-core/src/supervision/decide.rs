@@ -329,10 +329,8 @@ impl<T> Decider<T> {
     /// The child ended by itself and is not started again. Only this may shut the supervisor down automatically.
     fn ended_for_good(&mut self, now: Instant, key: ChildKey, out: Out<'_, T>) {
         let policy = &self.child(key).policy;
-        let (significant, temporary) = (policy.significant, policy.restart == Restart::Temporary);
-        if temporary {
-            self.forget(key, out);
-        }
+        let significant = policy.significant;
+        self.forget_if_temporary(key, out);
         if !significant {
             return;
         }
@@ -370,9 +368,10 @@ impl<T> Decider<T> {
             Strategy::OneForAll => self.children.keys().copied().collect(),
             Strategy::RestForOne => self.children.range(child..).map(|(&key, _)| key).collect(),
         };
-        // The child itself is down: stopping it only ends its wait for a retry.
         self.due.extend(&group);
-        let stops: Vec<ChildKey> = group.iter().rev().copied().collect();
+        // The child itself is down already.
+        let others = group.iter().rev().copied().filter(|&key| key != child);
+        let stops: Vec<ChildKey> = others.collect();
         self.begin(now, stops, group, Purpose::Restart, out);
     }
 }

@@ -20,7 +20,9 @@
 //! is unwound where it waits, or in a factory that waits. Its state is dropped, and with it the [`Roster`] emptied. If its
 //! stack is lost instead (a factory that overflows it), the roster is told by the runtime.
 
+use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,9 +33,11 @@ use super::child::{Child, Launch, News, Notice, drop_quietly};
 use super::decide::{Action, ChildKey, Decider, Incarnation, Input, Outcome, Report, Target, What};
 use super::error::ChildError;
 use super::info::{ChildCounts, ChildInfo};
+use super::intensity::Intensity;
 use super::roster::{Roster, Ticket};
 use super::settings::Settings;
 use super::spec::Policy;
+use super::template::Template;
 use crate::actor::{
     Actor, ActorOptions, Addr, Cx, Exit, ExitReason, Host, Inbox, NoMethods, Options, Port,
     StartError, TryRecvError,
@@ -51,6 +55,12 @@ pub(crate) enum Msg {
         policy: Policy,
         child: Box<dyn Child>,
     },
+    /// Of a dynamic supervisor: start a child with these arguments.
+    StartDynamic(Box<dyn Any + Send>),
+    /// Of a dynamic supervisor: stop the child that is the actor with this id.
+    TerminateActor(u64),
+    /// Whether children are made by a template of this type.
+    HasTemplate(TypeId, &'static str),
     RestartChild(Arc<str>),
     TerminateChild(Arc<str>),
     DeleteChild(Arc<str>),
@@ -66,6 +76,20 @@ pub(crate) enum Msg {
     },
 }
 
+impl Msg {
+    /// Whether it is about a child by its id or its spec.
+    fn wants_ids(&self) -> bool {
+        matches!(
+            self,
+            Self::StartChild { .. }
+                | Self::RestartChild(_)
+                | Self::TerminateChild(_)
+                | Self::DeleteChild(_)
+                | Self::Find(_)
+        )
+    }
+}
+
 /// What a call gives that was not refused.
 pub(super) enum Answer {
     Done,
@@ -77,6 +101,14 @@ pub(super) enum Answer {
 
 /// The type in which every call is answered.
 pub(super) type Answered = Result<Answer, ChildError>;
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver")
+            .field("decider", &self.decider)
+            .finish_non_exhaustive()
+    }
+}
 
 /// A child to start with.
 pub(super) type First = (Policy, Box<dyn Child>);
@@ -118,6 +150,8 @@ pub(crate) struct Driver {
     actions: Vec<Action<Caller>>,
     /// The children to start with.
     first: Vec<First>,
+    /// Of a dynamic supervisor.
+    template: Option<Box<dyn Template>>,
     /// How starting them went.
     booted: Option<Result<(), ChildError>>,
     /// Why it has ended, once it has.
@@ -136,10 +170,23 @@ impl Driver {
             inputs: VecDeque::new(),
             actions: Vec::new(),
             first,
+            template: None,
             booted: None,
             ended: None,
             site: None,
         }
+    }
+
+    /// With no ids, and children made by `template`.
+    pub(super) fn dynamic(intensity: Intensity, template: Box<dyn Template>) -> Self {
+        let settings = Settings {
+            intensity,
+            dynamic: true,
+            ..Settings::default()
+        };
+        let mut driver = Self::new(settings, Vec::new());
+        driver.template = Some(template);
+        driver
     }
 
     fn site(&self) -> &Site {
@@ -184,7 +231,38 @@ impl Driver {
     }
 
     fn take(&mut self, msg: Msg, reply: Port) {
+        if self.template.is_some() && msg.wants_ids() {
+            drop_quietly(msg);
+            return answer(reply, Err(ChildError::Dynamic));
+        }
         match msg {
+            Msg::StartDynamic(args) => {
+                let made = self.template.as_ref().map(|it| it.child(args));
+                let Some(Ok((policy, it))) = made else {
+                    drop_quietly(made);
+                    return answer(reply, Err(ChildError::NotDynamic));
+                };
+                let (child, to) = (self.adopt(it), self.caller(reply));
+                self.feed(Input::StartChild { child, policy, to });
+            }
+            Msg::TerminateActor(actor) => match self.site().roster.child_of(actor) {
+                Some(child) => {
+                    let (target, to) = (Target::Child(child), self.caller(reply));
+                    self.feed(Input::TerminateChild { target, to });
+                }
+                None => answer(reply, Err(ChildError::NotFound)),
+            },
+            Msg::HasTemplate(wanted, name) => {
+                let result = match &self.template {
+                    Some(template) if template.types() == wanted => Ok(Answer::Done),
+                    Some(template) => Err(ChildError::WrongType {
+                        held: template.type_name(),
+                        wanted: name,
+                    }),
+                    None => Err(ChildError::NotDynamic),
+                };
+                answer(reply, result);
+            }
             Msg::StartChild { policy, child: it } => {
                 let (child, to) = (self.adopt(it), self.caller(reply));
                 self.feed(Input::StartChild { child, policy, to });
@@ -502,5 +580,6 @@ impl Drop for Driver {
         // Factories are the user's.
         drop_quietly(mem::take(&mut self.children));
         drop_quietly(mem::take(&mut self.first));
+        drop_quietly(self.template.take());
     }
 }

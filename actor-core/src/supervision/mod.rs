@@ -39,7 +39,8 @@
 //! [`ExitReason::Shutdown`](crate::ExitReason::Shutdown). If it is itself a child, its own supervisor's turn has come.
 //!
 //! # How it is stopped
-//! Children are stopped one at a time, in reverse start order, each as its spec says ([`Shutdown`]). A supervisor that is
+//! Children are stopped one at a time, in reverse start order, each as its spec says ([`Shutdown`]); those of a
+//! [`DynamicSupervisor`] all at once. A supervisor that is
 //! *killed* waits for nobody: its children are killed too, and their stop hooks do not run.
 //!
 //! A system's shutdown stops the supervisors that have no supervisor; these stop the others.
@@ -69,6 +70,7 @@
 mod child;
 mod decide;
 mod driver;
+mod dynamic;
 mod error;
 mod info;
 mod intensity;
@@ -76,9 +78,12 @@ mod roster;
 mod settings;
 mod spec;
 mod supervisor;
+mod template;
 
+pub use dynamic::{DynamicBuilder, DynamicSupervisor};
 pub use error::ChildError;
 pub use info::{ChildCounts, ChildInfo, ChildState};
 pub use settings::{AutoShutdown, Strategy};
 pub use spec::{ChildSpec, Restart, Shutdown, SpecError};
-pub use supervisor::{Supervisor, SupervisorBuilder};
+pub use supervisor::{Supervisor, SupervisorBuilder, SupervisorSetup};
+pub use template::ChildTemplate;

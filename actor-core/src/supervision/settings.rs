@@ -82,6 +82,8 @@ pub(crate) struct Settings {
     pub(crate) strategy: Strategy,
     pub(crate) intensity: Intensity,
     pub(crate) auto_shutdown: AutoShutdown,
+    /// Children have no ids and no specs of their own, and go all at once.
+    pub(crate) dynamic: bool,
 }
 
 impl Settings {

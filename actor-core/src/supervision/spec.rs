@@ -187,14 +187,7 @@ impl<A> ChildSpec<A> {
 
     /// Checks the spec and takes it apart: what the deciding half needs, and what the child does.
     pub(super) fn into_parts(self) -> Result<Parts<A>, SpecError> {
-        if self.id.is_empty() {
-            return Err(SpecError::EmptyId);
-        }
-        if self.id.len() > Self::MAX_ID_BYTES {
-            return Err(SpecError::IdTooLong {
-                bytes: self.id.len(),
-            });
-        }
+        check_id(&self.id)?;
         if self.significant && self.restart == Restart::Permanent {
             return Err(SpecError::SignificantPermanent);
         }
@@ -210,6 +203,16 @@ impl<A> ChildSpec<A> {
             name: self.name,
         })
     }
+}
+
+pub(super) fn check_id(id: &str) -> Result<(), SpecError> {
+    if id.is_empty() {
+        return Err(SpecError::EmptyId);
+    }
+    if id.len() > ChildSpec::<()>::MAX_ID_BYTES {
+        return Err(SpecError::IdTooLong { bytes: id.len() });
+    }
+    Ok(())
 }
 
 /// A spec taken apart.

@@ -16,6 +16,8 @@ use crate::actor::{Actor, Addr, AskError, ExitReason, SpawnError, StartError};
 use crate::registry::{Erased, LookupError};
 use crate::system::System;
 
+use sealed::{Build as _, Built};
+
 /// Sets up a [`Supervisor`].
 ///
 /// ```
@@ -92,7 +94,7 @@ impl SupervisorBuilder {
     }
 
     /// A child to start with that is itself a supervisor. See [`Supervisor::start_supervisor`].
-    pub fn supervisor(mut self, spec: ChildSpec<SupervisorBuilder>) -> Self {
+    pub fn supervisor<B: SupervisorSetup>(mut self, spec: ChildSpec<B>) -> Self {
         self.children.push(supervisor(spec));
         self
     }
@@ -106,19 +108,53 @@ impl SupervisorBuilder {
     /// stack.
     pub fn start(mut self, sys: &System) -> Result<Supervisor, SpawnError> {
         let name = self.name.take();
-        let driver = self.build().map_err(StartError::new)?;
-        let addr = Addr::spawn(sys.host(), driver, name)?;
-        Ok(Supervisor { addr })
+        let built = self.build().map_err(StartError::new)?;
+        Supervisor::spawn(sys, built, name)
+    }
+}
+
+/// What a supervisor that is a child is made by: a [`SupervisorBuilder`] or a [`DynamicBuilder`](super::DynamicBuilder).
+///
+/// Only these two.
+pub trait SupervisorSetup: sealed::Build + 'static {
+    /// What it is called by.
+    type Handle;
+
+    #[doc(hidden)]
+    fn __handle(supervisor: Supervisor) -> Self::Handle;
+}
+
+impl SupervisorSetup for SupervisorBuilder {
+    type Handle = Supervisor;
+
+    fn __handle(supervisor: Supervisor) -> Supervisor {
+        supervisor
+    }
+}
+
+pub(super) mod sealed {
+    use super::{Driver, SpecError};
+
+    /// Seals [`SupervisorSetup`](super::SupervisorSetup).
+    pub trait Build {
+        fn build(self) -> Result<Built, SpecError>;
     }
 
-    fn build(self) -> Result<Driver, SpecError> {
+    /// What has been set up.
+    #[derive(Debug)]
+    pub struct Built(pub(in crate::supervision) Driver);
+}
+
+impl sealed::Build for SupervisorBuilder {
+    fn build(self) -> Result<Built, SpecError> {
         let settings = Settings {
             strategy: self.strategy,
             intensity: Intensity::new(self.restarts, self.period)?,
             auto_shutdown: self.auto_shutdown,
+            dynamic: false,
         };
         let children = self.children.into_iter().collect::<Result<_, _>>()?;
-        Ok(Driver::new(settings, children))
+        Ok(Built(Driver::new(settings, children)))
     }
 }
 
@@ -128,20 +164,22 @@ fn worker<A: Actor>(spec: ChildSpec<A>) -> Result<First, SpecError> {
     Ok((parts.policy, Box::new(child)))
 }
 
-fn supervisor(spec: ChildSpec<SupervisorBuilder>) -> Result<First, SpecError> {
+fn supervisor<B: SupervisorSetup>(spec: ChildSpec<B>) -> Result<First, SpecError> {
     let parts = spec.shutdown_default(Shutdown::Infinity).into_parts()?;
     let builder = parts.factory;
     let factory: Factory<Driver> = Box::new(move || -> Made<Driver> {
         let Some(builder) = builder()? else {
             return Ok(None);
         };
-        let driver = builder.build();
-        driver.map(Some).map_err(|error| error.to_string().into())
+        let built = builder.build().map(|Built(driver)| Some(driver));
+        built.map_err(|error| error.to_string().into())
     });
     Ok((parts.policy, Box::new(ChildOf::new(factory, parts.name))))
 }
 
 /// An actor that starts others, its children, and starts them again when they fail.
+///
+/// For many children of one kind there is [`DynamicSupervisor`](super::DynamicSupervisor).
 ///
 /// A handle: clones lead to the same supervisor, and dropping them all does not end it. It ends when it is told to, when its
 /// system shuts down, or when it gives up; its children end before it, in reverse start order, each in its time.
@@ -248,13 +286,13 @@ impl Supervisor {
     ///
     /// # Errors
     /// As [`start_child`](Self::start_child).
-    pub fn start_supervisor(
+    pub fn start_supervisor<B: SupervisorSetup>(
         &self,
-        spec: ChildSpec<SupervisorBuilder>,
-    ) -> Result<Supervisor, ChildError> {
+        spec: ChildSpec<B>,
+    ) -> Result<B::Handle, ChildError> {
         let (policy, child) = supervisor(spec)?;
         let addr = typed(self.call(Msg::StartChild { policy, child })?)?;
-        Ok(Supervisor { addr })
+        Ok(B::__handle(Supervisor { addr }))
     }
 
     /// Stops a child, as its spec says, and waits for its end. The spec stays, so that it can be restarted by hand, unless the
@@ -322,7 +360,17 @@ impl Supervisor {
         }
     }
 
-    fn call(&self, msg: Msg) -> Answered {
+    /// Starts what has been set up.
+    pub(super) fn spawn(
+        sys: &System,
+        Built(driver): Built,
+        name: Option<Arc<str>>,
+    ) -> Result<Self, SpawnError> {
+        let addr = Addr::spawn(sys.host(), driver, name)?;
+        Ok(Self { addr })
+    }
+
+    pub(super) fn call(&self, msg: Msg) -> Answered {
         match self.addr.__ask::<Answered>(msg, None) {
             Ok(answered) => answered,
             Err(AskError::StackLimit(_)) => Err(ChildError::StackLimit),
@@ -367,7 +415,7 @@ impl Supervisor {
 }
 
 /// The address in an answer, as an `A`'s.
-fn typed<A: Actor>(answer: Answer) -> Result<Addr<A>, ChildError> {
+pub(super) fn typed<A: Actor>(answer: Answer) -> Result<Addr<A>, ChildError> {
     let Answer::Child(address) = answer else {
         return Err(ChildError::Stopped);
     };

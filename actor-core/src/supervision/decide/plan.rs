@@ -3,7 +3,7 @@
 //! A plan goes on when its step is answered ([`Decider::answer_step`]) and ends in [`Decider::finish`], or where a start
 //! failed, in [`Decider::start_failed`]. Both know what it was for and answer whoever waits.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -55,6 +55,16 @@ pub(super) struct Plan<T> {
     step: Option<Step>,
     /// How the last start went, for the reply.
     last: Option<Outcome>,
+    /// Children that are being stopped all at once.
+    crowd: Option<Crowd>,
+}
+
+/// The children of a dynamic supervisor while it ends. They are alike, so one deadline is for all.
+#[derive(Debug)]
+struct Crowd {
+    left: BTreeSet<(ChildKey, Incarnation)>,
+    /// The stop that was ordered last: the driver keeps the deadline of that.
+    step: Step,
 }
 
 /// A stop or start that has been ordered.
@@ -84,13 +94,86 @@ impl<T> Decider<T> {
             purpose,
             step: None,
             last: None,
+            crowd: None,
         });
         self.advance(now, out);
     }
 
     pub(super) fn stop_all(&mut self, now: Instant, purpose: Purpose<T>, out: Out<'_, T>) {
         let all: Vec<ChildKey> = self.children.keys().rev().copied().collect();
+        if self.settings.dynamic {
+            return self.stop_crowd(now, all, purpose, out);
+        }
         self.begin(now, all, [], purpose, out);
+    }
+
+    fn stop_crowd(
+        &mut self,
+        now: Instant,
+        all: Vec<ChildKey>,
+        purpose: Purpose<T>,
+        out: Out<'_, T>,
+    ) {
+        let steps = all
+            .into_iter()
+            .filter_map(|key| self.order_stop(now, key, out));
+        let steps: Vec<Step> = steps.collect();
+        let Some(&step) = steps.last() else {
+            return self.finish(purpose, None, out);
+        };
+        let left = steps.iter().map(|it| (it.child, it.incarnation)).collect();
+        self.plan = Some(Plan {
+            stops: VecDeque::new(),
+            starts: VecDeque::new(),
+            purpose,
+            step: None,
+            last: None,
+            crowd: Some(Crowd { left, step }),
+        });
+    }
+
+    /// As [`answer_step`](Self::answer_step), while a crowd is being stopped.
+    fn answer_crowd(&mut self, input: Input<T>, out: Out<'_, T>) -> Option<Input<T>> {
+        let Some(crowd) = self.plan.as_mut().and_then(|plan| plan.crowd.as_mut()) else {
+            return Some(input);
+        };
+        match input {
+            Input::Exited {
+                child,
+                incarnation,
+                reason,
+            } if crowd.left.remove(&(child, incarnation)) => {
+                let (step, over) = (crowd.step, crowd.left.is_empty());
+                let step = Step {
+                    child,
+                    incarnation,
+                    ..step
+                };
+                self.stopped(step, reason, out);
+                if over && let Some(plan) = self.plan.take() {
+                    self.finish(plan.purpose, None, out);
+                }
+                None
+            }
+            Input::Overdue { child, incarnation }
+                if (child, incarnation) == (crowd.step.child, crowd.step.incarnation)
+                    && !crowd.step.overdue =>
+            {
+                crowd.step.overdue = true;
+                let left: Vec<_> = crowd.left.iter().rev().copied().collect();
+                for (child, incarnation) in left {
+                    self.report(child, What::Overdue, out);
+                    out.push(Action::Stop {
+                        child,
+                        incarnation,
+                        how: How::Kill,
+                        deadline: None,
+                    });
+                }
+                None
+            }
+            input => Some(input),
+        }
     }
 
     /// Orders the next step, or finishes the plan if there is none.
@@ -104,7 +187,7 @@ impl<T> Decider<T> {
         {
             plan.step = self.order_stop(now, key, out);
             if plan.step.is_none() && matches!(plan.purpose, Purpose::Restart) {
-                self.forget_temporary(key, out);
+                self.forget_if_temporary(key, out);
             }
         }
         while plan.step.is_none()
@@ -188,6 +271,7 @@ impl<T> Decider<T> {
         input: Input<T>,
         out: Out<'_, T>,
     ) -> Option<Input<T>> {
+        let input = self.answer_crowd(input, out)?;
         let Some(step) = self.plan.as_mut().and_then(|plan| plan.step.as_mut()) else {
             return Some(input);
         };
@@ -209,7 +293,7 @@ impl<T> Decider<T> {
                 let step = *step;
                 self.stopped(step, reason, out);
                 if self.is_restarting() {
-                    self.forget_temporary(key, out);
+                    self.forget_if_temporary(key, out);
                 }
                 self.step_done(now, None, out);
             }
@@ -241,7 +325,7 @@ impl<T> Decider<T> {
             (None, Input::Ignored { .. }) => {
                 self.child(key).phase = Phase::Stopped;
                 self.due.remove(&key);
-                self.forget_temporary(key, out);
+                self.forget_if_temporary(key, out);
                 self.step_done(now, Some(Outcome::Ignored { child: key }), out);
             }
             (None, Input::StartFailed { reason, .. } | Input::Exited { reason, .. }) => {
@@ -257,10 +341,11 @@ impl<T> Decider<T> {
         plan.is_some_and(|plan| matches!(plan.purpose, Purpose::Restart))
     }
 
-    /// A temporary child that does not run any more is forgotten, spec and all.
-    fn forget_temporary(&mut self, key: ChildKey, out: Out<'_, T>) {
+    /// A temporary child that has stopped for good is forgotten, and so is any of a dynamic supervisor.
+    pub(super) fn forget_if_temporary(&mut self, key: ChildKey, out: Out<'_, T>) {
         let found = self.children.get(&key);
-        if found.is_some_and(|it| it.policy.restart == Restart::Temporary) {
+        let temporary = found.is_some_and(|it| it.policy.restart == Restart::Temporary);
+        if temporary || self.settings.dynamic {
             self.forget(key, out);
         }
     }
@@ -339,7 +424,7 @@ impl<T> Decider<T> {
             }
             Purpose::Terminate { child, to } => {
                 self.not_due(child);
-                self.forget_temporary(child, out);
+                self.forget_if_temporary(child, out);
                 out.push(Action::Reply {
                     to,
                     result: Ok(Outcome::Terminated),

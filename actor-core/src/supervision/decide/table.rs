@@ -78,7 +78,9 @@ impl<T> Decider<T> {
                 .is_none_or(|(&last, _)| last < key),
             "keys are fed in the order in which they were made"
         );
-        self.ids.insert(Arc::clone(&policy.id), key);
+        if !self.settings.dynamic {
+            self.ids.insert(Arc::clone(&policy.id), key);
+        }
         let child = Child {
             policy,
             phase: Phase::Stopped,
@@ -90,7 +92,9 @@ impl<T> Decider<T> {
 
     pub(super) fn forget(&mut self, key: ChildKey, out: Out<'_, T>) {
         if let Some(child) = self.children.remove(&key) {
-            self.ids.remove(&child.policy.id);
+            if !self.settings.dynamic {
+                self.ids.remove(&child.policy.id);
+            }
             self.due.remove(&key);
             out.push(Action::Forget { child: key });
         }

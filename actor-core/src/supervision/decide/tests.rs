@@ -62,6 +62,7 @@ impl Rig {
             strategy,
             intensity: Intensity::new(restarts, 10 * SECOND).unwrap(),
             auto_shutdown,
+            dynamic: false,
         };
         Self {
             decider: Decider::new(settings),

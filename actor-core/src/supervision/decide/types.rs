@@ -33,7 +33,6 @@ impl Incarnation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Id(Arc<str>),
-    #[cfg_attr(not(test), expect(dead_code, reason = "for dynamic supervisors"))]
     Child(ChildKey),
 }
 
