@@ -95,9 +95,9 @@ pub use rt::runtime::{
     ShutdownReport, Stats,
 };
 pub use supervision::{
-    AutoShutdown, ChildCounts, ChildError, ChildInfo, ChildSpec, ChildState, ChildTemplate,
-    DynamicBuilder, DynamicSupervisor, Restart, Shutdown, SpecError, Strategy, Supervisor,
-    SupervisorBuilder, SupervisorSetup,
+    AutoShutdown, Backoff, ChildCounts, ChildError, ChildInfo, ChildSpec, ChildState,
+    ChildTemplate, DynamicBuilder, DynamicSupervisor, Restart, Shutdown, SpecError, Strategy,
+    Supervisor, SupervisorBuilder, SupervisorSetup,
 };
 pub use system::{System, SystemBuilder};
 

@@ -17,6 +17,8 @@ use std::time::Duration;
 use actor_core::prelude::*;
 use actor_core::{Event, microthread};
 
+#[path = "supervision/backoff.rs"]
+mod backoff;
 #[path = "supervision/dynamic.rs"]
 mod dynamic;
 #[path = "supervision/intensity.rs"]

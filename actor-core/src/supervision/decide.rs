@@ -79,6 +79,10 @@ struct Child {
     incarnation: Incarnation,
     /// The exit of the running incarnation, while it waits in line.
     noted: Option<ExitReason>,
+    /// When the incarnation was started.
+    since: Option<Instant>,
+    /// Automatic restarts in a row, for the back-off.
+    row: u32,
 }
 
 impl Child {
@@ -92,6 +96,7 @@ impl Child {
 pub(crate) struct Decider<T> {
     settings: Settings,
     window: Window,
+    rng: fastrand::Rng,
     /// In start order.
     children: BTreeMap<ChildKey, Child>,
     /// Only looked up, never iterated: its order would not be deterministic.
@@ -111,6 +116,7 @@ impl<T> Decider<T> {
         Self {
             settings,
             window: Window::new(settings.intensity),
+            rng: fastrand::Rng::with_seed(0),
             children: BTreeMap::new(),
             ids: HashMap::new(),
             next_key: 0,
@@ -119,6 +125,11 @@ impl<T> Decider<T> {
             line: VecDeque::new(),
             ended: false,
         }
+    }
+
+    /// From what the jitter of delays is drawn.
+    pub(crate) fn seed(&mut self, seed: u64) {
+        self.rng = fastrand::Rng::with_seed(seed);
     }
 
     /// A key for a child about to be added. Keys must be fed in the order in which they were made. The driver files the
@@ -320,8 +331,8 @@ impl<T> Decider<T> {
             self.report(key, What::Ended { reason }, out);
         }
         match restart {
-            Restart::Permanent => self.restart(now, key, out),
-            Restart::Transient if !normal => self.restart(now, key, out),
+            Restart::Permanent => self.restart_in_time(now, key, out),
+            Restart::Transient if !normal => self.restart_in_time(now, key, out),
             Restart::Transient | Restart::Temporary => self.ended_for_good(now, key, out),
         }
     }
@@ -347,6 +358,43 @@ impl<T> Decider<T> {
             let reason = ExitReason::Shutdown;
             self.stop_all(now, Purpose::GiveUp { reason }, out);
         }
+    }
+
+    /// A restart at once, or after the delay that is due.
+    fn restart_in_time(&mut self, now: Instant, key: ChildKey, out: Out<'_, T>) {
+        match self.delayed(now, key) {
+            None => self.restart(now, key, out),
+            at => self.wait_for_retry(key, at, out),
+        }
+    }
+
+    /// When the next attempt may be made, if not at once. It is one more in the row.
+    fn delayed(&mut self, now: Instant, key: ChildKey) -> Option<Instant> {
+        let default = self.settings.backoff;
+        let child = self.children.get_mut(&key)?;
+        let backoff = child.policy.backoff.or(default)?;
+        let lasted = child
+            .since
+            .take()
+            .map(|it| now.saturating_duration_since(it));
+        if lasted.is_some_and(|it| backoff.resets(it)) {
+            child.row = 0;
+        }
+        child.row = child.row.saturating_add(1);
+        // Beyond the end of time there is no next attempt; now is the best that can be done.
+        now.checked_add(backoff.delay(child.row, &mut self.rng))
+    }
+
+    fn wait_for_retry(&mut self, key: ChildKey, at: Option<Instant>, out: Out<'_, T>) {
+        self.due.insert(key);
+        let child = self.child(key);
+        child.phase = Phase::Restarting;
+        let incarnation = child.incarnation;
+        out.push(Action::Requeue {
+            child: key,
+            incarnation,
+            at,
+        });
     }
 
     /// One attempt of an automatic restart: charged first, then planned.

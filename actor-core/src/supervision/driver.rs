@@ -33,7 +33,7 @@ use super::child::{Child, Launch, News, Notice, drop_quietly};
 use super::decide::{Action, ChildKey, Decider, Incarnation, Input, Outcome, Report, Target, What};
 use super::error::ChildError;
 use super::info::{ChildCounts, ChildInfo};
-use super::intensity::Intensity;
+use super::retries::Retries;
 use super::roster::{Roster, Ticket};
 use super::settings::Settings;
 use super::spec::Policy;
@@ -145,6 +145,7 @@ pub(crate) struct Driver {
     /// Children whose actor is down and the driver's to decide over.
     down: BTreeSet<ChildKey>,
     overdue: Option<Overdue>,
+    retries: Retries,
     inputs: VecDeque<Input<Caller>>,
     /// Kept for its memory.
     actions: Vec<Action<Caller>>,
@@ -167,6 +168,7 @@ impl Driver {
             children: BTreeMap::new(),
             down: BTreeSet::new(),
             overdue: None,
+            retries: Retries::default(),
             inputs: VecDeque::new(),
             actions: Vec::new(),
             first,
@@ -178,12 +180,7 @@ impl Driver {
     }
 
     /// With no ids, and children made by `template`.
-    pub(super) fn dynamic(intensity: Intensity, template: Box<dyn Template>) -> Self {
-        let settings = Settings {
-            intensity,
-            dynamic: true,
-            ..Settings::default()
-        };
+    pub(super) fn dynamic(settings: Settings, template: Box<dyn Template>) -> Self {
         let mut driver = Self::new(settings, Vec::new());
         driver.template = Some(template);
         driver
@@ -200,13 +197,11 @@ impl Driver {
             handled = handled.wrapping_add(1);
             if handled.is_multiple_of(BATCH) {
                 park::yield_now();
-                if self.overdue.as_ref().is_some_and(|it| it.at <= self.now()) {
-                    self.overdue();
-                }
+                self.fall_due();
             }
-            match inbox.next(self.overdue.as_ref().map(|it| it.at)) {
+            match inbox.next(self.next_due()) {
                 Ok((msg, reply)) => self.take(msg, reply),
-                Err(TryRecvError::Empty) => self.overdue(),
+                Err(TryRecvError::Empty) => self.fall_due(),
                 Err(TryRecvError::Closed) => {
                     if let Some(reason) = inbox.take_stop() {
                         self.feed(Input::Shutdown { reason });
@@ -221,13 +216,35 @@ impl Driver {
         self.site().host.core.seam.clock().now()
     }
 
-    fn overdue(&mut self) {
+    /// When the loop has something to do, whether or not there is a message.
+    fn next_due(&self) -> Option<Instant> {
+        let overdue = self.overdue.as_ref().map(|it| it.at);
+        overdue.into_iter().chain(self.retries.next()).min()
+    }
+
+    fn fall_due(&mut self) {
+        let now = self.now();
         if let Some(Overdue {
             child, incarnation, ..
-        }) = self.overdue.take()
+        }) = self.overdue.take_if(|it| it.at <= now)
         {
             self.feed(Input::Overdue { child, incarnation });
         }
+        while let Some((child, incarnation)) = self.retries.take(now) {
+            self.requeue(child, incarnation);
+        }
+    }
+
+    /// A message to itself, behind those that wait.
+    fn requeue(&self, child: ChildKey, incarnation: Incarnation) {
+        let site = self.site();
+        let life = site.life;
+        // The mailbox has no bound, and is open while its actor runs.
+        let _ = site.addr.try_send(Msg::Retry {
+            life,
+            child,
+            incarnation,
+        });
     }
 
     fn take(&mut self, msg: Msg, reply: Port) {
@@ -378,17 +395,18 @@ impl Driver {
                     incarnation,
                 });
             }
-            Action::Requeue { child, incarnation } => {
-                let site = self.site();
-                let life = site.life;
-                // The mailbox has no bound, and is open while its actor runs.
-                let _ = site.addr.try_send(Msg::Retry {
-                    life,
-                    child,
-                    incarnation,
-                });
-            }
+            Action::Requeue {
+                child,
+                incarnation,
+                at: None,
+            } => self.requeue(child, incarnation),
+            Action::Requeue {
+                child,
+                incarnation,
+                at: Some(at),
+            } => self.retries.add(at, child, incarnation),
             Action::Forget { child } => {
+                self.retries.forget(child);
                 self.down.remove(&child);
                 if let (Some(mut gone), Some(site)) = (self.children.remove(&child), &self.site) {
                     gone.bury(site);
@@ -538,6 +556,8 @@ impl Actor for Driver {
 
     fn on_start(&mut self, cx: &mut Cx<Self>) -> Result<(), StartError> {
         let (host, roster) = (cx.system().host().clone(), Arc::<Roster>::default());
+        let seam = &host.core.seam;
+        self.decider.seed(seam.seed() ^ cx.addr().id());
         cx.addr().set_dependants(roster.clone());
         self.site = Some(Site {
             life: host.core.seam.next_id(),

@@ -11,10 +11,12 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::backoff::Backoff;
 use super::driver::{Answer, Driver, Msg};
 use super::error::ChildError;
 use super::info::{ChildCounts, ChildInfo};
 use super::intensity::Intensity;
+use super::settings::Settings;
 use super::spec::SpecError;
 use super::supervisor::sealed::{Build, Built};
 use super::supervisor::{Supervisor, SupervisorSetup, typed};
@@ -70,6 +72,7 @@ pub struct DynamicSupervisor<A, Args> {
 pub struct DynamicBuilder<A, Args> {
     restarts: u32,
     period: Duration,
+    backoff: Option<Backoff>,
     name: Option<Arc<str>>,
     template: ChildTemplate<A, Args>,
 }
@@ -78,6 +81,12 @@ impl<A: Actor, Args: Send + 'static> DynamicBuilder<A, Args> {
     /// As [`SupervisorBuilder::intensity`](super::SupervisorBuilder::intensity): for all children together.
     pub fn intensity(mut self, restarts: u32, period: Duration) -> Self {
         (self.restarts, self.period) = (restarts, period);
+        self
+    }
+
+    /// As [`SupervisorBuilder::backoff`](super::SupervisorBuilder::backoff): each child by itself.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = Some(backoff);
         self
     }
 
@@ -101,8 +110,13 @@ impl<A: Actor, Args: Send + 'static> DynamicBuilder<A, Args> {
 
 impl<A: Actor, Args: Send + 'static> Build for DynamicBuilder<A, Args> {
     fn build(self) -> Result<Built, SpecError> {
-        let intensity = Intensity::new(self.restarts, self.period)?;
-        Ok(Built(Driver::dynamic(intensity, self.template.check()?)))
+        let settings = Settings {
+            intensity: Intensity::new(self.restarts, self.period)?,
+            backoff: self.backoff.map(Backoff::check).transpose()?,
+            dynamic: true,
+            ..Settings::default()
+        };
+        Ok(Built(Driver::dynamic(settings, self.template.check()?)))
     }
 }
 
@@ -119,6 +133,7 @@ impl<A, Args> fmt::Debug for DynamicBuilder<A, Args> {
         f.debug_struct("DynamicBuilder")
             .field("restarts", &self.restarts)
             .field("period", &self.period)
+            .field("backoff", &self.backoff)
             .field("name", &self.name)
             .field("template", &self.template)
             .finish()
@@ -182,6 +197,7 @@ impl<A: Actor, Args: Send + 'static> DynamicSupervisor<A, Args> {
         DynamicBuilder {
             restarts,
             period,
+            backoff: None,
             name: None,
             template,
         }

@@ -34,7 +34,7 @@
 //! Which siblings are stopped and started again with it, the [`Strategy`] says.
 //!
 //! An attempt that fails (the factory panics or says no, the start hook fails, the limit of stacks is reached) is followed by
-//! another, behind the calls that wait already. Each attempt counts. When there is one more than the intensity allows, the
+//! another, behind the calls that wait already, and perhaps after a delay ([`Backoff`]). Each attempt counts. When there is one more than the intensity allows, the
 //! supervisor **gives up**: it stops all of its children, in reverse start order, and ends with
 //! [`ExitReason::Shutdown`](crate::ExitReason::Shutdown). If it is itself a child, its own supervisor's turn has come.
 //!
@@ -67,6 +67,7 @@
 // * `driver` is the acting half: the supervisor as an actor. `child` is what it has of each child, and the child's tie to it.
 // * `supervisor` is the handle, `spec`, `info` and `error` what goes in and out.
 
+mod backoff;
 mod child;
 mod decide;
 mod driver;
@@ -74,12 +75,14 @@ mod dynamic;
 mod error;
 mod info;
 mod intensity;
+mod retries;
 mod roster;
 mod settings;
 mod spec;
 mod supervisor;
 mod template;
 
+pub use backoff::Backoff;
 pub use dynamic::{DynamicBuilder, DynamicSupervisor};
 pub use error::ChildError;
 pub use info::{ChildCounts, ChildInfo, ChildState};

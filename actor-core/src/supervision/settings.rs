@@ -1,5 +1,6 @@
 //! What a supervisor is set to: its strategy, its intensity, when it shuts down by itself.
 
+use super::backoff::Backoff;
 use super::intensity::Intensity;
 use super::spec::{Policy, SpecError};
 
@@ -82,6 +83,8 @@ pub(crate) struct Settings {
     pub(crate) strategy: Strategy,
     pub(crate) intensity: Intensity,
     pub(crate) auto_shutdown: AutoShutdown,
+    /// Of children that say nothing.
+    pub(crate) backoff: Option<Backoff>,
     /// Children have no ids and no specs of their own, and go all at once.
     pub(crate) dynamic: bool,
 }

@@ -18,6 +18,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::backoff::Backoff;
+
 /// When a child that ended is started again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Restart {
@@ -89,6 +91,8 @@ pub struct ChildSpec<A> {
     /// `None`: the default of the kind of child it is.
     shutdown: Option<Shutdown>,
     significant: bool,
+    /// `None`: the supervisor's.
+    backoff: Option<Backoff>,
     name: Option<Arc<str>>,
     factory: Factory<A>,
 }
@@ -139,6 +143,7 @@ impl<A> ChildSpec<A> {
             restart: Restart::default(),
             shutdown: None,
             significant: false,
+            backoff: None,
             name: None,
             factory: Box::new(factory),
         }
@@ -153,6 +158,12 @@ impl<A> ChildSpec<A> {
     /// How the child is stopped. A [`Duration`] is a [`Shutdown::Timeout`].
     pub fn shutdown(mut self, shutdown: impl Into<Shutdown>) -> Self {
         self.shutdown = Some(shutdown.into());
+        self
+    }
+
+    /// How long to wait before the child is started again. Default: what the supervisor says.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = Some(backoff);
         self
     }
 
@@ -195,6 +206,7 @@ impl<A> ChildSpec<A> {
             id: self.id,
             restart: self.restart,
             significant: self.significant,
+            backoff: self.backoff.map(Backoff::check).transpose()?,
             shutdown: self.shutdown.unwrap_or_default(),
         };
         Ok(Parts {
@@ -229,6 +241,7 @@ impl<A> fmt::Debug for ChildSpec<A> {
             .field("restart", &self.restart)
             .field("shutdown", &self.shutdown)
             .field("significant", &self.significant)
+            .field("backoff", &self.backoff)
             .field("name", &self.name)
             .finish_non_exhaustive()
     }
@@ -241,6 +254,7 @@ pub(crate) struct Policy {
     pub(crate) restart: Restart,
     pub(crate) shutdown: Shutdown,
     pub(crate) significant: bool,
+    pub(crate) backoff: Option<Backoff>,
 }
 
 /// What is wrong with a child spec or a supervisor's settings.
@@ -263,6 +277,8 @@ pub enum SpecError {
     /// The child is significant, and its supervisor never shuts down automatically: set its
     /// [`auto_shutdown`](super::SupervisorBuilder::auto_shutdown).
     SignificantInVain,
+    /// A [`Backoff`] that starts from nothing or beyond its longest delay, or with a jitter of more than 100 percent.
+    InvalidBackoff,
 }
 
 impl fmt::Display for SpecError {
@@ -278,6 +294,9 @@ impl fmt::Display for SpecError {
             Self::SignificantPermanent => {
                 f.write_str("a permanent child cannot be significant: it never ends for good")
             }
+            Self::InvalidBackoff => f.write_str(
+                "a back-off's delays are not possible: 0 < initial <= max, jitter <= 100",
+            ),
             Self::SignificantInVain => f.write_str(
                 "the child is significant, and its supervisor never shuts down automatically",
             ),

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::backoff::Backoff;
 use super::child::ChildOf;
 use super::driver::{Answer, Answered, Driver, First, Msg};
 use super::error::ChildError;
@@ -42,6 +43,7 @@ pub struct SupervisorBuilder {
     period: Duration,
     strategy: Strategy,
     auto_shutdown: AutoShutdown,
+    backoff: Option<Backoff>,
     name: Option<Arc<str>>,
     children: Vec<Result<First, SpecError>>,
 }
@@ -53,6 +55,7 @@ impl fmt::Debug for SupervisorBuilder {
             .field("period", &self.period)
             .field("strategy", &self.strategy)
             .field("auto_shutdown", &self.auto_shutdown)
+            .field("backoff", &self.backoff)
             .field("name", &self.name)
             .field("children", &self.children.len())
             .finish()
@@ -78,6 +81,12 @@ impl SupervisorBuilder {
     /// Whether the supervisor shuts down when its significant children have ended. Default, as OTP's: never.
     pub fn auto_shutdown(mut self, auto_shutdown: AutoShutdown) -> Self {
         self.auto_shutdown = auto_shutdown;
+        self
+    }
+
+    /// How long to wait before a child is started again whose spec does not say. Default, as OTP's: not at all.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = Some(backoff);
         self
     }
 
@@ -151,6 +160,7 @@ impl sealed::Build for SupervisorBuilder {
             strategy: self.strategy,
             intensity: Intensity::new(self.restarts, self.period)?,
             auto_shutdown: self.auto_shutdown,
+            backoff: self.backoff.map(Backoff::check).transpose()?,
             dynamic: false,
         };
         let children = self.children.into_iter().collect::<Result<_, _>>()?;
@@ -240,6 +250,7 @@ impl Supervisor {
             period,
             strategy: Strategy::default(),
             auto_shutdown: AutoShutdown::default(),
+            backoff: None,
             name: None,
             children: Vec::new(),
         }

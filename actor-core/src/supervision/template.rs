@@ -138,6 +138,7 @@ impl<A: Actor, Args: Send + 'static> ChildTemplate<A, Args> {
             restart: self.restart,
             shutdown: self.shutdown,
             significant: false,
+            backoff: None,
         };
         let factory = self.factory;
         Ok(Box::new(TemplateOf { policy, factory }))

@@ -308,7 +308,13 @@ impl<T> Decider<T> {
                 });
             }
             (None, Input::Started { .. }) => {
-                self.child(key).phase = Phase::Running;
+                let by_itself = self.is_restarting();
+                let child = self.child(key);
+                child.phase = Phase::Running;
+                child.since = Some(now);
+                if !by_itself {
+                    child.row = 0;
+                }
                 self.due.remove(&key);
                 if self.is_restarting() {
                     self.report(key, What::Restarted, out);
@@ -329,7 +335,7 @@ impl<T> Decider<T> {
                 self.step_done(now, Some(Outcome::Ignored { child: key }), out);
             }
             (None, Input::StartFailed { reason, .. } | Input::Exited { reason, .. }) => {
-                self.start_failed(now, key, incarnation, reason, out);
+                self.start_failed(now, key, reason, out);
             }
             _ => {} // an answer to a step of the other kind: stale
         }
@@ -358,14 +364,7 @@ impl<T> Decider<T> {
         self.advance(now, out);
     }
 
-    fn start_failed(
-        &mut self,
-        now: Instant,
-        key: ChildKey,
-        incarnation: Incarnation,
-        reason: ExitReason,
-        out: Out<'_, T>,
-    ) {
+    fn start_failed(&mut self, now: Instant, key: ChildKey, reason: ExitReason, out: Out<'_, T>) {
         self.report(
             key,
             What::StartFailed {
@@ -399,11 +398,8 @@ impl<T> Decider<T> {
             }),
             // The rest of the plan goes: the retry makes its own, and charges it.
             Purpose::Restart => {
-                self.child(key).phase = Phase::Restarting;
-                out.push(Action::Requeue {
-                    child: key,
-                    incarnation,
-                });
+                let at = self.delayed(now, key);
+                self.wait_for_retry(key, at, out);
             }
             purpose => debug_assert!(false, "a plan for {} starts nothing", purpose.label()),
         }

@@ -154,7 +154,9 @@ impl World {
                 self.stopping = Some(life);
                 self.asked = (how == How::Ask).then_some(life);
             }
-            Action::Requeue { child, incarnation } => self.retries.push_back((child, incarnation)),
+            Action::Requeue {
+                child, incarnation, ..
+            } => self.retries.push_back((child, incarnation)),
             Action::Reply { to, .. } => {
                 assert!(self.open.remove(&to), "call {to} is answered once")
             }
@@ -207,6 +209,7 @@ impl World {
                     significant: restart != Restart::Permanent
                         && self.decider.settings.auto_shutdown != AutoShutdown::Never
                         && which.is_multiple_of(3),
+                    backoff: None,
                 };
                 let child = self.decider.new_key();
                 self.feed(Input::StartChild { child, policy, to });

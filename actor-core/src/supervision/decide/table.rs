@@ -86,6 +86,8 @@ impl<T> Decider<T> {
             phase: Phase::Stopped,
             incarnation: Incarnation::NONE,
             noted: None,
+            since: None,
+            row: 0,
         };
         self.children.insert(key, child);
     }

@@ -30,6 +30,7 @@ fn policy(id: &str, restart: Restart) -> Policy {
         restart,
         shutdown: Shutdown::DEFAULT,
         significant: false,
+        backoff: None,
     }
 }
 
@@ -62,7 +63,7 @@ impl Rig {
             strategy,
             intensity: Intensity::new(restarts, 10 * SECOND).unwrap(),
             auto_shutdown,
-            dynamic: false,
+            ..Settings::default()
         };
         Self {
             decider: Decider::new(settings),

@@ -17,7 +17,7 @@ pub(crate) struct ChildKey(pub(super) u64);
 pub(crate) struct Incarnation(pub(super) u64);
 
 impl Incarnation {
-    pub(super) const NONE: Self = Self(0);
+    pub(in crate::supervision) const NONE: Self = Self(0);
 
     pub(super) fn next(self) -> Self {
         Self(self.0 + 1)
@@ -113,6 +113,8 @@ pub(crate) enum Action<T> {
     Requeue {
         child: ChildKey,
         incarnation: Incarnation,
+        /// Not before then.
+        at: Option<Instant>,
     },
     /// The spec is gone: drop the factory.
     Forget { child: ChildKey },
