@@ -99,8 +99,9 @@ pub use rt::runtime::{
     ShutdownReport, Stats,
 };
 pub use supervision::{
-    ChildCounts, ChildError, ChildInfo, ChildSpec, ChildState, Restart, Shutdown, SpecError,
-    Supervisor, SupervisorBuilder,
+    AutoShutdown, Backoff, ChildCounts, ChildError, ChildInfo, ChildSpec, ChildState,
+    ChildTemplate, DynamicBuilder, DynamicSupervisor, Restart, Shutdown, SpecError, Strategy,
+    Supervisor, SupervisorBuilder, SupervisorSetup,
 };
 pub use system::{System, SystemBuilder};
 

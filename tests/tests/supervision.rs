@@ -17,6 +17,10 @@ use std::time::Duration;
 use actor_core::prelude::*;
 use actor_core::{Event, microthread};
 
+#[path = "supervision/backoff.rs"]
+mod backoff;
+#[path = "supervision/dynamic.rs"]
+mod dynamic;
 #[path = "supervision/intensity.rs"]
 mod intensity;
 #[path = "supervision/restarts.rs"]
@@ -27,6 +31,8 @@ mod starts;
 mod stops;
 #[path = "supervision/storm.rs"]
 mod storm;
+#[path = "supervision/strategies.rs"]
+mod strategies;
 #[path = "supervision/tree.rs"]
 mod tree;
 

@@ -54,20 +54,21 @@ mod props;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::error::ChildError;
-use super::intensity::{Charge, Intensity, Window};
+use super::intensity::{Charge, Window};
+use super::settings::{AutoShutdown, Settings, Strategy};
 use super::spec::{Policy, Restart, SpecError};
 use crate::actor::ExitReason;
 
 use plan::{Plan, Purpose};
 
 pub(crate) use types::{
-    Action, ChildInfo, ChildKey, Counts, How, Incarnation, Input, Outcome, Phase, Report, Strategy,
-    Target, What,
+    Action, ChildInfo, ChildKey, Counts, How, Incarnation, Input, Outcome, Phase, Report, Target,
+    What,
 };
 
 #[derive(Debug)]
@@ -78,6 +79,10 @@ struct Child {
     incarnation: Incarnation,
     /// The exit of the running incarnation, while it waits in line.
     noted: Option<ExitReason>,
+    /// When the incarnation was started.
+    since: Option<Instant>,
+    /// Automatic restarts in a row, for the back-off.
+    row: u32,
 }
 
 impl Child {
@@ -89,13 +94,16 @@ impl Child {
 /// The deciding half of a supervisor. See the [module](self) for how it works.
 #[derive(Debug)]
 pub(crate) struct Decider<T> {
-    strategy: Strategy,
+    settings: Settings,
     window: Window,
+    rng: fastrand::Rng,
     /// In start order.
     children: BTreeMap<ChildKey, Child>,
     /// Only looked up, never iterated: its order would not be deterministic.
     ids: HashMap<Arc<str>, ChildKey>,
     next_key: u64,
+    /// Children that the restart under way, or the next attempt of it, is to start: their actors are kept.
+    due: BTreeSet<ChildKey>,
     plan: Option<Plan<T>>,
     line: VecDeque<Input<T>>,
     ended: bool,
@@ -104,17 +112,24 @@ pub(crate) struct Decider<T> {
 type Out<'a, T> = &'a mut Vec<Action<T>>;
 
 impl<T> Decider<T> {
-    pub(crate) fn new(strategy: Strategy, intensity: Intensity) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         Self {
-            strategy,
-            window: Window::new(intensity),
+            settings,
+            window: Window::new(settings.intensity),
+            rng: fastrand::Rng::with_seed(0),
             children: BTreeMap::new(),
             ids: HashMap::new(),
             next_key: 0,
+            due: BTreeSet::new(),
             plan: None,
             line: VecDeque::new(),
             ended: false,
         }
+    }
+
+    /// From what the jitter of delays is drawn.
+    pub(crate) fn seed(&mut self, seed: u64) {
+        self.rng = fastrand::Rng::with_seed(seed);
     }
 
     /// A key for a child about to be added. Keys must be fed in the order in which they were made. The driver files the
@@ -189,6 +204,14 @@ impl<T> Decider<T> {
         match input {
             Input::Boot { children, to } => self.boot(now, children, to, out),
             Input::StartChild { child, policy, to } => {
+                if let Err(error) = self.settings.check(&policy) {
+                    out.push(Action::Forget { child });
+                    out.push(Action::Reply {
+                        to,
+                        result: Err(error.into()),
+                    });
+                    return;
+                }
                 if let Some(&present) = self.ids.get(&policy.id) {
                     let stopped = self.children[&present].phase == Phase::Stopped;
                     let error = if stopped {
@@ -261,19 +284,25 @@ impl<T> Decider<T> {
 
     fn boot(&mut self, now: Instant, children: Vec<(ChildKey, Policy)>, to: T, out: Out<'_, T>) {
         let mut keys = Vec::with_capacity(children.len());
-        let mut duplicate = false;
+        let mut invalid = None;
         for (child, policy) in children {
+            let mut valid = self.settings.check(&policy);
             if self.ids.contains_key(&policy.id) {
-                duplicate = true;
-                out.push(Action::Forget { child });
-            } else {
-                self.add(child, policy);
-                keys.push(child);
+                valid = valid.and(Err(SpecError::DuplicateId));
+            }
+            match valid {
+                Ok(()) => {
+                    self.add(child, policy);
+                    keys.push(child);
+                }
+                Err(error) => {
+                    invalid.get_or_insert(error);
+                    out.push(Action::Forget { child });
+                }
             }
         }
-        if duplicate {
-            let error = ChildError::from(SpecError::DuplicateId);
-            let reason = ExitReason::failed(SpecError::DuplicateId);
+        if let Some(error) = invalid {
+            let (error, reason) = (ChildError::from(error), ExitReason::failed(error));
             return self.stop_all(now, Purpose::BootFailed { to, error, reason }, out);
         }
         self.begin(now, [], keys, Purpose::Boot { to }, out);
@@ -302,11 +331,70 @@ impl<T> Decider<T> {
             self.report(key, What::Ended { reason }, out);
         }
         match restart {
-            Restart::Permanent => self.restart(now, key, out),
-            Restart::Transient if !normal => self.restart(now, key, out),
-            Restart::Transient => {}
-            Restart::Temporary => self.forget(key, out),
+            Restart::Permanent => self.restart_in_time(now, key, out),
+            Restart::Transient if !normal => self.restart_in_time(now, key, out),
+            Restart::Transient | Restart::Temporary => self.ended_for_good(now, key, out),
         }
+    }
+
+    /// The child ended by itself and is not started again. Only this may shut the supervisor down automatically.
+    fn ended_for_good(&mut self, now: Instant, key: ChildKey, out: Out<'_, T>) {
+        let policy = &self.child(key).policy;
+        let significant = policy.significant;
+        self.forget_if_temporary(key, out);
+        if !significant {
+            return;
+        }
+        let over = match self.settings.auto_shutdown {
+            AutoShutdown::Never => false,
+            AutoShutdown::AnySignificant => true,
+            // One that waits for its retry is still there; one that is stopped is not.
+            AutoShutdown::AllSignificant => !self
+                .children
+                .values()
+                .any(|it| it.policy.significant && it.phase != Phase::Stopped),
+        };
+        if over {
+            let reason = ExitReason::Shutdown;
+            self.stop_all(now, Purpose::GiveUp { reason }, out);
+        }
+    }
+
+    /// A restart at once, or after the delay that is due.
+    fn restart_in_time(&mut self, now: Instant, key: ChildKey, out: Out<'_, T>) {
+        match self.delayed(now, key) {
+            None => self.restart(now, key, out),
+            at => self.wait_for_retry(key, at, out),
+        }
+    }
+
+    /// When the next attempt may be made, if not at once. It is one more in the row.
+    fn delayed(&mut self, now: Instant, key: ChildKey) -> Option<Instant> {
+        let default = self.settings.backoff;
+        let child = self.children.get_mut(&key)?;
+        let backoff = child.policy.backoff.or(default)?;
+        let lasted = child
+            .since
+            .take()
+            .map(|it| now.saturating_duration_since(it));
+        if lasted.is_some_and(|it| backoff.resets(it)) {
+            child.row = 0;
+        }
+        child.row = child.row.saturating_add(1);
+        // Beyond the end of time there is no next attempt; now is the best that can be done.
+        now.checked_add(backoff.delay(child.row, &mut self.rng))
+    }
+
+    fn wait_for_retry(&mut self, key: ChildKey, at: Option<Instant>, out: Out<'_, T>) {
+        self.due.insert(key);
+        let child = self.child(key);
+        child.phase = Phase::Restarting;
+        let incarnation = child.incarnation;
+        out.push(Action::Requeue {
+            child: key,
+            incarnation,
+            at,
+        });
     }
 
     /// One attempt of an automatic restart: charged first, then planned.
@@ -323,9 +411,16 @@ impl<T> Decider<T> {
                 out,
             );
         }
-        match self.strategy {
-            Strategy::OneForOne => self.begin(now, [], [child], Purpose::Restart, out),
-        }
+        let group: Vec<ChildKey> = match self.settings.strategy {
+            Strategy::OneForOne => vec![child],
+            Strategy::OneForAll => self.children.keys().copied().collect(),
+            Strategy::RestForOne => self.children.range(child..).map(|(&key, _)| key).collect(),
+        };
+        self.due.extend(&group);
+        // The child itself is down already.
+        let others = group.iter().rev().copied().filter(|&key| key != child);
+        let stops: Vec<ChildKey> = others.collect();
+        self.begin(now, stops, group, Purpose::Restart, out);
     }
 }
 

@@ -20,7 +20,9 @@
 //! is unwound where it waits, or in a factory that waits. Its state is dropped, and with it the [`Roster`] emptied. If its
 //! stack is lost instead (a factory that overflows it), the roster is told by the runtime.
 
+use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,14 +30,14 @@ use std::time::Instant;
 use tracing::Level;
 
 use super::child::{Child, Launch, News, Notice, drop_quietly};
-use super::decide::{
-    Action, ChildKey, Decider, Incarnation, Input, Outcome, Phase, Report, Strategy, Target, What,
-};
+use super::decide::{Action, ChildKey, Decider, Incarnation, Input, Outcome, Report, Target, What};
 use super::error::ChildError;
 use super::info::{ChildCounts, ChildInfo};
-use super::intensity::Intensity;
+use super::retries::Retries;
 use super::roster::{Roster, Ticket};
+use super::settings::Settings;
 use super::spec::Policy;
+use super::template::Template;
 use crate::actor::{
     Actor, ActorOptions, Addr, Cx, Exit, ExitReason, Host, Inbox, NoMethods, Options, Port,
     StartError, TryRecvError,
@@ -53,6 +55,12 @@ pub(crate) enum Msg {
         policy: Policy,
         child: Box<dyn Child>,
     },
+    /// Of a dynamic supervisor: start a child with these arguments.
+    StartDynamic(Box<dyn Any + Send>),
+    /// Of a dynamic supervisor: stop the child that is the actor with this id.
+    TerminateActor(u64),
+    /// Whether children are made by a template of this type.
+    HasTemplate(TypeId, &'static str),
     RestartChild(Arc<str>),
     TerminateChild(Arc<str>),
     DeleteChild(Arc<str>),
@@ -68,6 +76,20 @@ pub(crate) enum Msg {
     },
 }
 
+impl Msg {
+    /// Whether it is about a child by its id or its spec.
+    fn wants_ids(&self) -> bool {
+        matches!(
+            self,
+            Self::StartChild { .. }
+                | Self::RestartChild(_)
+                | Self::TerminateChild(_)
+                | Self::DeleteChild(_)
+                | Self::Find(_)
+        )
+    }
+}
+
 /// What a call gives that was not refused.
 pub(super) enum Answer {
     Done,
@@ -79,6 +101,14 @@ pub(super) enum Answer {
 
 /// The type in which every call is answered.
 pub(super) type Answered = Result<Answer, ChildError>;
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver")
+            .field("decider", &self.decider)
+            .finish_non_exhaustive()
+    }
+}
 
 /// A child to start with.
 pub(super) type First = (Policy, Box<dyn Child>);
@@ -115,11 +145,14 @@ pub(crate) struct Driver {
     /// Children whose actor is down and the driver's to decide over.
     down: BTreeSet<ChildKey>,
     overdue: Option<Overdue>,
+    retries: Retries,
     inputs: VecDeque<Input<Caller>>,
     /// Kept for its memory.
     actions: Vec<Action<Caller>>,
     /// The children to start with.
     first: Vec<First>,
+    /// Of a dynamic supervisor.
+    template: Option<Box<dyn Template>>,
     /// How starting them went.
     booted: Option<Result<(), ChildError>>,
     /// Why it has ended, once it has.
@@ -129,19 +162,28 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(intensity: Intensity, first: Vec<First>) -> Self {
+    pub(super) fn new(settings: Settings, first: Vec<First>) -> Self {
         Self {
-            decider: Decider::new(Strategy::OneForOne, intensity),
+            decider: Decider::new(settings),
             children: BTreeMap::new(),
             down: BTreeSet::new(),
             overdue: None,
+            retries: Retries::default(),
             inputs: VecDeque::new(),
             actions: Vec::new(),
             first,
+            template: None,
             booted: None,
             ended: None,
             site: None,
         }
+    }
+
+    /// With no ids, and children made by `template`.
+    pub(super) fn dynamic(settings: Settings, template: Box<dyn Template>) -> Self {
+        let mut driver = Self::new(settings, Vec::new());
+        driver.template = Some(template);
+        driver
     }
 
     fn site(&self) -> &Site {
@@ -155,13 +197,11 @@ impl Driver {
             handled = handled.wrapping_add(1);
             if handled.is_multiple_of(BATCH) {
                 park::yield_now();
-                if self.overdue.as_ref().is_some_and(|it| it.at <= self.now()) {
-                    self.overdue();
-                }
+                self.fall_due();
             }
-            match inbox.next(self.overdue.as_ref().map(|it| it.at)) {
+            match inbox.next(self.next_due()) {
                 Ok((msg, reply)) => self.take(msg, reply),
-                Err(TryRecvError::Empty) => self.overdue(),
+                Err(TryRecvError::Empty) => self.fall_due(),
                 Err(TryRecvError::Closed) => {
                     if let Some(reason) = inbox.take_stop() {
                         self.feed(Input::Shutdown { reason });
@@ -176,17 +216,70 @@ impl Driver {
         self.site().host.core.seam.clock().now()
     }
 
-    fn overdue(&mut self) {
+    /// When the loop has something to do, whether or not there is a message.
+    fn next_due(&self) -> Option<Instant> {
+        let overdue = self.overdue.as_ref().map(|it| it.at);
+        overdue.into_iter().chain(self.retries.next()).min()
+    }
+
+    fn fall_due(&mut self) {
+        let now = self.now();
         if let Some(Overdue {
             child, incarnation, ..
-        }) = self.overdue.take()
+        }) = self.overdue.take_if(|it| it.at <= now)
         {
             self.feed(Input::Overdue { child, incarnation });
         }
+        while let Some((child, incarnation)) = self.retries.take(now) {
+            self.requeue(child, incarnation);
+        }
+    }
+
+    /// A message to itself, behind those that wait.
+    fn requeue(&self, child: ChildKey, incarnation: Incarnation) {
+        let site = self.site();
+        let life = site.life;
+        // The mailbox has no bound, and is open while its actor runs.
+        let _ = site.addr.try_send(Msg::Retry {
+            life,
+            child,
+            incarnation,
+        });
     }
 
     fn take(&mut self, msg: Msg, reply: Port) {
+        if self.template.is_some() && msg.wants_ids() {
+            drop_quietly(msg);
+            return answer(reply, Err(ChildError::Dynamic));
+        }
         match msg {
+            Msg::StartDynamic(args) => {
+                let made = self.template.as_ref().map(|it| it.child(args));
+                let Some(Ok((policy, it))) = made else {
+                    drop_quietly(made);
+                    return answer(reply, Err(ChildError::NotDynamic));
+                };
+                let (child, to) = (self.adopt(it), self.caller(reply));
+                self.feed(Input::StartChild { child, policy, to });
+            }
+            Msg::TerminateActor(actor) => match self.site().roster.child_of(actor) {
+                Some(child) => {
+                    let (target, to) = (Target::Child(child), self.caller(reply));
+                    self.feed(Input::TerminateChild { target, to });
+                }
+                None => answer(reply, Err(ChildError::NotFound)),
+            },
+            Msg::HasTemplate(wanted, name) => {
+                let result = match &self.template {
+                    Some(template) if template.types() == wanted => Ok(Answer::Done),
+                    Some(template) => Err(ChildError::WrongType {
+                        held: template.type_name(),
+                        wanted: name,
+                    }),
+                    None => Err(ChildError::NotDynamic),
+                };
+                answer(reply, result);
+            }
             Msg::StartChild { policy, child: it } => {
                 let (child, to) = (self.adopt(it), self.caller(reply));
                 self.feed(Input::StartChild { child, policy, to });
@@ -275,7 +368,7 @@ impl Driver {
     fn settle(&mut self) {
         let Some(site) = &self.site else { return };
         self.down.retain(|key| {
-            let left = matches!(self.decider.phase(*key), None | Some(Phase::Stopped));
+            let left = self.decider.is_left(*key);
             if left && let Some(child) = self.children.get_mut(key) {
                 child.bury(site);
             }
@@ -302,17 +395,18 @@ impl Driver {
                     incarnation,
                 });
             }
-            Action::Requeue { child, incarnation } => {
-                let site = self.site();
-                let life = site.life;
-                // The mailbox has no bound, and is open while its actor runs.
-                let _ = site.addr.try_send(Msg::Retry {
-                    life,
-                    child,
-                    incarnation,
-                });
-            }
+            Action::Requeue {
+                child,
+                incarnation,
+                at: None,
+            } => self.requeue(child, incarnation),
+            Action::Requeue {
+                child,
+                incarnation,
+                at: Some(at),
+            } => self.retries.add(at, child, incarnation),
             Action::Forget { child } => {
+                self.retries.forget(child);
                 self.down.remove(&child);
                 if let (Some(mut gone), Some(site)) = (self.children.remove(&child), &self.site) {
                     gone.bury(site);
@@ -462,6 +556,8 @@ impl Actor for Driver {
 
     fn on_start(&mut self, cx: &mut Cx<Self>) -> Result<(), StartError> {
         let (host, roster) = (cx.system().host().clone(), Arc::<Roster>::default());
+        let seam = &host.core.seam;
+        self.decider.seed(seam.seed() ^ cx.addr().id());
         cx.addr().set_dependants(roster.clone());
         self.site = Some(Site {
             life: host.core.seam.next_id(),
@@ -504,5 +600,6 @@ impl Drop for Driver {
         // Factories are the user's.
         drop_quietly(mem::take(&mut self.children));
         drop_quietly(mem::take(&mut self.first));
+        drop_quietly(self.template.take());
     }
 }

@@ -42,6 +42,11 @@ pub enum ChildError {
         /// The type asked for.
         wanted: &'static str,
     },
+    /// The supervisor is dynamic: its children have no ids, and are started by its template. See
+    /// [`DynamicSupervisor`](super::DynamicSupervisor).
+    Dynamic,
+    /// The supervisor is not dynamic.
+    NotDynamic,
     /// The child spec is not valid.
     InvalidSpec(SpecError),
     /// The supervisor is stopping, or has stopped.
@@ -64,6 +69,8 @@ impl fmt::Display for ChildError {
             Self::WrongType { held, wanted } => {
                 write!(f, "the child's address is a `{held}`, not a `{wanted}`")
             }
+            Self::Dynamic => f.write_str("a dynamic supervisor's children have no ids"),
+            Self::NotDynamic => f.write_str("the supervisor is not dynamic"),
             Self::InvalidSpec(_) => f.write_str("invalid child spec"),
             Self::ShuttingDown => f.write_str("the supervisor is stopping"),
             Self::StackLimit => f.write_str("all of the system's stacks are in use"),

@@ -2,8 +2,8 @@
 //!
 //! A [`Supervisor`] is an actor whose only work is to start other actors, its **children**, and to react when they end. It is
 //! given **child specs** ([`ChildSpec`]: what to start, when to start it again, how to stop it) and a restart **intensity**
-//! (how many restarts within a period are still normal). The rules are those of OTP's `supervisor`, strategy *one for one*:
-//! only the child that ended is started again.
+//! (how many restarts within a period are still normal), and a [`Strategy`] (which children are started again with the one that
+//! has to be). The rules are those of OTP's `supervisor`.
 //!
 //! # A child and its address
 //! Each **life** of a child begins with its factory and its start hook, and ends when it panics, is killed, runs out of stack,
@@ -13,6 +13,7 @@
 //! | what happens | address | messages queued, or sent meanwhile | name |
 //! |---|---|---|---|
 //! | it ends and is started again, at once or at a later attempt | stays valid | kept, in order, for the next life | kept |
+//! | it is stopped and started again with a sibling, or waits for that sibling's next attempt | stays valid | the same | kept |
 //! | it stops for good: terminated, a normal end of a transient child, its factory declines | closed | answered with an error or counted as dead letters | free |
 //! | it is restarted by hand | a new one | none | taken again |
 //! | its supervisor ends | closed | as when it stops for good | free |
@@ -30,13 +31,16 @@
 //! | `Transient` | no, it is left stopped | yes |
 //! | `Temporary` | no, it is forgotten | no, it is forgotten |
 //!
+//! Which siblings are stopped and started again with it, the [`Strategy`] says.
+//!
 //! An attempt that fails (the factory panics or says no, the start hook fails, the limit of stacks is reached) is followed by
-//! another, behind the calls that wait already. Each attempt counts. When there is one more than the intensity allows, the
+//! another, behind the calls that wait already, and perhaps after a delay ([`Backoff`]). Each attempt counts. When there is one more than the intensity allows, the
 //! supervisor **gives up**: it stops all of its children, in reverse start order, and ends with
 //! [`ExitReason::Shutdown`](crate::ExitReason::Shutdown). If it is itself a child, its own supervisor's turn has come.
 //!
 //! # How it is stopped
-//! Children are stopped one at a time, in reverse start order, each as its spec says ([`Shutdown`]). A supervisor that is
+//! Children are stopped one at a time, in reverse start order, each as its spec says ([`Shutdown`]); those of a
+//! [`DynamicSupervisor`] all at once. A supervisor that is
 //! *killed* waits for nobody: its children are killed too, and their stop hooks do not run.
 //!
 //! A system's shutdown stops the supervisors that have no supervisor; these stop the others.
@@ -63,17 +67,26 @@
 // * `driver` is the acting half: the supervisor as an actor. `child` is what it has of each child, and the child's tie to it.
 // * `supervisor` is the handle, `spec`, `info` and `error` what goes in and out.
 
+mod backoff;
 mod child;
 mod decide;
 mod driver;
+mod dynamic;
 mod error;
 mod info;
 mod intensity;
+mod retries;
 mod roster;
+mod settings;
 mod spec;
 mod supervisor;
+mod template;
 
+pub use backoff::Backoff;
+pub use dynamic::{DynamicBuilder, DynamicSupervisor};
 pub use error::ChildError;
 pub use info::{ChildCounts, ChildInfo, ChildState};
+pub use settings::{AutoShutdown, Strategy};
 pub use spec::{ChildSpec, Restart, Shutdown, SpecError};
-pub use supervisor::{Supervisor, SupervisorBuilder};
+pub use supervisor::{Supervisor, SupervisorBuilder, SupervisorSetup};
+pub use template::ChildTemplate;

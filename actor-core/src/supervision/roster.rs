@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::child::Tied;
+use super::decide::ChildKey;
 use crate::actor::{Dependants, Port};
 
 /// See the [module](self).
@@ -46,6 +47,11 @@ impl Roster {
 
     pub(super) fn has(&self, actor: u64) -> bool {
         self.lock().ties.contains_key(&actor)
+    }
+
+    /// Which child an actor is, unless it has been buried.
+    pub(super) fn child_of(&self, actor: u64) -> Option<ChildKey> {
+        self.lock().ties.get(&actor).map(|tie| tie.child())
     }
 
     /// Keeps the port of a caller who waits.

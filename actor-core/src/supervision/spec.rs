@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`Restart`] | [`Restart::Permanent`] | `permanent` |
 //! | [`Shutdown`] | [`Shutdown::Timeout`] of 5 s; [`Shutdown::Infinity`] for supervisors | `5000`; `infinity` |
+//! | [`significant`](ChildSpec::significant) | `false` | `false` |
 //!
 //! Departures from OTP:
 //!
@@ -16,6 +17,8 @@
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use super::backoff::Backoff;
 
 /// When a child that ended is started again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -87,6 +90,9 @@ pub struct ChildSpec<A> {
     restart: Restart,
     /// `None`: the default of the kind of child it is.
     shutdown: Option<Shutdown>,
+    significant: bool,
+    /// `None`: the supervisor's.
+    backoff: Option<Backoff>,
     name: Option<Arc<str>>,
     factory: Factory<A>,
 }
@@ -136,6 +142,8 @@ impl<A> ChildSpec<A> {
             id,
             restart: Restart::default(),
             shutdown: None,
+            significant: false,
+            backoff: None,
             name: None,
             factory: Box::new(factory),
         }
@@ -150,6 +158,22 @@ impl<A> ChildSpec<A> {
     /// How the child is stopped. A [`Duration`] is a [`Shutdown::Timeout`].
     pub fn shutdown(mut self, shutdown: impl Into<Shutdown>) -> Self {
         self.shutdown = Some(shutdown.into());
+        self
+    }
+
+    /// How long to wait before the child is started again. Default: what the supervisor says.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = Some(backoff);
+        self
+    }
+
+    /// Whether the supervisor's [`AutoShutdown`](super::AutoShutdown) looks at this child. Default: no.
+    ///
+    /// A permanent child cannot be significant, since it never ends for good, and a supervisor that never shuts down
+    /// automatically takes no significant children: [`SpecError::SignificantPermanent`],
+    /// [`SpecError::SignificantInVain`].
+    pub fn significant(mut self, significant: bool) -> Self {
+        self.significant = significant;
         self
     }
 
@@ -174,17 +198,15 @@ impl<A> ChildSpec<A> {
 
     /// Checks the spec and takes it apart: what the deciding half needs, and what the child does.
     pub(super) fn into_parts(self) -> Result<Parts<A>, SpecError> {
-        if self.id.is_empty() {
-            return Err(SpecError::EmptyId);
-        }
-        if self.id.len() > Self::MAX_ID_BYTES {
-            return Err(SpecError::IdTooLong {
-                bytes: self.id.len(),
-            });
+        check_id(&self.id)?;
+        if self.significant && self.restart == Restart::Permanent {
+            return Err(SpecError::SignificantPermanent);
         }
         let policy = Policy {
             id: self.id,
             restart: self.restart,
+            significant: self.significant,
+            backoff: self.backoff.map(Backoff::check).transpose()?,
             shutdown: self.shutdown.unwrap_or_default(),
         };
         Ok(Parts {
@@ -193,6 +215,16 @@ impl<A> ChildSpec<A> {
             name: self.name,
         })
     }
+}
+
+pub(super) fn check_id(id: &str) -> Result<(), SpecError> {
+    if id.is_empty() {
+        return Err(SpecError::EmptyId);
+    }
+    if id.len() > ChildSpec::<()>::MAX_ID_BYTES {
+        return Err(SpecError::IdTooLong { bytes: id.len() });
+    }
+    Ok(())
 }
 
 /// A spec taken apart.
@@ -208,6 +240,8 @@ impl<A> fmt::Debug for ChildSpec<A> {
             .field("id", &self.id)
             .field("restart", &self.restart)
             .field("shutdown", &self.shutdown)
+            .field("significant", &self.significant)
+            .field("backoff", &self.backoff)
             .field("name", &self.name)
             .finish_non_exhaustive()
     }
@@ -219,6 +253,8 @@ pub(crate) struct Policy {
     pub(crate) id: Arc<str>,
     pub(crate) restart: Restart,
     pub(crate) shutdown: Shutdown,
+    pub(crate) significant: bool,
+    pub(crate) backoff: Option<Backoff>,
 }
 
 /// What is wrong with a child spec or a supervisor's settings.
@@ -236,6 +272,13 @@ pub enum SpecError {
     DuplicateId,
     /// The period of the restart intensity is zero.
     ZeroPeriod,
+    /// The child is permanent and significant: it would never end for good. Make it transient or temporary.
+    SignificantPermanent,
+    /// The child is significant, and its supervisor never shuts down automatically: set its
+    /// [`auto_shutdown`](super::SupervisorBuilder::auto_shutdown).
+    SignificantInVain,
+    /// A [`Backoff`] that starts from nothing or beyond its longest delay, or with a jitter of more than 100 percent.
+    InvalidBackoff,
 }
 
 impl fmt::Display for SpecError {
@@ -248,6 +291,15 @@ impl fmt::Display for SpecError {
             }
             Self::DuplicateId => f.write_str("two children have the same id"),
             Self::ZeroPeriod => f.write_str("the period of the restart intensity is zero"),
+            Self::SignificantPermanent => {
+                f.write_str("a permanent child cannot be significant: it never ends for good")
+            }
+            Self::InvalidBackoff => f.write_str(
+                "a back-off's delays are not possible: 0 < initial <= max, jitter <= 100",
+            ),
+            Self::SignificantInVain => f.write_str(
+                "the child is significant, and its supervisor never shuts down automatically",
+            ),
         }
     }
 }

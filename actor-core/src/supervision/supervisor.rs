@@ -5,15 +5,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::backoff::Backoff;
 use super::child::ChildOf;
 use super::driver::{Answer, Answered, Driver, First, Msg};
 use super::error::ChildError;
 use super::info::{ChildCounts, ChildInfo};
 use super::intensity::Intensity;
+use super::settings::{AutoShutdown, Settings, Strategy};
 use super::spec::{ChildSpec, Factory, Made, Shutdown, SpecError};
 use crate::actor::{Actor, Addr, AskError, ExitReason, SpawnError, StartError};
 use crate::registry::{Erased, LookupError};
 use crate::system::System;
+
+use sealed::{Build as _, Built};
 
 /// Sets up a [`Supervisor`].
 ///
@@ -37,6 +41,9 @@ use crate::system::System;
 pub struct SupervisorBuilder {
     restarts: u32,
     period: Duration,
+    strategy: Strategy,
+    auto_shutdown: AutoShutdown,
+    backoff: Option<Backoff>,
     name: Option<Arc<str>>,
     children: Vec<Result<First, SpecError>>,
 }
@@ -46,6 +53,9 @@ impl fmt::Debug for SupervisorBuilder {
         f.debug_struct("SupervisorBuilder")
             .field("restarts", &self.restarts)
             .field("period", &self.period)
+            .field("strategy", &self.strategy)
+            .field("auto_shutdown", &self.auto_shutdown)
+            .field("backoff", &self.backoff)
             .field("name", &self.name)
             .field("children", &self.children.len())
             .finish()
@@ -62,6 +72,24 @@ impl SupervisorBuilder {
         self
     }
 
+    /// Which children are started again when one has to be. Default, as OTP's: only that one.
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = strategy;
+        self
+    }
+
+    /// Whether the supervisor shuts down when its significant children have ended. Default, as OTP's: never.
+    pub fn auto_shutdown(mut self, auto_shutdown: AutoShutdown) -> Self {
+        self.auto_shutdown = auto_shutdown;
+        self
+    }
+
+    /// How long to wait before a child is started again whose spec does not say. Default, as OTP's: not at all.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = Some(backoff);
+        self
+    }
+
     /// The name the supervisor is registered under. One that is a child has the name of its spec instead.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
@@ -75,7 +103,7 @@ impl SupervisorBuilder {
     }
 
     /// A child to start with that is itself a supervisor. See [`Supervisor::start_supervisor`].
-    pub fn supervisor(mut self, spec: ChildSpec<SupervisorBuilder>) -> Self {
+    pub fn supervisor<B: SupervisorSetup>(mut self, spec: ChildSpec<B>) -> Self {
         self.children.push(supervisor(spec));
         self
     }
@@ -85,19 +113,58 @@ impl SupervisorBuilder {
     ///
     /// # Errors
     /// [`SpawnError::Start`] if a child did not start (with its id and its reason) or a setting is not valid: two children
-    /// with the same id, an intensity with a period of zero. Otherwise as [`System::spawn_named`]; a supervisor holds a
+    /// with the same id, an intensity with a period of zero, a significant child in vain ([`SpecError`]). Otherwise as [`System::spawn_named`]; a supervisor holds a
     /// stack.
     pub fn start(mut self, sys: &System) -> Result<Supervisor, SpawnError> {
         let name = self.name.take();
-        let driver = self.build().map_err(StartError::new)?;
-        let addr = Addr::spawn(sys.host(), driver, name)?;
-        Ok(Supervisor { addr })
+        let built = self.build().map_err(StartError::new)?;
+        Supervisor::spawn(sys, built, name)
+    }
+}
+
+/// What a supervisor that is a child is made by: a [`SupervisorBuilder`] or a [`DynamicBuilder`](super::DynamicBuilder).
+///
+/// Only these two.
+pub trait SupervisorSetup: sealed::Build + 'static {
+    /// What it is called by.
+    type Handle;
+
+    #[doc(hidden)]
+    fn __handle(supervisor: Supervisor) -> Self::Handle;
+}
+
+impl SupervisorSetup for SupervisorBuilder {
+    type Handle = Supervisor;
+
+    fn __handle(supervisor: Supervisor) -> Supervisor {
+        supervisor
+    }
+}
+
+pub(super) mod sealed {
+    use super::{Driver, SpecError};
+
+    /// Seals [`SupervisorSetup`](super::SupervisorSetup).
+    pub trait Build {
+        fn build(self) -> Result<Built, SpecError>;
     }
 
-    fn build(self) -> Result<Driver, SpecError> {
-        let intensity = Intensity::new(self.restarts, self.period)?;
+    /// What has been set up.
+    #[derive(Debug)]
+    pub struct Built(pub(in crate::supervision) Driver);
+}
+
+impl sealed::Build for SupervisorBuilder {
+    fn build(self) -> Result<Built, SpecError> {
+        let settings = Settings {
+            strategy: self.strategy,
+            intensity: Intensity::new(self.restarts, self.period)?,
+            auto_shutdown: self.auto_shutdown,
+            backoff: self.backoff.map(Backoff::check).transpose()?,
+            dynamic: false,
+        };
         let children = self.children.into_iter().collect::<Result<_, _>>()?;
-        Ok(Driver::new(intensity, children))
+        Ok(Built(Driver::new(settings, children)))
     }
 }
 
@@ -107,20 +174,22 @@ fn worker<A: Actor>(spec: ChildSpec<A>) -> Result<First, SpecError> {
     Ok((parts.policy, Box::new(child)))
 }
 
-fn supervisor(spec: ChildSpec<SupervisorBuilder>) -> Result<First, SpecError> {
+fn supervisor<B: SupervisorSetup>(spec: ChildSpec<B>) -> Result<First, SpecError> {
     let parts = spec.shutdown_default(Shutdown::Infinity).into_parts()?;
     let builder = parts.factory;
     let factory: Factory<Driver> = Box::new(move || -> Made<Driver> {
         let Some(builder) = builder()? else {
             return Ok(None);
         };
-        let driver = builder.build();
-        driver.map(Some).map_err(|error| error.to_string().into())
+        let built = builder.build().map(|Built(driver)| Some(driver));
+        built.map_err(|error| error.to_string().into())
     });
     Ok((parts.policy, Box::new(ChildOf::new(factory, parts.name))))
 }
 
 /// An actor that starts others, its children, and starts them again when they fail.
+///
+/// For many children of one kind there is [`DynamicSupervisor`](super::DynamicSupervisor).
 ///
 /// A handle: clones lead to the same supervisor, and dropping them all does not end it. It ends when it is told to, when its
 /// system shuts down, or when it gives up; its children end before it, in reverse start order, each in its time.
@@ -179,6 +248,9 @@ impl Supervisor {
         SupervisorBuilder {
             restarts,
             period,
+            strategy: Strategy::default(),
+            auto_shutdown: AutoShutdown::default(),
+            backoff: None,
             name: None,
             children: Vec::new(),
         }
@@ -225,13 +297,13 @@ impl Supervisor {
     ///
     /// # Errors
     /// As [`start_child`](Self::start_child).
-    pub fn start_supervisor(
+    pub fn start_supervisor<B: SupervisorSetup>(
         &self,
-        spec: ChildSpec<SupervisorBuilder>,
-    ) -> Result<Supervisor, ChildError> {
+        spec: ChildSpec<B>,
+    ) -> Result<B::Handle, ChildError> {
         let (policy, child) = supervisor(spec)?;
         let addr = typed(self.call(Msg::StartChild { policy, child })?)?;
-        Ok(Supervisor { addr })
+        Ok(B::__handle(Supervisor { addr }))
     }
 
     /// Stops a child, as its spec says, and waits for its end. The spec stays, so that it can be restarted by hand, unless the
@@ -299,7 +371,17 @@ impl Supervisor {
         }
     }
 
-    fn call(&self, msg: Msg) -> Answered {
+    /// Starts what has been set up.
+    pub(super) fn spawn(
+        sys: &System,
+        Built(driver): Built,
+        name: Option<Arc<str>>,
+    ) -> Result<Self, SpawnError> {
+        let addr = Addr::spawn(sys.host(), driver, name)?;
+        Ok(Self { addr })
+    }
+
+    pub(super) fn call(&self, msg: Msg) -> Answered {
         match self.addr.__ask::<Answered>(msg, None) {
             Ok(answered) => answered,
             Err(AskError::StackLimit(_)) => Err(ChildError::StackLimit),
@@ -344,7 +426,7 @@ impl Supervisor {
 }
 
 /// The address in an answer, as an `A`'s.
-fn typed<A: Actor>(answer: Answer) -> Result<Addr<A>, ChildError> {
+pub(super) fn typed<A: Actor>(answer: Answer) -> Result<Addr<A>, ChildError> {
     let Answer::Child(address) = answer else {
         return Err(ChildError::Stopped);
     };

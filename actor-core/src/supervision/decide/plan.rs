@@ -3,7 +3,7 @@
 //! A plan goes on when its step is answered ([`Decider::answer_step`]) and ends in [`Decider::finish`], or where a start
 //! failed, in [`Decider::start_failed`]. Both know what it was for and answer whoever waits.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -55,6 +55,16 @@ pub(super) struct Plan<T> {
     step: Option<Step>,
     /// How the last start went, for the reply.
     last: Option<Outcome>,
+    /// Children that are being stopped all at once.
+    crowd: Option<Crowd>,
+}
+
+/// The children of a dynamic supervisor while it ends. They are alike, so one deadline is for all.
+#[derive(Debug)]
+struct Crowd {
+    left: BTreeSet<(ChildKey, Incarnation)>,
+    /// The stop that was ordered last: the driver keeps the deadline of that.
+    step: Step,
 }
 
 /// A stop or start that has been ordered.
@@ -84,13 +94,86 @@ impl<T> Decider<T> {
             purpose,
             step: None,
             last: None,
+            crowd: None,
         });
         self.advance(now, out);
     }
 
     pub(super) fn stop_all(&mut self, now: Instant, purpose: Purpose<T>, out: Out<'_, T>) {
         let all: Vec<ChildKey> = self.children.keys().rev().copied().collect();
+        if self.settings.dynamic {
+            return self.stop_crowd(now, all, purpose, out);
+        }
         self.begin(now, all, [], purpose, out);
+    }
+
+    fn stop_crowd(
+        &mut self,
+        now: Instant,
+        all: Vec<ChildKey>,
+        purpose: Purpose<T>,
+        out: Out<'_, T>,
+    ) {
+        let steps = all
+            .into_iter()
+            .filter_map(|key| self.order_stop(now, key, out));
+        let steps: Vec<Step> = steps.collect();
+        let Some(&step) = steps.last() else {
+            return self.finish(purpose, None, out);
+        };
+        let left = steps.iter().map(|it| (it.child, it.incarnation)).collect();
+        self.plan = Some(Plan {
+            stops: VecDeque::new(),
+            starts: VecDeque::new(),
+            purpose,
+            step: None,
+            last: None,
+            crowd: Some(Crowd { left, step }),
+        });
+    }
+
+    /// As [`answer_step`](Self::answer_step), while a crowd is being stopped.
+    fn answer_crowd(&mut self, input: Input<T>, out: Out<'_, T>) -> Option<Input<T>> {
+        let Some(crowd) = self.plan.as_mut().and_then(|plan| plan.crowd.as_mut()) else {
+            return Some(input);
+        };
+        match input {
+            Input::Exited {
+                child,
+                incarnation,
+                reason,
+            } if crowd.left.remove(&(child, incarnation)) => {
+                let (step, over) = (crowd.step, crowd.left.is_empty());
+                let step = Step {
+                    child,
+                    incarnation,
+                    ..step
+                };
+                self.stopped(step, reason, out);
+                if over && let Some(plan) = self.plan.take() {
+                    self.finish(plan.purpose, None, out);
+                }
+                None
+            }
+            Input::Overdue { child, incarnation }
+                if (child, incarnation) == (crowd.step.child, crowd.step.incarnation)
+                    && !crowd.step.overdue =>
+            {
+                crowd.step.overdue = true;
+                let left: Vec<_> = crowd.left.iter().rev().copied().collect();
+                for (child, incarnation) in left {
+                    self.report(child, What::Overdue, out);
+                    out.push(Action::Stop {
+                        child,
+                        incarnation,
+                        how: How::Kill,
+                        deadline: None,
+                    });
+                }
+                None
+            }
+            input => Some(input),
+        }
     }
 
     /// Orders the next step, or finishes the plan if there is none.
@@ -103,11 +186,17 @@ impl<T> Decider<T> {
             && let Some(key) = plan.stops.pop_front()
         {
             plan.step = self.order_stop(now, key, out);
+            if plan.step.is_none() && matches!(plan.purpose, Purpose::Restart) {
+                self.forget_if_temporary(key, out);
+            }
         }
-        if plan.step.is_none()
+        while plan.step.is_none()
             && let Some(key) = plan.starts.pop_front()
         {
-            let child = self.child(key);
+            // A temporary sibling that was stopped for the restart has been forgotten.
+            let Some(child) = self.children.get_mut(&key) else {
+                continue;
+            };
             debug_assert!(matches!(child.phase, Phase::Stopped | Phase::Restarting));
             child.phase = Phase::Starting;
             child.incarnation = child.incarnation.next();
@@ -182,6 +271,7 @@ impl<T> Decider<T> {
         input: Input<T>,
         out: Out<'_, T>,
     ) -> Option<Input<T>> {
+        let input = self.answer_crowd(input, out)?;
         let Some(step) = self.plan.as_mut().and_then(|plan| plan.step.as_mut()) else {
             return Some(input);
         };
@@ -202,6 +292,9 @@ impl<T> Decider<T> {
             (Some(_), Input::Exited { reason, .. }) => {
                 let step = *step;
                 self.stopped(step, reason, out);
+                if self.is_restarting() {
+                    self.forget_if_temporary(key, out);
+                }
                 self.step_done(now, None, out);
             }
             (Some(How::Ask), Input::Overdue { .. }) if !step.overdue => {
@@ -215,12 +308,15 @@ impl<T> Decider<T> {
                 });
             }
             (None, Input::Started { .. }) => {
-                self.child(key).phase = Phase::Running;
-                if self
-                    .plan
-                    .as_ref()
-                    .is_some_and(|plan| matches!(plan.purpose, Purpose::Restart))
-                {
+                let by_itself = self.is_restarting();
+                let child = self.child(key);
+                child.phase = Phase::Running;
+                child.since = Some(now);
+                if !by_itself {
+                    child.row = 0;
+                }
+                self.due.remove(&key);
+                if self.is_restarting() {
                     self.report(key, What::Restarted, out);
                 }
                 self.step_done(
@@ -233,19 +329,31 @@ impl<T> Decider<T> {
                 );
             }
             (None, Input::Ignored { .. }) => {
-                let child = self.child(key);
-                child.phase = Phase::Stopped;
-                if child.policy.restart == Restart::Temporary {
-                    self.forget(key, out);
-                }
+                self.child(key).phase = Phase::Stopped;
+                self.due.remove(&key);
+                self.forget_if_temporary(key, out);
                 self.step_done(now, Some(Outcome::Ignored { child: key }), out);
             }
             (None, Input::StartFailed { reason, .. } | Input::Exited { reason, .. }) => {
-                self.start_failed(now, key, incarnation, reason, out);
+                self.start_failed(now, key, reason, out);
             }
             _ => {} // an answer to a step of the other kind: stale
         }
         None
+    }
+
+    fn is_restarting(&self) -> bool {
+        let plan = self.plan.as_ref();
+        plan.is_some_and(|plan| matches!(plan.purpose, Purpose::Restart))
+    }
+
+    /// A temporary child that has stopped for good is forgotten, and so is any of a dynamic supervisor.
+    pub(super) fn forget_if_temporary(&mut self, key: ChildKey, out: Out<'_, T>) {
+        let found = self.children.get(&key);
+        let temporary = found.is_some_and(|it| it.policy.restart == Restart::Temporary);
+        if temporary || self.settings.dynamic {
+            self.forget(key, out);
+        }
     }
 
     fn step_done(&mut self, now: Instant, outcome: Option<Outcome>, out: Out<'_, T>) {
@@ -256,14 +364,7 @@ impl<T> Decider<T> {
         self.advance(now, out);
     }
 
-    fn start_failed(
-        &mut self,
-        now: Instant,
-        key: ChildKey,
-        incarnation: Incarnation,
-        reason: ExitReason,
-        out: Out<'_, T>,
-    ) {
+    fn start_failed(&mut self, now: Instant, key: ChildKey, reason: ExitReason, out: Out<'_, T>) {
         self.report(
             key,
             What::StartFailed {
@@ -297,11 +398,8 @@ impl<T> Decider<T> {
             }),
             // The rest of the plan goes: the retry makes its own, and charges it.
             Purpose::Restart => {
-                self.child(key).phase = Phase::Restarting;
-                out.push(Action::Requeue {
-                    child: key,
-                    incarnation,
-                });
+                let at = self.delayed(now, key);
+                self.wait_for_retry(key, at, out);
             }
             purpose => debug_assert!(false, "a plan for {} starts nothing", purpose.label()),
         }
@@ -321,9 +419,8 @@ impl<T> Decider<T> {
                 });
             }
             Purpose::Terminate { child, to } => {
-                if self.child(child).policy.restart == Restart::Temporary {
-                    self.forget(child, out);
-                }
+                self.not_due(child);
+                self.forget_if_temporary(child, out);
                 out.push(Action::Reply {
                     to,
                     result: Ok(Outcome::Terminated),
@@ -346,6 +443,7 @@ impl<T> Decider<T> {
         self.ended = true;
         self.line.drain(..).for_each(|input| refuse(input, out));
         self.children.clear();
+        self.due.clear();
         self.ids.clear();
         out.push(last);
     }

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
+use crate::supervision::intensity::Intensity;
+use crate::supervision::settings::Strategy;
 use crate::supervision::spec::{Policy, Restart, Shutdown};
 
 const PERIOD: Duration = Duration::from_millis(50);
@@ -37,10 +39,13 @@ struct World {
 }
 
 impl World {
-    fn new(limit: u32) -> Self {
-        let intensity = Intensity::new(limit, PERIOD).unwrap();
+    fn new(limit: u32, settings: Settings) -> Self {
+        let settings = Settings {
+            intensity: Intensity::new(limit, PERIOD).unwrap(),
+            ..settings
+        };
         Self {
-            decider: Decider::new(super::Strategy::OneForOne, intensity),
+            decider: Decider::new(settings),
             now: Instant::now(),
             limit,
             starting: BTreeSet::new(),
@@ -72,7 +77,9 @@ impl World {
             .count();
         assert!(starts <= 1, "one step at a time");
         // A start is waited for, so the plan it belongs to is still there.
+        // In a group it is one of many.
         if starts == 1
+            && self.decider.settings.strategy == Strategy::OneForOne
             && self
                 .decider
                 .plan
@@ -147,7 +154,9 @@ impl World {
                 self.stopping = Some(life);
                 self.asked = (how == How::Ask).then_some(life);
             }
-            Action::Requeue { child, incarnation } => self.retries.push_back((child, incarnation)),
+            Action::Requeue {
+                child, incarnation, ..
+            } => self.retries.push_back((child, incarnation)),
             Action::Reply { to, .. } => {
                 assert!(self.open.remove(&to), "call {to} is answered once")
             }
@@ -197,6 +206,10 @@ impl World {
                     id: names[which as usize % 4].into(),
                     restart,
                     shutdown,
+                    significant: restart != Restart::Permanent
+                        && self.decider.settings.auto_shutdown != AutoShutdown::Never
+                        && which.is_multiple_of(3),
+                    backoff: None,
                 };
                 let child = self.decider.new_key();
                 self.feed(Input::StartChild { child, policy, to });
@@ -349,6 +362,27 @@ impl World {
     }
 }
 
+fn settings() -> impl proptest::strategy::Strategy<Value = Settings> {
+    let strategies = [
+        Strategy::OneForOne,
+        Strategy::OneForAll,
+        Strategy::RestForOne,
+    ];
+    let shutdowns = [
+        AutoShutdown::Never,
+        AutoShutdown::Never,
+        AutoShutdown::AnySignificant,
+        AutoShutdown::AllSignificant,
+    ];
+    proptest::strategy::Strategy::prop_map((0_usize..3, 0_usize..4), move |(strategy, shutdown)| {
+        Settings {
+            strategy: strategies[strategy],
+            auto_shutdown: shutdowns[shutdown],
+            ..Settings::default()
+        }
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
@@ -357,9 +391,10 @@ proptest! {
     #[test]
     fn invariants_hold_in_any_order_of_events(
         limit in 0_u32..6,
+        settings in settings(),
         script in prop::collection::vec((any::<u8>(), any::<u8>()), 0..120),
     ) {
-        let mut world = World::new(limit);
+        let mut world = World::new(limit, settings);
         for (what, which) in script {
             world.step(what, which);
         }
@@ -368,10 +403,10 @@ proptest! {
 
     /// The same inputs at the same times give the same actions.
     #[test]
-    fn decisions_are_deterministic(script in prop::collection::vec((any::<u8>(), any::<u8>()), 0..60)) {
+    fn decisions_are_deterministic(settings in settings(), script in prop::collection::vec((any::<u8>(), any::<u8>()), 0..60)) {
         let now = Instant::now();
         let run = || {
-            let mut world = World::new(3);
+            let mut world = World::new(3, settings);
             world.now = now;
             for &(what, which) in &script {
                 world.step(what, which);

@@ -21,9 +21,19 @@ impl<T> Decider<T> {
         })
     }
 
-    /// Where the child is; `None` if it has been forgotten.
-    pub(crate) fn phase(&self, child: ChildKey) -> Option<Phase> {
-        self.children.get(&child).map(|child| child.phase)
+    /// Whether nobody is going to start the child again, unless by hand.
+    pub(crate) fn is_left(&self, child: ChildKey) -> bool {
+        let found = self.children.get(&child);
+        found.is_none_or(|it| it.phase == Phase::Stopped && !self.due.contains(&child))
+    }
+
+    /// The child has been terminated: it is not due any more, nor is what waited with it for a retry.
+    pub(super) fn not_due(&mut self, child: ChildKey) {
+        self.due.remove(&child);
+        let waits = |it: &Child| it.phase == Phase::Restarting;
+        if !self.due.is_empty() && !self.children.values().any(waits) {
+            self.due.clear();
+        }
     }
 
     /// How many children there are. `is_alive` asks the actor itself: one that died but whose exit has not been
@@ -68,19 +78,26 @@ impl<T> Decider<T> {
                 .is_none_or(|(&last, _)| last < key),
             "keys are fed in the order in which they were made"
         );
-        self.ids.insert(Arc::clone(&policy.id), key);
+        if !self.settings.dynamic {
+            self.ids.insert(Arc::clone(&policy.id), key);
+        }
         let child = Child {
             policy,
             phase: Phase::Stopped,
             incarnation: Incarnation::NONE,
             noted: None,
+            since: None,
+            row: 0,
         };
         self.children.insert(key, child);
     }
 
     pub(super) fn forget(&mut self, key: ChildKey, out: Out<'_, T>) {
         if let Some(child) = self.children.remove(&key) {
-            self.ids.remove(&child.policy.id);
+            if !self.settings.dynamic {
+                self.ids.remove(&child.policy.id);
+            }
+            self.due.remove(&key);
             out.push(Action::Forget { child: key });
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::supervision::intensity::Intensity;
 use crate::supervision::spec::{Policy, Restart, Shutdown};
 use Restart::{Permanent, Temporary, Transient};
 
@@ -28,6 +29,8 @@ fn policy(id: &str, restart: Restart) -> Policy {
         id: id.into(),
         restart,
         shutdown: Shutdown::DEFAULT,
+        significant: false,
+        backoff: None,
     }
 }
 
@@ -52,9 +55,18 @@ fn failed(name: &str, reason: ExitReason) -> ChildError {
 
 impl Rig {
     fn new(restarts: u32) -> Self {
-        let intensity = Intensity::new(restarts, 10 * SECOND).unwrap();
+        Self::with(restarts, Strategy::OneForOne, AutoShutdown::Never)
+    }
+
+    fn with(restarts: u32, strategy: Strategy, auto_shutdown: AutoShutdown) -> Self {
+        let settings = Settings {
+            strategy,
+            intensity: Intensity::new(restarts, 10 * SECOND).unwrap(),
+            auto_shutdown,
+            ..Settings::default()
+        };
         Self {
-            decider: Decider::new(Strategy::OneForOne, intensity),
+            decider: Decider::new(settings),
             now: Instant::now(),
         }
     }

@@ -7,14 +7,6 @@ use super::super::error::ChildError;
 use super::super::spec::{Policy, Restart};
 use crate::actor::ExitReason;
 
-/// Which restarts one exit causes. More will join: the rest of the machine already works on plans of stops and starts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Strategy {
-    /// Only the child that ended is started again.
-    #[default]
-    OneForOne,
-}
-
 /// A child for as long as its spec is kept, across restarts. Never used twice; ordered as children were added, which
 /// is the start order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,7 +17,7 @@ pub(crate) struct ChildKey(pub(super) u64);
 pub(crate) struct Incarnation(pub(super) u64);
 
 impl Incarnation {
-    pub(super) const NONE: Self = Self(0);
+    pub(in crate::supervision) const NONE: Self = Self(0);
 
     pub(super) fn next(self) -> Self {
         Self(self.0 + 1)
@@ -41,7 +33,6 @@ impl Incarnation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Id(Arc<str>),
-    #[cfg_attr(not(test), expect(dead_code, reason = "for dynamic supervisors"))]
     Child(ChildKey),
 }
 
@@ -122,6 +113,8 @@ pub(crate) enum Action<T> {
     Requeue {
         child: ChildKey,
         incarnation: Incarnation,
+        /// Not before then.
+        at: Option<Instant>,
     },
     /// The spec is gone: drop the factory.
     Forget { child: ChildKey },

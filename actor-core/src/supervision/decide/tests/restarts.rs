@@ -31,7 +31,11 @@ fn rule_4_retries_are_charged_too() {
     let (child, incarnation) = next(first);
     assert_eq!(
         rig.start_failed((child, incarnation)),
-        [Action::Requeue { child, incarnation }]
+        [Action::Requeue {
+            child,
+            incarnation,
+            at: None
+        }]
     );
     assert_eq!(
         rig.tell(Input::Retry { child, incarnation }),
@@ -40,7 +44,11 @@ fn rule_4_retries_are_charged_too() {
     let (child, incarnation) = next(next(first));
     assert_eq!(
         rig.start_failed((child, incarnation)),
-        [Action::Requeue { child, incarnation }]
+        [Action::Requeue {
+            child,
+            incarnation,
+            at: None
+        }]
     );
     // The third attempt in the period is one too many.
     assert_eq!(

@@ -1,0 +1,263 @@
+//! Supervisors of many children of one kind.
+//!
+//! Departures from OTP's `simple_one_for_one`:
+//!
+//! * A child is named by its address, which stays the same over its restarts.
+//! * A child whose factory declines in a restart is forgotten; OTP keeps a place without a process.
+
+use std::any::{TypeId, type_name};
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::backoff::Backoff;
+use super::driver::{Answer, Driver, Msg};
+use super::error::ChildError;
+use super::info::{ChildCounts, ChildInfo};
+use super::intensity::Intensity;
+use super::settings::Settings;
+use super::spec::SpecError;
+use super::supervisor::sealed::{Build, Built};
+use super::supervisor::{Supervisor, SupervisorSetup, typed};
+use super::template::{ChildTemplate, TypeOf};
+use crate::actor::{Actor, Addr, ExitReason, SpawnError, StartError};
+use crate::system::System;
+
+/// A supervisor whose children are all made by one [`ChildTemplate`], each with arguments of its own: sessions, jobs,
+/// connections. OTP's `simple_one_for_one`.
+///
+/// A child is started again alone, as its [`Restart`](super::Restart) says, with the same arguments and at the same
+/// address. One that has ended for good is forgotten, and so are its arguments. When the supervisor ends, all children are
+/// stopped at once, in no particular order, with one deadline for all.
+///
+/// A handle: clones lead to the same supervisor, and dropping them all does not end it.
+///
+/// ```
+/// use actor_core::prelude::*;
+/// use actor_core::{ChildTemplate, DynamicSupervisor};
+///
+/// #[actor]
+/// struct Session { peer: String }
+///
+/// #[actor]
+/// impl Session {
+///     pub fn peer(&self) -> String { self.peer.clone() }
+/// }
+///
+/// let sys = System::new()?;
+/// let sessions = DynamicSupervisor::builder(
+///     ChildTemplate::new("session", |peer: &String| Session { peer: peer.clone() })
+///         .restart(Restart::Temporary),
+/// )
+/// .start(&sys)?;
+/// let one = sessions.start_child("10.0.0.1".to_owned())?;
+/// sessions.start_child("10.0.0.2".to_owned())?;
+/// assert_eq!(one.ask().peer()?, "10.0.0.1");
+/// sessions.terminate_child(&one)?;
+/// assert_eq!(sessions.count_children()?.active, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct DynamicSupervisor<A, Args> {
+    supervisor: Supervisor,
+    types: TypeOf<A, Args>,
+}
+
+/// Sets up a [`DynamicSupervisor`].
+///
+/// One that is to be a child of another supervisor is given to
+/// [`SupervisorBuilder::supervisor`](super::SupervisorBuilder::supervisor) or
+/// [`Supervisor::start_supervisor`], as a [`ChildSpec`](super::ChildSpec) that makes its builder.
+#[must_use = "a builder does nothing until `start`"]
+pub struct DynamicBuilder<A, Args> {
+    restarts: u32,
+    period: Duration,
+    backoff: Option<Backoff>,
+    name: Option<Arc<str>>,
+    template: ChildTemplate<A, Args>,
+}
+
+impl<A: Actor, Args: Send + 'static> DynamicBuilder<A, Args> {
+    /// As [`SupervisorBuilder::intensity`](super::SupervisorBuilder::intensity): for all children together.
+    pub fn intensity(mut self, restarts: u32, period: Duration) -> Self {
+        (self.restarts, self.period) = (restarts, period);
+        self
+    }
+
+    /// As [`SupervisorBuilder::backoff`](super::SupervisorBuilder::backoff): each child by itself.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = Some(backoff);
+        self
+    }
+
+    /// The name the supervisor is registered under. One that is a child has the name of its spec instead.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Starts the supervisor, without children.
+    ///
+    /// # Errors
+    /// [`SpawnError::Start`] if a setting is not valid ([`SpecError`]), otherwise as [`System::spawn_named`]; a supervisor
+    /// holds a stack.
+    pub fn start(mut self, sys: &System) -> Result<DynamicSupervisor<A, Args>, SpawnError> {
+        let name = self.name.take();
+        let built = self.build().map_err(StartError::new)?;
+        Supervisor::spawn(sys, built, name).map(DynamicSupervisor::of)
+    }
+}
+
+impl<A: Actor, Args: Send + 'static> Build for DynamicBuilder<A, Args> {
+    fn build(self) -> Result<Built, SpecError> {
+        let settings = Settings {
+            intensity: Intensity::new(self.restarts, self.period)?,
+            backoff: self.backoff.map(Backoff::check).transpose()?,
+            dynamic: true,
+            ..Settings::default()
+        };
+        Ok(Built(Driver::dynamic(settings, self.template.check()?)))
+    }
+}
+
+impl<A: Actor, Args: Send + 'static> SupervisorSetup for DynamicBuilder<A, Args> {
+    type Handle = DynamicSupervisor<A, Args>;
+
+    fn __handle(supervisor: Supervisor) -> Self::Handle {
+        DynamicSupervisor::of(supervisor)
+    }
+}
+
+impl<A, Args> fmt::Debug for DynamicBuilder<A, Args> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DynamicBuilder")
+            .field("restarts", &self.restarts)
+            .field("period", &self.period)
+            .field("backoff", &self.backoff)
+            .field("name", &self.name)
+            .field("template", &self.template)
+            .finish()
+    }
+}
+
+impl<A, Args> DynamicSupervisor<A, Args> {
+    fn of(supervisor: Supervisor) -> Self {
+        let types = TypeOf::<A, Args>::default();
+        Self { supervisor, types }
+    }
+
+    /// The same supervisor, without the types: for what all supervisors have. What needs an id refuses with
+    /// [`ChildError::Dynamic`].
+    #[must_use]
+    pub fn as_supervisor(&self) -> &Supervisor {
+        &self.supervisor
+    }
+
+    /// As [`Supervisor::is_alive`].
+    pub fn is_alive(&self) -> bool {
+        self.supervisor.is_alive()
+    }
+
+    /// As [`Supervisor::stop`], except that the children are stopped all at once.
+    pub fn stop(&self) {
+        self.supervisor.stop();
+    }
+
+    /// As [`Supervisor::kill`].
+    pub fn kill(&self) {
+        self.supervisor.kill();
+    }
+
+    /// As [`Supervisor::join`].
+    pub fn join(&self) -> ExitReason {
+        self.supervisor.join()
+    }
+
+    /// As [`Supervisor::which_children`]. All have the template's id; [`ChildInfo::actor`] tells them apart.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn which_children(&self) -> Result<Vec<ChildInfo>, ChildError> {
+        self.supervisor.which_children()
+    }
+
+    /// As [`Supervisor::count_children`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn count_children(&self) -> Result<ChildCounts, ChildError> {
+        self.supervisor.count_children()
+    }
+}
+
+impl<A: Actor, Args: Send + 'static> DynamicSupervisor<A, Args> {
+    /// Sets up a supervisor of children like `template`.
+    pub fn builder(template: ChildTemplate<A, Args>) -> DynamicBuilder<A, Args> {
+        let (restarts, period) = Intensity::DEFAULT.parts();
+        DynamicBuilder {
+            restarts,
+            period,
+            backoff: None,
+            name: None,
+            template,
+        }
+    }
+
+    /// A supervisor that was found otherwise, by its name or as a child, with its types.
+    ///
+    /// # Errors
+    /// [`ChildError::NotDynamic`]; [`ChildError::WrongType`] if its children are of another type or take other arguments;
+    /// [`ChildError::ShuttingDown`].
+    pub fn from_supervisor(supervisor: Supervisor) -> Result<Self, ChildError> {
+        let wanted = TypeId::of::<TypeOf<A, Args>>();
+        supervisor.call(Msg::HasTemplate(wanted, type_name::<fn(Args) -> A>()))?;
+        Ok(Self::of(supervisor))
+    }
+
+    /// Starts a child with these arguments, and returns its address when its start hook has run.
+    ///
+    /// # Errors
+    /// [`ChildError::StartFailed`], [`ChildError::Declined`]: nothing is kept; [`ChildError::ShuttingDown`].
+    pub fn start_child(&self, args: Args) -> Result<Addr<A>, ChildError> {
+        typed(self.supervisor.call(Msg::StartDynamic(Box::new(args)))?)
+    }
+
+    /// Stops a child, as the template says, waits for its end, and forgets it. One that waits to be started again is not.
+    /// Of an actor that has ended already there is nothing to do.
+    ///
+    /// # Errors
+    /// [`ChildError::NotFound`] if it is alive and no child of this supervisor; [`ChildError::ShuttingDown`].
+    pub fn terminate_child(&self, child: &Addr<A>) -> Result<(), ChildError> {
+        match self.supervisor.call(Msg::TerminateActor(child.id())) {
+            Ok(Answer::Done) => Ok(()),
+            Err(ChildError::NotFound) if !child.is_alive() => Ok(()),
+            other => other.map(drop),
+        }
+    }
+}
+
+impl<A, Args> Clone for DynamicSupervisor<A, Args> {
+    fn clone(&self) -> Self {
+        Self::of(self.supervisor.clone())
+    }
+}
+
+impl<A, Args> PartialEq for DynamicSupervisor<A, Args> {
+    fn eq(&self, other: &Self) -> bool {
+        self.supervisor == other.supervisor
+    }
+}
+
+impl<A, Args> Eq for DynamicSupervisor<A, Args> {}
+
+impl<A, Args> Hash for DynamicSupervisor<A, Args> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.supervisor.hash(state);
+    }
+}
+
+impl<A, Args> fmt::Debug for DynamicSupervisor<A, Args> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Dynamic{:?} of {:?}", self.supervisor, self.types)
+    }
+}

@@ -1,0 +1,146 @@
+//! What the children of a dynamic supervisor have in common.
+
+use std::any::{Any, TypeId, type_name};
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::child::ChildOf;
+use super::driver::First;
+use super::spec::{Made, Policy, Restart, Shutdown, SpecError, check_id};
+use crate::actor::Actor;
+
+type Factory<A, Args> = Arc<dyn Fn(&Args) -> Made<A> + Send + Sync>;
+
+/// How a [`DynamicSupervisor`](super::DynamicSupervisor) makes a child out of arguments, when it starts it again, and how it
+/// stops it: a [`ChildSpec`](super::ChildSpec) for many.
+///
+/// The arguments are kept as long as the child is, for its restarts.
+///
+/// ```
+/// use actor_core::prelude::*;
+/// use actor_core::ChildTemplate;
+/// # struct Session { peer: String }
+///
+/// let template = ChildTemplate::new("session", |peer: &String| Session { peer: peer.clone() })
+///     .restart(Restart::Temporary);
+/// ```
+#[must_use = "a template does nothing until it is given to a supervisor"]
+pub struct ChildTemplate<A, Args> {
+    id: Arc<str>,
+    restart: Restart,
+    shutdown: Shutdown,
+    factory: Factory<A, Args>,
+}
+
+impl<A, Args: Send + 'static> ChildTemplate<A, Args> {
+    /// Permanent children with the default shutdown, made by `factory`. The `id` is what events call them.
+    ///
+    /// The factory runs as that of a [`ChildSpec`](super::ChildSpec::new) does.
+    pub fn new(
+        id: impl Into<Arc<str>>,
+        factory: impl Fn(&Args) -> A + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(id.into(), Arc::new(move |args| Ok(Some(factory(args)))))
+    }
+
+    /// As [`new`](Self::new), with a factory that may fail. See [`ChildSpec::try_new`](super::ChildSpec::try_new).
+    pub fn try_new<E: fmt::Display>(
+        id: impl Into<Arc<str>>,
+        factory: impl Fn(&Args) -> Result<A, E> + Send + Sync + 'static,
+    ) -> Self {
+        Self::optional(id, move |args| factory(args).map(Some))
+    }
+
+    /// As [`try_new`](Self::try_new), with a factory that may also decline (`Ok(None)`). A child that it declines to make
+    /// is forgotten.
+    pub fn optional<E: fmt::Display>(
+        id: impl Into<Arc<str>>,
+        factory: impl Fn(&Args) -> Result<Option<A>, E> + Send + Sync + 'static,
+    ) -> Self {
+        let factory =
+            move |args: &Args| factory(args).map_err(|error| Arc::from(error.to_string()));
+        Self::with(id.into(), Arc::new(factory))
+    }
+
+    fn with(id: Arc<str>, factory: Factory<A, Args>) -> Self {
+        Self {
+            id,
+            restart: Restart::default(),
+            shutdown: Shutdown::default(),
+            factory,
+        }
+    }
+
+    /// When a child is started again.
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.restart = restart;
+        self
+    }
+
+    /// How a child is stopped. A [`Duration`](std::time::Duration) is a [`Shutdown::Timeout`].
+    pub fn shutdown(mut self, shutdown: impl Into<Shutdown>) -> Self {
+        self.shutdown = shutdown.into();
+        self
+    }
+}
+
+impl<A, Args> fmt::Debug for ChildTemplate<A, Args> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChildTemplate")
+            .field("id", &self.id)
+            .field("restart", &self.restart)
+            .field("shutdown", &self.shutdown)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A template, whatever its types.
+pub(super) trait Template: Send {
+    /// A child that has not been started. The arguments come back if they are of another type.
+    fn child(&self, args: Box<dyn Any + Send>) -> Result<First, Box<dyn Any + Send>>;
+    /// Of the actor and the arguments.
+    fn types(&self) -> TypeId;
+    fn type_name(&self) -> &'static str;
+}
+
+/// What [`Template::types`] is the id of.
+pub(super) type TypeOf<A, Args> = PhantomData<fn(Args) -> A>;
+
+struct TemplateOf<A, Args> {
+    policy: Policy,
+    factory: Factory<A, Args>,
+}
+
+impl<A: Actor, Args: Send + 'static> Template for TemplateOf<A, Args> {
+    fn child(&self, args: Box<dyn Any + Send>) -> Result<First, Box<dyn Any + Send>> {
+        let args = *args.downcast::<Args>()?;
+        let factory = Arc::clone(&self.factory);
+        let child = ChildOf::<A>::new(Box::new(move || factory(&args)), None);
+        Ok((self.policy.clone(), Box::new(child)))
+    }
+
+    fn types(&self) -> TypeId {
+        TypeId::of::<TypeOf<A, Args>>()
+    }
+
+    fn type_name(&self) -> &'static str {
+        type_name::<fn(Args) -> A>()
+    }
+}
+
+impl<A: Actor, Args: Send + 'static> ChildTemplate<A, Args> {
+    /// Checks the template, and takes its types away.
+    pub(super) fn check(self) -> Result<Box<dyn Template>, SpecError> {
+        check_id(&self.id)?;
+        let policy = Policy {
+            id: self.id,
+            restart: self.restart,
+            shutdown: self.shutdown,
+            significant: false,
+            backoff: None,
+        };
+        let factory = self.factory;
+        Ok(Box::new(TemplateOf { policy, factory }))
+    }
+}
