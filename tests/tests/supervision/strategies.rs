@@ -2,6 +2,7 @@
 
 use super::*;
 use actor_core::supervision::{AutoShutdown, SpecError, Strategy};
+use tests::until;
 
 const TAGS: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -313,15 +314,15 @@ fn a_significant_child_that_could_not_matter_is_refused() {
 #[test]
 fn messages_to_siblings_are_kept_through_a_group_restart_and_its_retries() {
     let (sys, log) = (system(), Log::default());
-    let (failing, (gate, open)) = (AtomicU32::new(0), gate());
+    let (lives, (gate, open)) = (Arc::new(AtomicU32::new(0)), gate());
     let sup = Supervisor::builder()
         .strategy(Strategy::RestForOne)
         .intensity(MANY, SOON)
         .child(ChildSpec::new("a", probe("a", &log)))
         .child(ChildSpec::try_new("b", {
-            let log = log.clone();
+            let (log, lives) = (log.clone(), lives.clone());
             move || {
-                let life = failing.fetch_add(1, Ordering::Relaxed) + 1;
+                let life = lives.fetch_add(1, Ordering::Relaxed) + 1;
                 if life > 1 {
                     gate.pass();
                 }
@@ -335,6 +336,7 @@ fn messages_to_siblings_are_kept_through_a_group_restart_and_its_retries() {
         .unwrap();
     let [a, b, c] = ["a", "b", "c"].map(|id| sup.child::<Probe>(id).unwrap());
     assert!(a.ask().boom().is_err());
+    until(|| lives.load(Ordering::Relaxed) == 2);
     // While all three are down, and again while `b` has failed and `c` waits for the next attempt.
     let (note_b, note_c) = (b.request().life(), c.request().life());
     open.send(()).unwrap();
