@@ -62,7 +62,7 @@ impl<T> Buffer<T> {
         self.first.insert(place, value);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn pop(&mut self) -> Option<T> {
         let value = self.first.pop_front()?;
         self.len -= 1;

@@ -145,7 +145,7 @@ impl<T> State<T> {
     }
 
     /// The first of the outbox.
-    #[inline]
+    #[inline(always)]
     fn pop_outbox(&mut self) -> Option<Item<T>> {
         if !self.came_back.is_empty() {
             self.came_back.pop_front();
@@ -273,7 +273,7 @@ impl<T> Core<T> {
     }
 
     /// R1 and R2, while the outbox has something and no sender waits.
-    #[inline]
+    #[inline(always)]
     pub(super) fn recv_at_once(&self) -> Option<Item<T>> {
         if self.capacity == 0 || wait::watches_channels() {
             return None;
@@ -311,7 +311,7 @@ impl<T> Core<T> {
     }
 
     /// A value was taken out, and nobody waits for its room.
-    #[inline]
+    #[inline(always)]
     fn note_taken(&self, state: &mut State<T>) {
         state.taken = state.taken.wrapping_add(1);
         self.publish_taken(state);

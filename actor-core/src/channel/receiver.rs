@@ -35,7 +35,9 @@ impl<T> Receiver<T> {
         }
     }
 
-    #[inline]
+    // Always: a result that is returned through memory is read back wider than it was written, which stalls (21 ns for a send
+    // and a receive, and 14 like this).
+    #[inline(always)]
     fn take_at_once(&self) -> Option<Result<T, RecvError>> {
         park::check_stack();
         let item = self.core.recv_at_once()?;
