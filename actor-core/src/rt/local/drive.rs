@@ -212,7 +212,11 @@ impl Inner {
             let head = self.ring.borrow().head();
             let Some(head) = head else { return Ok(()) };
             task = self.member(head);
-            self.note_switch(Some(&task));
+            // Kept until that one has run: if it is the last handle, destructors run, which may end whoever is the head.
+            let before = self.note_switch(Some(&task));
+            let resumed = self.resume(task);
+            drop(before);
+            return resumed;
         }
         self.resume(task)
     }
