@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use actor_core::channel::{self, Preference};
-use actor_core::local::{Scheduler, StateError, Tasklet, schedule, switch_trap};
+use actor_core::local::{RemoteTasklet, Scheduler, StateError, Tasklet, schedule, switch_trap};
 use actor_core::microthread::{self, Interrupt, JoinError};
 use actor_core::microthread_local;
 use tests::{Gate, child, one_worker, within};
@@ -401,4 +401,35 @@ fn what_is_sent_to_a_tasklet_that_was_leaked_harms_nobody() {
     let sched = Scheduler::new();
     assert_eq!(sched.spawn(|| 5).join().unwrap(), 5);
     assert!(tx.try_send(2).is_err());
+}
+
+#[test]
+fn orders_that_make_nobody_ready_do_not_keep_a_run_going() {
+    /// Gives another order of its kind when it is dropped.
+    #[derive(Debug)]
+    struct Again(RemoteTasklet, Arc<AtomicUsize>);
+    impl std::fmt::Display for Again {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("again")
+        }
+    }
+    impl std::error::Error for Again {}
+    impl Drop for Again {
+        fn drop(&mut self) {
+            if self.1.load(Ordering::SeqCst) == 0 {
+                let again = Again(self.0.clone(), self.1.clone());
+                self.0.throw(again).unwrap();
+            }
+        }
+    }
+    within(LIMIT, || {
+        let sched = Scheduler::new();
+        let ended = sched.spawn(|| ());
+        let remote = ended.remote().unwrap();
+        sched.run().unwrap();
+        let enough = Arc::new(AtomicUsize::new(0));
+        remote.throw(Again(remote.clone(), enough.clone())).unwrap();
+        sched.run().unwrap();
+        enough.store(1, Ordering::SeqCst);
+    });
 }
