@@ -433,3 +433,35 @@ fn orders_that_make_nobody_ready_do_not_keep_a_run_going() {
         enough.store(1, Ordering::SeqCst);
     });
 }
+
+#[test]
+fn a_destructor_that_blocks_where_its_tasklet_is_about_to_does_not_use_up_its_wake_up() {
+    /// Wakes who is about to wait, and blocks there itself.
+    struct Wakes(Signal);
+    impl Drop for Wakes {
+        fn drop(&mut self) {
+            self.0.send();
+            let helped = Signal::new();
+            let help = helped.clone();
+            actor_core::local::spawn(move || help.send());
+            helped.wait().unwrap();
+        }
+    }
+    let sched = Scheduler::new();
+    let signal = Signal::new();
+    let unstarted = sched.bind({
+        let wakes = Wakes(signal.clone());
+        move || drop(wakes)
+    });
+    let remote = unstarted.remote().unwrap();
+    let waits = sched.spawn(move || {
+        thread::spawn(move || remote.kill().unwrap())
+            .join()
+            .unwrap();
+        signal.wait()
+    });
+    sched.run().unwrap();
+    sched.run().unwrap();
+    assert!(!waits.is_alive(), "it has been woken");
+    let _ = unstarted;
+}
