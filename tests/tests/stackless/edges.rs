@@ -465,3 +465,40 @@ fn a_destructor_that_blocks_where_its_tasklet_is_about_to_does_not_use_up_its_wa
     assert!(!waits.is_alive(), "it has been woken");
     let _ = unstarted;
 }
+
+#[test]
+fn an_error_nobody_took_is_dropped_before_the_end_shows_where_it_may_block() {
+    #[derive(Debug)]
+    struct Blocks(Arc<AtomicUsize>);
+    impl std::fmt::Display for Blocks {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("blocks")
+        }
+    }
+    impl std::error::Error for Blocks {}
+    impl Drop for Blocks {
+        fn drop(&mut self) {
+            microthread::sleep(Duration::from_millis(1));
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    within(LIMIT, || {
+        let rt = one_worker();
+        let (begun, gate) = (Gate::new(), Gate::new());
+        let (begins, waits) = (begun.clone(), gate.clone());
+        let target = rt.spawn(move || {
+            begins.open();
+            waits.wait();
+        });
+        let target = target.unwrap();
+        begun.wait();
+        let dropped = Arc::new(AtomicUsize::new(0));
+        target.throw(Blocks(dropped.clone())).unwrap();
+        gate.open();
+        while !target.is_finished() {
+            thread::yield_now();
+        }
+        assert_eq!(dropped.load(Ordering::SeqCst), 1);
+        target.join().unwrap();
+    });
+}
