@@ -122,6 +122,7 @@ where
             panic::catch_unwind(AssertUnwindSafe(body)).map_err(reason)
         };
         // Before the end shows, as with everything else that the body leaves behind.
+        task.drop_pending();
         locals::end_of_task();
         if matches!(result, Err(JoinError::Overflowed)) {
             runner::report_overflow(&task.header);
@@ -129,10 +130,19 @@ where
         // Before the end shows: who has seen it may count on the room.
         runner::release_claim(&task.header);
         task.end(result);
+        // Those that came meanwhile; now that the end shows there will be no more.
+        task.drop_pending();
         // The destructor of a result nobody wants may have used locals, and may have blocked.
         locals::end_of_task();
         runner::release_claim(&task.header);
         After::Done(runnable)
+    }
+
+    /// Drops the errors thrown in that nobody took, on the task's own stack, where their destructors may block.
+    fn drop_pending(&self) {
+        if self.header.has(THROWN) {
+            drop_quietly(self.pending.take_all(&self.header));
+        }
     }
 
     /// Leaves the result and tells the joiner; drops the result if there will be none.
@@ -202,8 +212,14 @@ where
             matches!(task.stage.into_inner(), Stage::Running),
             "whoever the result belonged to has taken it"
         );
-        // Errors of the user's that nobody took. This may be the end of a stack's body, which must not unwind.
-        drop_quietly(task.pending);
+        // Errors of the user's that came as it ended. This may be the end of a stack's body, which must not unwind; and where
+        // nothing runs on that stack, there is nobody to be parked.
+        let nobody = park::on_stack().is_some_and(|stack| stack.local().task.get().is_null());
+        let pending = task.pending;
+        match nobody {
+            true => park::no_suspend(|| drop_quietly(pending)),
+            false => drop_quietly(pending),
+        }
     }
 
     unsafe fn who(header: NonNull<Header>) -> Who {

@@ -139,6 +139,14 @@ impl Pending {
         first
     }
 
+    /// All there are: the task ends.
+    #[cold]
+    pub(super) fn take_all(&self, task: &Header) -> VecDeque<Thrown> {
+        let mut list = self.list();
+        task.clear(THROWN);
+        std::mem::take(&mut *list)
+    }
+
     /// An error that was taken, and that its wait could not return after all, is pending again, before the others.
     #[cold]
     pub(super) fn put_back(&self, task: &Header, error: Thrown) {

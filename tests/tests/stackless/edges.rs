@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use actor_core::channel::{self, Preference};
-use actor_core::local::{Scheduler, StateError, Tasklet, schedule, switch_trap};
+use actor_core::local::{RemoteTasklet, Scheduler, StateError, Tasklet, schedule, switch_trap};
 use actor_core::microthread::{self, Interrupt, JoinError};
 use actor_core::microthread_local;
 use tests::{Gate, child, one_worker, within};
@@ -401,4 +401,104 @@ fn what_is_sent_to_a_tasklet_that_was_leaked_harms_nobody() {
     let sched = Scheduler::new();
     assert_eq!(sched.spawn(|| 5).join().unwrap(), 5);
     assert!(tx.try_send(2).is_err());
+}
+
+#[test]
+fn orders_that_make_nobody_ready_do_not_keep_a_run_going() {
+    /// Gives another order of its kind when it is dropped.
+    #[derive(Debug)]
+    struct Again(RemoteTasklet, Arc<AtomicUsize>);
+    impl std::fmt::Display for Again {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("again")
+        }
+    }
+    impl std::error::Error for Again {}
+    impl Drop for Again {
+        fn drop(&mut self) {
+            if self.1.load(Ordering::SeqCst) == 0 {
+                let again = Again(self.0.clone(), self.1.clone());
+                self.0.throw(again).unwrap();
+            }
+        }
+    }
+    within(LIMIT, || {
+        let sched = Scheduler::new();
+        let ended = sched.spawn(|| ());
+        let remote = ended.remote().unwrap();
+        sched.run().unwrap();
+        let enough = Arc::new(AtomicUsize::new(0));
+        remote.throw(Again(remote.clone(), enough.clone())).unwrap();
+        sched.run().unwrap();
+        enough.store(1, Ordering::SeqCst);
+    });
+}
+
+#[test]
+fn a_destructor_that_blocks_where_its_tasklet_is_about_to_does_not_use_up_its_wake_up() {
+    /// Wakes who is about to wait, and blocks there itself.
+    struct Wakes(Signal);
+    impl Drop for Wakes {
+        fn drop(&mut self) {
+            self.0.send();
+            let helped = Signal::new();
+            let help = helped.clone();
+            actor_core::local::spawn(move || help.send());
+            helped.wait().unwrap();
+        }
+    }
+    let sched = Scheduler::new();
+    let signal = Signal::new();
+    let unstarted = sched.bind({
+        let wakes = Wakes(signal.clone());
+        move || drop(wakes)
+    });
+    let remote = unstarted.remote().unwrap();
+    let waits = sched.spawn(move || {
+        thread::spawn(move || remote.kill().unwrap())
+            .join()
+            .unwrap();
+        signal.wait()
+    });
+    sched.run().unwrap();
+    sched.run().unwrap();
+    assert!(!waits.is_alive(), "it has been woken");
+    let _ = unstarted;
+}
+
+#[test]
+fn an_error_nobody_took_is_dropped_before_the_end_shows_where_it_may_block() {
+    #[derive(Debug)]
+    struct Blocks(Arc<AtomicUsize>);
+    impl std::fmt::Display for Blocks {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("blocks")
+        }
+    }
+    impl std::error::Error for Blocks {}
+    impl Drop for Blocks {
+        fn drop(&mut self) {
+            microthread::sleep(Duration::from_millis(1));
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    within(LIMIT, || {
+        let rt = one_worker();
+        let (begun, gate) = (Gate::new(), Gate::new());
+        let (begins, waits) = (begun.clone(), gate.clone());
+        let target = rt.spawn(move || {
+            begins.open();
+            waits.wait();
+        });
+        let target = target.unwrap();
+        begun.wait();
+        let dropped = Arc::new(AtomicUsize::new(0));
+        target.throw(Blocks(dropped.clone())).unwrap();
+        gate.open();
+        while !target.is_finished() {
+            thread::yield_now();
+        }
+        assert_eq!(dropped.load(Ordering::SeqCst), 1);
+        target.join().unwrap();
+    });
 }

@@ -143,3 +143,35 @@ fn a_trapped_wait_is_as_if_it_had_never_been() {
         })
         .unwrap();
 }
+
+#[test]
+fn the_last_handle_of_who_ran_before_may_end_who_runs_next() {
+    struct Kills(TaskletRef);
+    impl Drop for Kills {
+        fn drop(&mut self) {
+            self.0.kill();
+        }
+    }
+    let (sched, log) = (Scheduler::new(), Log::new());
+    let first = sched.spawn(|| ());
+    let next = sched.spawn({
+        let log = log.clone();
+        move || log.add("next")
+    });
+    sched.set_schedule_hook(Some(Rc::new({
+        let (first, next) = (RefCell::new(Some(first)), next.handle());
+        move |_: Option<&TaskletRef>, after: Option<&TaskletRef>| {
+            if after == Some(&next)
+                && let Some(first) = first.take()
+            {
+                // Now only what is noted of the last switch keeps it.
+                let kills = Kills(next.clone());
+                first.bind(move || drop(kills)).unwrap();
+            }
+        }
+    })));
+    sched.run().unwrap();
+    log.is("next");
+    assert!(!next.is_alive());
+    sched.set_schedule_hook(None);
+}

@@ -84,7 +84,7 @@ impl Inner {
             }
             let head = self.ring.borrow().head();
             let Some(slot) = head else {
-                if self.nobody_is_ready() {
+                if self.nobody_is_ready(&until) {
                     continue;
                 }
                 return Driven::Stuck;
@@ -107,8 +107,11 @@ impl Inner {
     }
 
     /// The ring is empty: whoever is to go on then, does. `false`: nobody ever will.
-    fn nobody_is_ready(&self) -> bool {
-        if self.arrivals() {
+    fn nobody_is_ready(&self, until: &Until) -> bool {
+        self.arrivals();
+        // Not whether there were any: orders that make nobody ready must not keep the loop going.
+        let is_over = matches!(until, Until::Ended(task) if task.is(Status::Dead));
+        if is_over || self.ring.borrow().len() > 0 || self.shared.has_woken() {
             return true;
         }
         let may_come = self.may_be_woken();
@@ -212,7 +215,11 @@ impl Inner {
             let head = self.ring.borrow().head();
             let Some(head) = head else { return Ok(()) };
             task = self.member(head);
-            self.note_switch(Some(&task));
+            // Kept until that one has run: if it is the last handle, destructors run, which may end whoever is the head.
+            let before = self.note_switch(Some(&task));
+            let resumed = self.resume(task);
+            drop(before);
+            return resumed;
         }
         self.resume(task)
     }

@@ -95,7 +95,9 @@ pub(crate) fn wait(parker: &'static Parker, deadline: Option<Instant>) -> Result
     let task = on_stack(Inner::current);
     if !parker.has_permit() {
         let allowed = on_stack(|inner| inner.may_block(&task, deadline));
-        allowed.map_err(Ended::Interrupted)?;
+        if !allowed.map_err(Ended::Interrupted)? {
+            return Ok(());
+        }
     }
     task.deadlocked.set(false);
     task.fallible.set(true);

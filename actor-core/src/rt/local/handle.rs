@@ -134,6 +134,11 @@ impl TaskletRef {
 
     pub(super) fn inner(&self) -> Result<Rc<Inner>, StateError> {
         park::check_stack();
+        self.home()
+    }
+
+    /// As [`inner`](Self::inner), without a look at the stack: this does not unwind.
+    pub(super) fn home(&self) -> Result<Rc<Inner>, StateError> {
         let home = self.task.home.borrow().upgrade();
         home.ok_or(StateError::NoScheduler)
     }
@@ -143,7 +148,10 @@ impl TaskletRef {
     /// # Errors
     /// [`StateError`] if it is blocked, dead, or waits in a nested run.
     pub fn insert(&self) -> Result<(), StateError> {
-        let inner = self.inner()?;
+        self.insert_in(&*self.inner()?)
+    }
+
+    pub(super) fn insert_in(&self, inner: &Inner) -> Result<(), StateError> {
         match self.task.status.get() {
             Status::Paused => inner.make_scheduled(&self.task),
             Status::Scheduled => {}
@@ -159,7 +167,10 @@ impl TaskletRef {
     /// # Errors
     /// [`StateError`] if it is blocked or the current one (see [`schedule_remove`](super::schedule_remove)).
     pub fn remove(&self) -> Result<(), StateError> {
-        let inner = self.inner()?;
+        self.remove_in(&*self.inner()?)
+    }
+
+    pub(super) fn remove_in(&self, inner: &Inner) -> Result<(), StateError> {
         if inner.is_current(&self.task) {
             return Err(StateError::Current);
         }
@@ -315,7 +326,7 @@ impl TaskletRef {
         }
     }
 
-    fn put(&self, inner: &Inner, thrown: Thrown) -> Result<(), ThrowError> {
+    pub(super) fn put(&self, inner: &Inner, thrown: Thrown) -> Result<(), ThrowError> {
         let task = &self.task;
         match task.status.get() {
             Status::Dead => return Err(ThrowError::Dead(thrown)),

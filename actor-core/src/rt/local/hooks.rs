@@ -120,11 +120,10 @@ impl Inner {
         }
     }
 
-    /// Notes who goes on, for the next call of the hook.
+    /// Notes who goes on, for the next call of the hook. Gives who was noted before.
     #[cold]
-    pub(super) fn note_switch(&self, next: Option<&Rc<Task>>) {
-        let before = self.hooks.previous.replace(next.map(TaskletRef::of));
-        drop(before);
+    pub(super) fn note_switch(&self, next: Option<&Rc<Task>>) -> Option<TaskletRef> {
+        self.hooks.previous.replace(next.map(TaskletRef::of))
     }
 
     #[cold]
@@ -140,7 +139,7 @@ impl Inner {
         // What it panics with is nobody's.
         let _ = self.in_hook(|| hook(previous.as_ref(), next.as_ref()));
         if next.is_none() {
-            self.note_switch(None);
+            drop(self.note_switch(None));
         }
     }
 

@@ -326,31 +326,36 @@ impl Inner {
                 && (self.is_anybody_blocked() || !self.remotes.borrow().is_empty()))
     }
 
-    /// Whether the current one may block in a wait that can be interrupted.
+    /// Whether the current one may block in a wait that can be interrupted. `Ok(false)`: it is to look again at what it waits
+    /// for, as destructors may have run on its stack, and their waits may have used up its permit.
     pub(super) fn may_block(
         &self,
         task: &Task,
         deadline: Option<Instant>,
-    ) -> Result<(), Interrupt> {
+    ) -> Result<bool, Interrupt> {
         if task.block_trap.get() {
             return Err(Interrupt::BlockTrap);
         }
         if self.switch_trap.get() > 0 {
             return Err(Interrupt::SwitchTrap);
         }
-        if deadline.is_none() && !self.waits_for_threads && self.is_last() {
-            return Err(Interrupt::Deadlock);
+        if deadline.is_none() && !self.waits_for_threads && self.seems_last() {
+            return match self.arrivals() {
+                true => Ok(false),
+                false => Err(Interrupt::Deadlock),
+            };
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Whether the current one is the last that can run, and nobody else could be woken or would be, if it could not.
     pub(super) fn is_last(&self) -> bool {
-        let alone = || self.ring.borrow().len() == 1;
-        if !alone() || self.watch.depth() > 0 || self.may_be_woken() {
-            return false;
-        }
-        !self.arrivals() || alone()
+        self.seems_last() && (!self.arrivals() || self.ring.borrow().len() == 1)
+    }
+
+    /// As [`is_last`](Self::is_last), before a look at what has arrived.
+    fn seems_last(&self) -> bool {
+        self.ring.borrow().len() == 1 && self.watch.depth() == 0 && !self.may_be_woken()
     }
 
     /// Whether the current one may leave its stack of its own will.

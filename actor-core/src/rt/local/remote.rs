@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::rt::task::drop_quietly;
+use crate::rt::throw::Thrown;
 
 use super::error::StateError;
 use super::handle::TaskletRef;
@@ -131,19 +132,18 @@ impl Inner {
     pub(super) fn carry_out(&self, number: u64, order: Order) {
         let tasklet = self.remotes.borrow().get(&number).cloned();
         let Some(tasklet) = tasklet else { return };
+        // The one it is in now: it may have [moved](TaskletRef::bind_to). Without a look at the stack, which may be that of a
+        // microthread: if it unwound here, the orders after this one would be lost.
+        let home = tasklet.home();
         // What cannot be done has nobody to be told.
         let _ = match order {
-            Order::Insert => tasklet.insert(),
-            Order::Remove => tasklet.remove(),
-            Order::RunNext => Self::run_next(&tasklet),
-            Order::Kill => {
-                tasklet.kill_pending();
-                Ok(())
-            }
-            Order::Throw(error) => {
-                drop_quietly(tasklet.throw_pending(error));
-                Ok(())
-            }
+            Order::Insert => home.and_then(|inner| tasklet.insert_in(&inner)),
+            Order::Remove => home.and_then(|inner| tasklet.remove_in(&inner)),
+            Order::RunNext => home.and_then(|inner| inner.run_next(&tasklet)),
+            Order::Kill => home.map(|inner| inner.kill_pending(tasklet.task())),
+            Order::Throw(error) => home.map(|inner| {
+                drop_quietly(tasklet.put(&inner, Thrown::new(error)));
+            }),
             Order::Forget => {
                 let forgotten = self.remotes.borrow_mut().remove(&number);
                 drop(forgotten);
@@ -152,17 +152,15 @@ impl Inner {
         };
     }
 
-    /// In the scheduler it is in now: it may have [moved](TaskletRef::bind_to).
-    fn run_next(tasklet: &TaskletRef) -> Result<(), StateError> {
-        let inner = tasklet.inner()?;
+    fn run_next(&self, tasklet: &TaskletRef) -> Result<(), StateError> {
         let task = tasklet.task();
-        if !inner.is_current(task) {
-            tasklet.insert()?;
+        if !self.is_current(task) {
+            tasklet.insert_in(self)?;
             let slot = task.slot.get();
-            let mut ring = inner.ring.borrow_mut();
+            let mut ring = self.ring.borrow_mut();
             ring.remove(slot);
             // On the root nobody is current, and the head is next.
-            let head = ring.head().filter(|_| inner.current.borrow().is_none());
+            let head = ring.head().filter(|_| self.current.borrow().is_none());
             match head {
                 Some(_) => {
                     ring.push(slot);

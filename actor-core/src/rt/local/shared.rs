@@ -136,6 +136,11 @@ impl Shared {
         !self.inbox.is_empty() || self.any_orders.load(Ordering::Relaxed)
     }
 
+    /// Whether somebody waits in the inbox to be made ready.
+    pub(super) fn has_woken(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
     pub(super) fn woken(&self) -> Taken<Parker> {
         self.inbox.take_all()
     }
