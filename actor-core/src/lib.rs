@@ -62,6 +62,10 @@ compile_error!(
 );
 #[cfg(not(target_os = "linux"))]
 compile_error!("actor-core runs on Linux only: it needs membarrier, futexes and epoll");
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!(
+    "actor-core needs a 64-bit target: counts that share a word with flags could wrap on others"
+);
 
 mod actor;
 pub mod channel;

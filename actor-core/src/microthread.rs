@@ -153,6 +153,7 @@ impl Builder {
 /// [local scheduler](crate::local) it is [`schedule`](crate::local::schedule), unless switching is trapped.
 ///
 /// A suspension point: a kill is raised here.
+#[inline]
 pub fn yield_now() {
     park::yield_now();
 }

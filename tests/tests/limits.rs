@@ -173,6 +173,45 @@ fn beyond_the_mappings_of_the_kernel_the_rest_waits_its_turn() {
     .succeeds();
 }
 
+/// Nothing of this runtime's will end and give a stack back; somebody else in the process gives memory back.
+#[test]
+fn what_finds_no_memory_for_a_stack_starts_once_there_is_some() {
+    const STACK: usize = 16 << 20;
+    fn limit_address_space(bytes: libc::rlim_t) {
+        // SAFETY: the calls use the structure they are given, and nothing else.
+        unsafe {
+            let mut limit: libc::rlimit = std::mem::zeroed();
+            assert_eq!(libc::getrlimit(libc::RLIMIT_AS, &raw mut limit), 0);
+            limit.rlim_cur = bytes.min(limit.rlim_max);
+            assert_eq!(libc::setrlimit(libc::RLIMIT_AS, &raw const limit), 0);
+        }
+    }
+    child!(|| within(LIMIT, || {
+        let rt = Runtime::builder()
+            .workers(1)
+            .spare_workers(0)
+            .stack_size(STACK)
+            .build()
+            .unwrap();
+        until_idle(&rt);
+        let used = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: usize = used.split(' ').next().unwrap().parse().unwrap();
+        // SAFETY: it only asks.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+        limit_address_space((pages * page + STACK / 2) as libc::rlim_t);
+        let starts = rt.spawn(|| 7).unwrap();
+        // It looks again and again, asleep in between, and not only while the queue of all workers has it.
+        let mut asleep = 0;
+        until(|| {
+            asleep += rt.stats().sleeping;
+            asleep == 100
+        });
+        limit_address_space(libc::RLIM_INFINITY);
+        assert_eq!(starts.join().unwrap(), 7);
+    }))
+    .succeeds();
+}
+
 /// Those that have stacks go on while there is none for the rest, also if all they do is to let the rest go first.
 #[test]
 fn beyond_the_mappings_of_the_kernel_those_who_yield_go_on() {

@@ -32,7 +32,7 @@ use tracing::Level;
 
 use crate::observe::Event;
 use crate::rt::error::panic_message;
-use crate::rt::header::{After, HOLDS_STACK, KILLED, Runnable};
+use crate::rt::header::{After, FAULT, HOLDS_STACK, KILLED, PANICS, Runnable};
 use crate::rt::locals;
 use crate::rt::park::{self, Killed, Parker};
 use crate::rt::runner;
@@ -310,7 +310,7 @@ fn end<A: Actor>(
 ) -> After {
     let mut reason = ending.reason;
     // The kill has arrived. One that comes from here on ends `on_stop`.
-    cell.header().clear(KILLED);
+    cell.header().clear(KILLED | PANICS | FAULT);
     if ending.hook {
         // SAFETY: we have the right to run, and the handlers are done with the state.
         let state = unsafe { cell.state() };
@@ -487,7 +487,7 @@ pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
         cell.mailbox.consumer()
     };
     // Its claim on the stack is never given back: not now, nor by its next life.
-    cell.header().clear(KILLED | HOLDS_STACK);
+    cell.header().clear(KILLED | PANICS | FAULT | HOLDS_STACK);
     let dependants = cell.extra().and_then(|it| it.lock().dependants.take());
     if let Some(dependants) = dependants {
         dependants.orphaned();
@@ -587,7 +587,7 @@ pub(super) fn restart<A: Actor>(cell: &Cell<A>, state: A) {
         // What was asked of it while it was down, or came too late for its last life, is not asked of this one.
         let mut extra = cell.extra_or_new().lock();
         extra.stop_for = None;
-        cell.header().clear(KILLED);
+        cell.header().clear(KILLED | PANICS | FAULT);
         let _ = consumer.take_flags(Flags::STOP | Flags::KILL | Flags::SIGNAL);
     }
     // SAFETY: as above.

@@ -49,7 +49,6 @@
 //! | `reply_ignore_gone` | the replier does not take back its value from a receiver that left | `values_are_dropped_once`, `loom_reply_against_drop_of_the_receiver` |
 //! | `reply_timeout_wins` | a deadline ignores the reply that came first | `a_reply_that_comes_before_the_waiter_is_taken_out_beats_the_deadline` |
 //! | `reply_store_register` | registering is a store instead of an exchange | `loom_reply_wakes_a_waiting_receiver` |
-#![allow(dead_code)]
 
 #[cfg(all(test, loom))]
 mod models;
@@ -157,6 +156,7 @@ impl Port {
     }
 
     /// Has the asker left?
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn is_abandoned(&self) -> bool {
         // SAFETY: the slot is not freed before both parties have left, and we have not.
         self.slot

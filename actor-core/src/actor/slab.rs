@@ -59,8 +59,6 @@
 //! | `slab_drop_spare`    | a flush forgets the spare magazine                  | `memory_and_owner_go_with_the_last_cell`  |
 //! | `slab_skip_last`     | a walk leaves out the last carved slot              | `behaves_as_a_set_of_addresses`           |
 
-#![allow(dead_code)]
-
 use crate::sys::fault::fault;
 use std::cell::UnsafeCell;
 use std::fmt;

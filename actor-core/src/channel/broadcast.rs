@@ -3,7 +3,8 @@
 //! A receiver gets what is sent after it [subscribed](Sender::subscribe). [`Sender::send`] never waits: the channel keeps the
 //! last `capacity` values, and a receiver that is slower than that loses the oldest. Its next receive says how many
 //! ([`RecvError::Lagged`]), and the one after that goes on with the oldest that is left. A value is dropped once every receiver
-//! has got it or lost it.
+//! has got it or lost it. The receivers share a value until they clone it, so between threads it must be `Sync` as well as
+//! `Send`.
 //!
 //! ```
 //! use actor_core::channel::broadcast::{self, RecvError};

@@ -56,13 +56,13 @@ impl<T> Buffer<T> {
         self.rest.push_back(chunk);
     }
 
-    /// Puts `value` before all others.
-    pub(super) fn push_front(&mut self, value: T) {
+    /// Puts `value` behind the first `place` ones, which have been put in by this.
+    pub(super) fn insert_near_front(&mut self, place: usize, value: T) {
         self.len += 1;
-        self.first.push_front(value);
+        self.first.insert(place, value);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn pop(&mut self) -> Option<T> {
         let value = self.first.pop_front()?;
         self.len -= 1;
@@ -93,7 +93,9 @@ mod tests {
             let grow = (step / (CHUNK * 20)).is_multiple_of(2);
             match rng.usize(..10) {
                 0 => {
-                    buffer.push_front(step);
+                    buffer.insert_near_front(0, step);
+                    buffer.insert_near_front(1, step + 1);
+                    model.push_front(step + 1);
                     model.push_front(step);
                 }
                 n if (n < 7) == grow => {

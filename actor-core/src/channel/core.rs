@@ -41,7 +41,7 @@
 //! sender with a count that is too old sees too little room, and looks again in S5, where the count is exact.
 //!
 //! A value that was given to a receiver which left without it goes to the next receiver, or to the front of the outbox, room
-//! or not.
+//! or not. What is given is numbered, so that several that come back are in the order in which they were given.
 //!
 //! # Seeded faults
 //! | fault                    | what it breaks                                    | caught by                                        |
@@ -49,13 +49,17 @@
 //! | `channel_no_alert`       | no alert in R1                                    | `loom_a_receiver_that_waits_is_found`            |
 //! | `channel_late_alert`     | R1 raises the alert in a second section           | `loom_a_receiver_that_waits_is_found`            |
 //! | `channel_no_refill`      | R2 does not look at the senders that wait         | `loom_a_sender_that_waits_gets_the_room`         |
+//! | `channel_back_unsorted`  | values that come back are not put in their order  | `values_that_come_back_keep_their_order`         |
 //! | `channel_give_back_last` | a value that comes back is put behind the others  | `a_value_that_comes_back_is_the_next`            |
 
+mod ops;
+
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::rt::throw::Thrown;
-use crate::rt::wait::{self, ChannelUse, Interrupt, Next};
+use crate::rt::wait::{self, Next};
 use crate::rt::wake::Wakes;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::fault::fault;
@@ -63,8 +67,10 @@ use crate::sys::once::OnceBox;
 use crate::sys::spinlock::SpinLock;
 
 use super::buffer::Buffer;
-use super::error::{RecvError, SendError};
-use super::wait::{List, Op, Settled};
+use super::error::RecvError;
+use super::wait::List;
+
+pub(super) use ops::{Recv, Send};
 
 /// Who runs next when a rendezvous finds its partner waiting. See [`Sender::set_preference`](super::Sender::set_preference).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,11 +100,22 @@ impl<T> Item<T> {
     }
 }
 
+/// What a receiver that waited was given.
+pub(super) struct Given<T> {
+    item: Item<T>,
+    /// The how manieth that was.
+    number: u64,
+}
+
 pub(super) struct State<T> {
     /// What is received next.
     pub(super) outbox: Buffer<Item<T>>,
     pub(super) senders: List<Item<T>>,
-    pub(super) receivers: List<Item<T>>,
+    pub(super) receivers: List<Given<T>>,
+    /// How many were given to receivers that waited.
+    given: u64,
+    /// The numbers of those that came back; they are at the front of the outbox, in this order.
+    came_back: VecDeque<u64>,
     /// Since there is an inbox: how many values were ever taken out of outbox and inbox.
     taken: usize,
     /// The last sender, the last receiver has gone.
@@ -113,8 +130,39 @@ impl<T> State<T> {
     /// The item goes to the first receiver that waits.
     #[inline]
     fn give(&mut self, item: &mut Option<Item<T>>, wakes: &mut Wakes) -> bool {
-        let given = self.receivers.serve(wakes, |slot| *slot = item.take());
+        let given = self.give_again(item, self.given, wakes);
+        self.given += u64::from(given);
+        given
+    }
+
+    /// As [`give`](Self::give), for one that was the `number`th to be given.
+    #[inline]
+    fn give_again(&mut self, item: &mut Option<Item<T>>, number: u64, wakes: &mut Wakes) -> bool {
+        let given = self.receivers.serve(wakes, |slot| {
+            *slot = item.take().map(|item| Given { item, number });
+        });
         given.is_some()
+    }
+
+    /// The first of the outbox.
+    #[inline(always)]
+    fn pop_outbox(&mut self) -> Option<Item<T>> {
+        if !self.came_back.is_empty() {
+            self.came_back.pop_front();
+        }
+        self.outbox.pop()
+    }
+
+    /// Puts an item that was given before the others: behind those that came back and had been given before it.
+    fn put_back(&mut self, given: Given<T>) {
+        let place = match fault!("channel_back_unsorted") {
+            true => 0,
+            false => self
+                .came_back
+                .partition_point(|&number| number < given.number),
+        };
+        self.came_back.insert(place, given.number);
+        self.outbox.insert_near_front(place, given.item);
     }
 }
 
@@ -163,6 +211,8 @@ impl<T> Core<T> {
         let core = Core {
             state: Apart(SpinLock::new(State {
                 outbox: Buffer::default(),
+                given: 0,
+                came_back: VecDeque::new(),
                 senders: List::default(),
                 receivers: List::default(),
                 taken: 0,
@@ -223,7 +273,7 @@ impl<T> Core<T> {
     }
 
     /// R1 and R2, while the outbox has something and no sender waits.
-    #[inline]
+    #[inline(always)]
     pub(super) fn recv_at_once(&self) -> Option<Item<T>> {
         if self.capacity == 0 || wait::watches_channels() {
             return None;
@@ -232,7 +282,7 @@ impl<T> Core<T> {
         if !state.senders.is_empty() {
             return None;
         }
-        let item = state.outbox.pop()?;
+        let item = state.pop_outbox()?;
         self.note_taken(&mut state);
         Some(item)
     }
@@ -261,7 +311,7 @@ impl<T> Core<T> {
     }
 
     /// A value was taken out, and nobody waits for its room.
-    #[inline]
+    #[inline(always)]
     fn note_taken(&self, state: &mut State<T>) {
         state.taken = state.taken.wrapping_add(1);
         self.publish_taken(state);
@@ -280,7 +330,7 @@ impl<T> Core<T> {
     /// R1 and the first half of R2. `waits`: the caller will, if there is nothing.
     #[inline]
     fn pop(&self, state: &mut State<T>, waits: bool) -> Option<Item<T>> {
-        if let Some(item) = state.outbox.pop() {
+        if let Some(item) = state.pop_outbox() {
             return Some(item);
         }
         let shared = self.shared.get()?;
@@ -408,218 +458,5 @@ impl<T> Inbox<T> {
     fn push(&mut self, item: Item<T>) {
         self.sent = self.sent.wrapping_add(1);
         self.values.push(item);
-    }
-}
-
-/// A send.
-pub(super) struct Send<'a, T>(pub(super) &'a Core<T>);
-
-/// How a send ends: what could not be sent comes back.
-type Sent<T> = Result<(), SendError<Item<T>>>;
-
-impl<T> Send<'_, T> {
-    #[cold]
-    fn failed(
-        slot: &mut Option<Item<T>>,
-        how: impl FnOnce(Item<T>) -> SendError<Item<T>>,
-    ) -> Sent<T> {
-        Err(how(slot.take().expect("what was not sent is in its slot")))
-    }
-}
-
-impl<T> Op for Send<'_, T> {
-    type State = State<T>;
-    type Slot = Item<T>;
-    type Output = Sent<T>;
-
-    #[inline]
-    fn state(&self) -> &SpinLock<State<T>> {
-        self.0.state()
-    }
-
-    #[inline]
-    fn attempt(
-        &self,
-        state: &mut State<T>,
-        slot: &mut Option<Item<T>>,
-        _: bool,
-        wakes: &mut Wakes,
-    ) -> Option<Sent<T>> {
-        let core = self.0;
-        if !state.receivers.is_empty() {
-            let next = core.next(state, Preference::Sender);
-            if next != Next::Caller
-                && let Err(why) = wait::may_hand_over(next)
-            {
-                return Some(self.interrupted(why, slot));
-            }
-            if state.give(slot, wakes) {
-                wakes.go_on_with(next);
-                return Some(Ok(())); // S2
-            }
-        }
-        if state.no_receivers {
-            return Some(Self::failed(slot, SendError::Disconnected));
-        }
-        if state.closed {
-            return Some(Self::failed(slot, SendError::Closed));
-        }
-        if core.capacity == 0 {
-            return None;
-        }
-        if let Some(shared) = core.shared.get() {
-            let mut inbox = shared.inbox.0.lock();
-            inbox.alert = false;
-            if inbox.sent.wrapping_sub(state.taken) >= core.capacity {
-                return None;
-            }
-            slot.take().into_iter().for_each(|item| inbox.push(item));
-        } else {
-            if state.outbox.len() >= core.capacity {
-                return None;
-            }
-            slot.take()
-                .into_iter()
-                .for_each(|item| state.outbox.push(item));
-            core.look_for_company(state);
-        }
-        Some(Ok(()))
-    }
-
-    #[inline]
-    fn is_contended(&self) -> bool {
-        self.0.shared.get().is_some()
-    }
-
-    fn event(&self, state: &State<T>) -> Option<ChannelUse> {
-        let core = self.0;
-        let will_block = state.receivers.is_empty()
-            && core.len(state) >= core.capacity
-            && !state.closed
-            && !state.no_receivers;
-        Some(ChannelUse {
-            channel: core.number(),
-            sending: true,
-            will_block,
-        })
-    }
-
-    #[inline]
-    fn list<'s>(&self, state: &'s mut State<T>) -> &'s mut List<Item<T>> {
-        &mut state.senders
-    }
-
-    #[inline]
-    fn settled(&self, how: Settled, slot: &mut Option<Item<T>>) -> Option<Sent<T>> {
-        Some(match how {
-            Settled::Served => Ok(()),
-            Settled::Ended => Self::failed(slot, SendError::Disconnected),
-        })
-    }
-
-    #[cold]
-    fn interrupted(&self, why: Interrupt, slot: &mut Option<Item<T>>) -> Sent<T> {
-        Self::failed(slot, |item| SendError::Interrupted(item, why))
-    }
-
-    /// It was sent; or it was not, and is dropped with its sender.
-    fn give_back(&self, _: &mut State<T>, _: &mut Option<Item<T>>, _: &mut Wakes) {}
-}
-
-/// A receive.
-pub(super) struct Recv<'a, T>(pub(super) &'a Core<T>);
-
-impl<T> Op for Recv<'_, T> {
-    type State = State<T>;
-    type Slot = Item<T>;
-    type Output = Result<T, RecvError>;
-
-    #[inline]
-    fn state(&self) -> &SpinLock<State<T>> {
-        self.0.state()
-    }
-
-    #[inline]
-    fn attempt(
-        &self,
-        state: &mut State<T>,
-        _: &mut Option<Item<T>>,
-        waits: bool,
-        wakes: &mut Wakes,
-    ) -> Option<Result<T, RecvError>> {
-        let core = self.0;
-        if let Some(item) = core.pop(state, waits) {
-            if core.capacity > 0 {
-                core.refill(state, wakes);
-            }
-            return Some(item.received());
-        }
-        if !state.senders.is_empty() {
-            let next = core.next(state, Preference::Receiver);
-            if next != Next::Caller
-                && let Err(why) = wait::may_hand_over(next)
-            {
-                return Some(Err(RecvError::Interrupted(why)));
-            }
-            if let Some(Some(item)) = state.senders.serve(wakes, Option::take) {
-                wakes.go_on_with(next);
-                return Some(item.received()); // R3
-            }
-        }
-        if state.no_senders {
-            return Some(Err(RecvError::Disconnected));
-        }
-        if state.closed {
-            return Some(Err(RecvError::Closed));
-        }
-        None
-    }
-
-    #[inline]
-    fn is_contended(&self) -> bool {
-        self.0.shared.get().is_some()
-    }
-
-    fn event(&self, state: &State<T>) -> Option<ChannelUse> {
-        let core = self.0;
-        let will_block =
-            state.senders.is_empty() && core.len(state) == 0 && !state.closed && !state.no_senders;
-        Some(ChannelUse {
-            channel: core.number(),
-            sending: false,
-            will_block,
-        })
-    }
-
-    #[inline]
-    fn list<'s>(&self, state: &'s mut State<T>) -> &'s mut List<Item<T>> {
-        &mut state.receivers
-    }
-
-    #[inline]
-    fn settled(&self, how: Settled, slot: &mut Option<Item<T>>) -> Option<Result<T, RecvError>> {
-        match (how, slot.take()) {
-            (Settled::Served, item) => item.map(Item::received),
-            (Settled::Ended, _) => Some(Err(RecvError::Disconnected)),
-        }
-    }
-
-    fn interrupted(&self, why: Interrupt, _: &mut Option<Item<T>>) -> Result<T, RecvError> {
-        Err(RecvError::Interrupted(why))
-    }
-
-    /// It goes to the next receiver, or waits for one.
-    fn give_back(&self, state: &mut State<T>, slot: &mut Option<Item<T>>, wakes: &mut Wakes) {
-        if slot.is_none() || state.no_receivers || state.give(slot, wakes) {
-            return;
-        }
-        if let Some(item) = slot.take() {
-            if fault!("channel_give_back_last") {
-                return state.outbox.push(item);
-            }
-            state.outbox.push_front(item);
-            state.taken = state.taken.wrapping_sub(1);
-            self.0.publish_taken(state);
-        }
     }
 }

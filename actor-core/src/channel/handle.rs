@@ -65,7 +65,11 @@ macro_rules! both_sides {
             /// [local scheduler](crate::local): if the one that waited is preferred, it runs at once, and the one that came
             /// keeps its place; otherwise the one that waited goes to the end, and the one that came goes on.
             ///
-            /// Between workers and threads, and for channels with room, the one that waited becomes ready, and the caller goes on.
+            /// Between workers and threads, and for channels with room, the one that waited becomes ready, and the caller goes on;
+            /// so it does where the one that came is a future that is polled.
+            ///
+            /// While the preferred one runs the caller has done its operation, though the call has not returned. If it is killed
+            /// then, a value it has received is dropped with it.
             pub fn set_preference(&self, preference: Preference) {
                 self.core.state().lock().preference = preference;
             }
@@ -91,6 +95,10 @@ macro_rules! both_sides {
                 std::sync::Arc::ptr_eq(&self.core, &other.core)
             }
         }
+
+        // A panic leaves nothing half-done: no code of the user's runs under the channel's lock.
+        impl<T> std::panic::UnwindSafe for $handle<T> {}
+        impl<T> std::panic::RefUnwindSafe for $handle<T> {}
 
         impl<T> std::fmt::Debug for $handle<T> {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -34,6 +34,23 @@ fn a_value_that_comes_back_is_the_next() {
     }
 }
 
+/// In whatever order those leave that were given them.
+#[test]
+fn values_that_come_back_keep_their_order() {
+    for leaving in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [1, 0, 2]] {
+        let (tx, rx) = bounded(4);
+        let mut waits: Vec<_> = (0..3).map(|_| Some(Box::pin(rx.recv_async()))).collect();
+        for wait in waits.iter_mut().flatten() {
+            assert!(poll_once(wait.as_mut()).is_pending());
+        }
+        tx.send_all(0..4).unwrap();
+        for place in leaving {
+            waits[place] = None;
+        }
+        assert_eq!(rx.try_iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
+    }
+}
+
 #[test]
 fn a_value_that_comes_back_goes_to_who_waits() {
     let (tx, rx) = rendezvous();

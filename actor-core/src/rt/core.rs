@@ -93,10 +93,9 @@ impl Core {
         super::hook::install();
         let stacks = stack::Shared::new(stack::PoolConfig {
             stack_size: config.stack_size,
-            // Each worker needs one to run what never blocks, on top of what users may block.
-            max_stacks: config
-                .max_stacks
-                .saturating_add(config.workers + config.spares + 1),
+            // The limit is the budget's. It may be overdrawn, and each worker needs a stack to run what never blocks, which may be
+            // what those who overdrew it wait for.
+            max_stacks: usize::MAX / 2,
             guard: config.guard,
             overflow: config.overflow,
             keep_idle: config.keep_idle_stacks,
@@ -354,6 +353,9 @@ impl Injector {
 
 /// How many stacks users may hold at the same time: microthreads from their spawn to their end, own-stack actors from
 /// start to exit, handlers while they are blocked.
+///
+/// It is a limit for what can be refused: a spawn, an ask. A handler that blocks elsewhere, on a lock, say, cannot be: it
+/// overdraws the budget, and while more is used than the limit says nothing else is granted.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limit: usize,
@@ -375,6 +377,11 @@ impl Budget {
         }
         self.used.fetch_sub(1, Ordering::Relaxed);
         false
+    }
+
+    /// Takes one unit, whatever the limit.
+    pub(crate) fn overdraw(&self) {
+        self.used.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Gives one unit back.

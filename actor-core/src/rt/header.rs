@@ -7,7 +7,7 @@
 //! ```text
 //!   Runnable ──► ┌────────────┐
 //!                │ vtable     │ ──► run, release, who
-//!                │ flags      │     KILLED and the wanted stack size
+//!                │ flags      │     KILLED and others, and the wanted stack size
 //!                │ refs       │     addresses + handles + queue entries
 //!                │ parker     │     the stack it is blocked on (or was last)
 //!                │ id         │
@@ -70,6 +70,11 @@ pub(crate) const KILLED: u32 = 1;
 pub(crate) const HOLDS_STACK: u32 = 1 << 1;
 /// An error has been thrown into it that no wait has returned yet (see `rt::throw`).
 pub(crate) const THROWN: u32 = 1 << 2;
+/// A driven runtime has chosen a fault for it, KILLED or PANICS, that is to be raised also where kills are not (`rt::park`,
+/// `fault_point`).
+pub(crate) const FAULT: u32 = 1 << 3;
+/// A driven runtime has chosen that it panics, where a kill would be raised. A kill that comes too is raised after that.
+pub(crate) const PANICS: u32 = 1 << 4;
 const STACK_SHIFT: u32 = 16;
 
 /// The first field of every schedulable object.

@@ -28,8 +28,6 @@
 //! | `inbox_blind_push`   | store in place of compare-exchange | `loom_no_push_is_lost`                    |
 //! | `inbox_lifo`         | the chain is not turned round     | `taken_in_the_order_of_pushing`            |
 
-#![allow(dead_code)]
-
 use crate::sys::atomic::{AtomicPtr, Ordering};
 use crate::sys::fault::fault;
 use std::fmt;
@@ -192,6 +190,7 @@ mod tests {
             // SAFETY: read by the taker, after the writer has pushed.
             self.value.with(|v| unsafe { *v })
         }
+        #[cfg(loom)]
         fn write(&self, value: usize) {
             // SAFETY: written by whoever holds the node, before it is pushed.
             self.value.with_mut(|v| unsafe { *v = value });

@@ -66,8 +66,6 @@
 //! | `queue_no_budget`     | the next slot may starve the ring               | `ping_pong_in_the_next_slot_does_not_starve`  |
 //! | `queue_never_shrink`  | the ring keeps its largest size                 | `the_ring_shrinks_after_a_burst`              |
 
-#![allow(dead_code)]
-
 use crate::sys::asym;
 use crate::sys::atomic::{AtomicBool, AtomicUsize, Backoff, Ordering, UnsafeCell};
 use crate::sys::fault::fault;
@@ -202,6 +200,7 @@ impl<T> LocalQueue<T> {
     /// # Safety
     /// As for [`push`](Self::push).
     #[inline]
+    #[cfg(test)]
     pub(crate) unsafe fn pop_with(&self, f: impl FnOnce(Option<&T>)) -> Option<T> {
         // SAFETY: the caller is the owner, and `f` does not come back here.
         unsafe {

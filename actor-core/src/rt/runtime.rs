@@ -131,7 +131,12 @@ impl Builder {
 
     /// How many stacks may be in use at the same time: one for each microthread and each actor with a `run` body from
     /// its spawn to its end, one for each message handler while it is blocked. Beyond it, spawning gives
-    /// [`SpawnError::StackLimit`].
+    /// [`SpawnError::StackLimit`], and an `ask` from a handler
+    /// [`AskError::StackLimit`](crate::AskError::StackLimit).
+    ///
+    /// It limits what can be refused. A handler that waits for something else (a lock, a channel, a deadline) keeps its stack beyond
+    /// the limit, as its wait might otherwise never end; until enough have ended nothing new is started then, and
+    /// [`Stats::stacks_in_use`] says more than [`Stats::max_stacks`].
     pub fn max_stacks(mut self, stacks: usize) -> Self {
         self.config.max_stacks = stacks;
         self
@@ -414,7 +419,7 @@ pub struct Stats {
     pub sleeping: usize,
     /// Stacks in use by users: blocked handlers, microthreads from spawn to end.
     pub stacks_in_use: usize,
-    /// The most there may be.
+    /// So many may be in use for more to be started. See [`Builder::max_stacks`].
     pub max_stacks: usize,
     /// Stacks that exist, in use and idle.
     pub stacks: usize,

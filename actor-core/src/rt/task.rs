@@ -115,6 +115,10 @@ where
             drop_quietly(body);
             Err(JoinError::Thrown(thrown))
         } else {
+            let body = || {
+                park::fault_point();
+                body()
+            };
             panic::catch_unwind(AssertUnwindSafe(body)).map_err(reason)
         };
         // Before the end shows, as with everything else that the body leaves behind.
@@ -198,6 +202,8 @@ where
             matches!(task.stage.into_inner(), Stage::Running),
             "whoever the result belonged to has taken it"
         );
+        // Errors of the user's that nobody took. This may be the end of a stack's body, which must not unwind.
+        drop_quietly(task.pending);
     }
 
     unsafe fn who(header: NonNull<Header>) -> Who {

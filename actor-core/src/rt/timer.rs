@@ -39,8 +39,6 @@
 //! others they are swept out. A [`Key`] holds that number, unique for ever, so a key kept too long
 //! cancels nothing.
 
-#![allow(dead_code)]
-
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fmt;
@@ -194,6 +192,7 @@ impl<T> Timers<T> {
     /// Removes one timer that is due at `now`, if there is one: the earliest, and of `n > 1` with equal deadlines the one that
     /// `choose(n)` names, in order of insertion, from 0. The others stay set, and can still be cancelled. For the seeded
     /// scheduler.
+    #[cfg(any(all(test, not(loom)), feature = "testing"))]
     pub(crate) fn expire_one(
         &mut self,
         now: Instant,
@@ -215,11 +214,13 @@ impl<T> Timers<T> {
     }
 
     /// Whether a timer is due at `now`: exactly, unlike [`next_deadline`](Self::next_deadline).
+    #[cfg(feature = "testing")]
     pub(crate) fn is_due(&mut self, now: Instant) -> bool {
         self.due(now).is_some()
     }
 
     /// The earliest deadline, if it is not after `now`.
+    #[cfg(any(all(test, not(loom)), feature = "testing"))]
     fn due(&mut self, now: Instant) -> Option<u64> {
         let now = self.since_base(now);
         self.turn(now >> TICK_BITS);

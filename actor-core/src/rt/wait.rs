@@ -83,6 +83,7 @@ pub(crate) enum Ended {
 /// parked wakes it: `Ok`, and the next wait returns it, if what was waited for has not come.
 ///
 /// Unwinds if the calling microthread is killed.
+#[inline(always)]
 pub(crate) fn wait(deadline: Option<Instant>) -> Result<(), Ended> {
     if local::in_hook() {
         return Err(Ended::Interrupted(Interrupt::SwitchTrap));
@@ -189,6 +190,23 @@ pub(crate) fn now() -> Instant {
         Some(worker) => worker.core().seam.clock().now(),
         None => Instant::now(),
     })
+}
+
+/// Moves the clock of the scheduler the caller runs under on to `deadline`, if it is a virtual one. `false`: it is not.
+#[cold]
+pub(super) fn skip_to(deadline: Instant) -> bool {
+    if let Some(clock) = local::clock() {
+        return clock
+            .as_virtual()
+            .map(|hands| hands.advance_to(deadline))
+            .is_some();
+    }
+    #[cfg(feature = "testing")]
+    if super::worker::is_driven_here() {
+        Worker::here(|worker| worker.skip_to(deadline));
+        return true;
+    }
+    false
 }
 
 /// The deadline of a wait for at most `timeout` from now. `None`: later than the clock can say.

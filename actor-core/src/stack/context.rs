@@ -7,13 +7,18 @@
 //! 2. The stack runs until [`suspend`], until its body returns, or until it hits its guard.
 //! 3. Whichever it was left its word in `Ctx::outcome`; `resume` puts the previous `Ctx` back and returns the outcome.
 //!
+//! Between the code that waits and the switch there is as little as can be: a processor predicts where a call returns to by the
+//! calls before, which were another stack's, so each frame that is returned through after a switch costs a misprediction. Hence
+//! `inline(always)` from here up to the calls that users make (a yield: 26 ns, and 38 without).
+//!
 //! The thread's current `Ctx` says which of our stacks was resumed last, not that the caller runs on it: a user's own
 //! generator, resumed on one of our stacks, runs elsewhere. [`current`] therefore compares the stack pointer too.
 
 use std::cell::Cell;
 use std::fmt;
+use std::hint::black_box;
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -114,7 +119,7 @@ impl Ctx {
     /// # Safety
     ///
     /// The caller runs on this very stack: [`current`] just said so.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn suspend_unchecked(&self) {
         self.parked_sp.set(stack_pointer());
         // SAFETY: `scope` points into the entry loop's frame, which lives as long as anything runs on this stack. Only
@@ -258,7 +263,7 @@ impl Stack {
     }
 
     /// Runs the stack until it suspends, finishes or overflows.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn resume(&mut self) -> Resumed {
         let ctx = self.ctx.as_ptr();
         if self.ctx().outcome.replace(Resumed::Suspended) == Resumed::Overflowed {
@@ -277,12 +282,14 @@ impl Stack {
     }
 
     /// Number of the stack, unique in the process.
+    #[cfg(test)]
     pub(crate) fn id(&self) -> u64 {
         self.ctx().id
     }
 
     /// Bytes from the top of the stack to its lowest resident page: the deepest it has been, by page, since its pages
     /// were last given back.
+    #[cfg(test)]
     pub(crate) fn high_water(&self) -> usize {
         let bounds = self.bounds();
         bounds.end - guard::lowest_resident(bounds)
@@ -392,11 +399,12 @@ impl Retired {
 
 /// The stack the caller runs on; `None` on an OS thread's own stack and inside a generator that is not ours.
 #[inline]
+#[cfg(test)]
 pub(crate) fn current() -> Option<NonNull<Ctx>> {
     on_current(|ctx| NonNull::from(ctx))
 }
 
-#[inline]
+#[inline(always)]
 fn on_current<R>(f: impl FnOnce(&Ctx) -> R) -> Option<R> {
     let ctx = CURRENT.get();
     if ctx.is_null() {
@@ -429,7 +437,7 @@ pub(crate) fn retiring() -> bool {
 /// # Panics
 ///
 /// When the caller does not run on one of our stacks: the runtime asks [`current`] first.
-#[inline]
+#[inline(always)]
 pub(crate) fn suspend() {
     // SAFETY: `on_current` checked that we run on this stack.
     let suspended = on_current(|ctx| unsafe { ctx.suspend_unchecked() });
@@ -456,6 +464,7 @@ pub(crate) fn set_lending(lends: bool) {
 
 /// Bytes left above the soft reserve: zero when it is reached, `usize::MAX` off our stacks.
 #[inline]
+#[cfg(test)]
 pub(crate) fn headroom() -> usize {
     on_current(|ctx| stack_pointer().saturating_sub(ctx.bottom + ctx.reserve)).unwrap_or(usize::MAX)
 }
@@ -475,6 +484,26 @@ pub(crate) fn check_headroom() -> Result<(), Overflow> {
     } else {
         Ok(())
     }
+}
+
+/// How much of the stack [`before_section`] sees to.
+const SECTION: usize = 4096;
+
+/// Makes an overflow that is near happen here: for the entry of a section that must not be left in the middle, where nothing can
+/// be raised. A stack that is abandoned here has not entered it.
+#[inline]
+pub(crate) fn before_section() {
+    if check_headroom().is_err() {
+        touch_ahead();
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn touch_ahead() {
+    let mut ahead = [MaybeUninit::<u8>::uninit(); SECTION];
+    ahead[0].write(0);
+    black_box(&mut ahead);
 }
 
 /// Unwinds with the payload [`Overflow`]; no panic hook runs.

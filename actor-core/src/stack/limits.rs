@@ -78,18 +78,6 @@ pub(crate) enum LimitReached {
     },
 }
 
-impl LimitReached {
-    /// The number of stacks that are possible, where the limit is one on stacks.
-    pub(crate) fn limit(&self) -> Option<usize> {
-        match *self {
-            LimitReached::Configured { limit } | LimitReached::Mappings { limit, .. } => {
-                Some(limit)
-            }
-            LimitReached::Memory { .. } | LimitReached::TooLarge { .. } => None,
-        }
-    }
-}
-
 impl fmt::Display for LimitReached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
@@ -163,6 +151,7 @@ impl Shared {
     }
 
     /// Whether stacks get guards in the page tables.
+    #[cfg(test)]
     pub(crate) fn guards_in_page_tables(&self) -> bool {
         self.guarded
     }

@@ -106,7 +106,10 @@ impl Condvar {
 
     /// Releases the mutex, waits to be notified, and takes the mutex again.
     ///
-    /// Not interruptible: while a panic unwinds it blocks the thread. A kill unwinds out of it, without the mutex.
+    /// Not interruptible. A kill unwinds out of it, without the mutex.
+    ///
+    /// While a panic unwinds through the calling microthread (in a destructor, say) it blocks the thread, and so the worker: if
+    /// whoever would notify it is suspended on the same worker, for ever.
     ///
     /// # Errors
     /// If the mutex is poisoned; the guard is inside.

@@ -2,7 +2,8 @@
 //!
 //! [`Mutex`], [`RwLock`], [`Condvar`] and [`Barrier`] have `std`'s names and rules, poisoning included; [`Semaphore`] and
 //! [`Notify`] have tokio's. Each works between microthreads, workers and plain OS threads in any mixture: where the caller
-//! is no microthread, its thread blocks. A `std` lock held across a suspension can deadlock its own worker; these cannot.
+//! is no microthread, its thread blocks. A `std` lock held across a suspension can deadlock its own worker; these cannot, unless
+//! they are waited for in a destructor while a panic unwinds.
 //!
 //! ```
 //! use actor_core::sync::Mutex;
@@ -36,7 +37,7 @@
 //! - *Dropped.* The `_async` forms are futures, and may be dropped at any time.
 //! - *Interrupted.* While a panic unwinds through a microthread nothing may switch away from it. Calls with typed errors say
 //!   so ([`Interrupt`](crate::microthread::Interrupt)); those without (`lock`, `read`, `write`, `Condvar::wait`,
-//!   `Barrier::wait`) block the thread.
+//!   `Barrier::wait`) block the thread, and with it the worker: what ends the wait must not be suspended on the same one.
 //!
 //! A waiter that leaves early leaves no trace, and what it had been given meanwhile goes to the next.
 //!

@@ -211,3 +211,25 @@ fn loom_no_change_under_the_mutex_is_missed_by_a_condvar() {
         other.join().unwrap();
     });
 }
+
+/// Whoever adds looks at the limit under the lock of the queue: what others add meanwhile counts.
+#[test]
+fn loom_no_permits_are_added_beyond_the_maximum() {
+    const MORE_THAN_HALF: usize = Semaphore::MAX_PERMITS / 2 + 1;
+    fn adds(permits: &Semaphore) -> bool {
+        let add = || permits.add_permits(MORE_THAN_HALF);
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(add)).is_ok()
+    }
+    model(3, || {
+        let permits = Arc::new(Semaphore::new(0));
+        let mut waiter = pin!(permits.acquire_many_async(Semaphore::MAX_PERMITS));
+        assert!(poll_once(waiter.as_mut()).is_pending());
+        let other = {
+            let permits = permits.clone();
+            thread::spawn(move || adds(&permits))
+        };
+        let added = [adds(&permits), other.join().unwrap()];
+        assert!(added[0] != added[1], "{added:?}");
+        assert!(poll_once(waiter.as_mut()).is_pending());
+    });
+}

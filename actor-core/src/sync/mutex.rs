@@ -27,6 +27,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{LockResult, TryLockError, TryLockResult};
 use std::time::{Duration, Instant};
 
+use crate::rt::park;
 use crate::rt::wait::{self as rt_wait, Ended};
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::fault::fault;
@@ -103,6 +104,7 @@ impl Raw {
 
     #[inline]
     fn lock(&self) {
+        park::check_stack();
         if !self.try_lock() {
             self.lock_slowly();
         }
@@ -117,6 +119,7 @@ impl Raw {
     }
 
     fn lock_until(&self, deadline: Option<Instant>) -> Result<(), Ended> {
+        park::check_stack();
         if self.try_lock() || self.try_for_a_while() {
             return Ok(());
         }
@@ -271,8 +274,11 @@ impl<T> Mutex<T> {
 impl<T: ?Sized> Mutex<T> {
     /// Waits until the lock is free and takes it.
     ///
-    /// Not interruptible: while a panic unwinds it blocks the thread. A kill unwinds out of it. Locking a mutex that the
-    /// caller holds already waits for ever.
+    /// Not interruptible. A kill unwinds out of it. Locking a mutex that the caller holds already waits for ever.
+    ///
+    /// While a panic unwinds through the calling microthread (in a destructor, say) it blocks the thread, and so the worker: if
+    /// the holder is suspended on the same worker, for ever. Destructors use [`try_lock`](Self::try_lock), or
+    /// [`lock_timeout`](Self::lock_timeout), which gives an error then.
     ///
     /// # Errors
     /// If the lock is poisoned; the guard is inside.
@@ -288,6 +294,7 @@ impl<T: ?Sized> Mutex<T> {
     /// [`TryLockError::WouldBlock`] if it is held, [`TryLockError::Poisoned`] with the guard if it is poisoned.
     #[inline]
     pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
+        park::check_stack();
         if self.raw.try_lock() {
             Ok(self.guard()?)
         } else {
@@ -337,6 +344,9 @@ impl<T: ?Sized> Mutex<T> {
     }
 
     /// [`lock`](Self::lock) as a future. Dropping the future leaves the queue.
+    ///
+    /// A future that has been woken to look for the lock has its place in the queue until it is polled or dropped: one that is
+    /// kept without being polled holds up those behind it, with the lock free.
     ///
     /// # Errors
     /// If the lock is poisoned; the guard is inside.

@@ -39,6 +39,12 @@
 //!
 //! The wakers of futures are user code: they are cloned, woken and dropped outside the lock.
 //!
+//! # A stack that runs out
+//! Who is going to wait, or takes a lock, first sees that there is stack enough left, and unwinds if not: also for the release,
+//! which mostly comes in the same frame. A release cannot unwind. If it comes so deep in the stack that its section might hit
+//! the guard page, it does so before it takes the lock of the queue, and the stack is abandoned with what it holds; those who
+//! hold other things of the same lock, and those who give up, still get at the queue.
+//!
 //! # Seeded faults
 //! | fault                  | what it breaks                                     | caught by                                             |
 //! |------------------------|----------------------------------------------------|-------------------------------------------------------|
@@ -57,6 +63,7 @@ use std::ptr;
 use std::task::Waker;
 
 use crate::rt::wake::{Wake, Wakes};
+use crate::stack;
 use crate::sys::atomic::{AtomicBool, AtomicU32, Backoff, Ordering, UnsafeCell};
 use crate::sys::fault::fault;
 
@@ -196,6 +203,7 @@ impl Queue {
 
     /// Steps 2 and b. Nothing in a section blocks, switches stacks, or calls code of the user's.
     pub(super) fn lock(&self) -> Locked<'_> {
+        stack::before_section();
         let order = match fault!("queue_lock_relaxed") {
             true => Ordering::Relaxed,
             false => Ordering::Acquire,

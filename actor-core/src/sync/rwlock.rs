@@ -2,7 +2,7 @@
 //!
 //! # The word
 //! WRITER: a writer holds the lock. QUEUED: somebody waits (see [`super::queue`]). The rest counts readers, in steps of
-//! READER. While QUEUED is set nobody takes the lock but from the queue, so in that state it only becomes freer, and whoever
+//! READER; their count cannot wrap, as the crate is for 64-bit targets only. While QUEUED is set nobody takes the lock but from the queue, so in that state it only becomes freer, and whoever
 //! holds the lock of the queue may serve the front by what it reads.
 
 use std::cell::UnsafeCell;
@@ -12,6 +12,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{LockResult, TryLockError, TryLockResult};
 use std::time::{Duration, Instant};
 
+use crate::rt::park;
 use crate::rt::wait::{self as rt_wait, Ended};
 use crate::sys::atomic::{AtomicUsize, Ordering};
 
@@ -67,12 +68,14 @@ impl Raw {
     }
 
     fn take(&self, want: usize) {
+        park::check_stack();
         if !self.try_take(want) {
             block_for_ever(self, want);
         }
     }
 
     fn take_until(&self, want: usize, deadline: Option<Instant>) -> Result<(), Ended> {
+        park::check_stack();
         if self.try_take(want) {
             return Ok(());
         }
@@ -202,6 +205,10 @@ type WriteResult<'a, T> = Result<RwLockWriteGuard<'a, T>, LockError<RwLockWriteG
 impl<T: ?Sized> RwLock<T> {
     /// Waits until the lock can be read and takes it. Not interruptible; a kill unwinds out of it.
     ///
+    /// While a panic unwinds through the calling microthread (in a destructor, say) it blocks the thread, and so the worker: if a
+    /// writer is suspended on the same worker, for ever. Destructors use [`try_read`](Self::try_read), or
+    /// [`read_timeout`](Self::read_timeout), which gives an error then.
+    ///
     /// # Errors
     /// If the lock is poisoned; the guard is inside.
     #[inline]
@@ -215,6 +222,7 @@ impl<T: ?Sized> RwLock<T> {
     /// # Errors
     /// [`TryLockError::WouldBlock`] if one does, [`TryLockError::Poisoned`] with the guard if it is poisoned.
     pub fn try_read(&self) -> TryLockResult<RwLockReadGuard<'_, T>> {
+        park::check_stack();
         if self.raw.try_take(READ) {
             Ok(self.read_guard()?)
         } else {
@@ -253,6 +261,9 @@ impl<T: ?Sized> RwLock<T> {
 
     /// Waits until nobody else holds the lock and takes it. Not interruptible; a kill unwinds out of it.
     ///
+    /// While a panic unwinds it blocks the thread, as [`read`](Self::read) does. Destructors use
+    /// [`try_write`](Self::try_write), or [`write_timeout`](Self::write_timeout), which gives an error then.
+    ///
     /// # Errors
     /// If the lock is poisoned; the guard is inside.
     #[inline]
@@ -266,6 +277,7 @@ impl<T: ?Sized> RwLock<T> {
     /// # Errors
     /// [`TryLockError::WouldBlock`] if somebody does, [`TryLockError::Poisoned`] with the guard if it is poisoned.
     pub fn try_write(&self) -> TryLockResult<RwLockWriteGuard<'_, T>> {
+        park::check_stack();
         if self.raw.try_take(WRITE) {
             Ok(self.write_guard()?)
         } else {

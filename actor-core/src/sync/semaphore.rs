@@ -9,6 +9,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::rt::park;
 use crate::rt::wait as rt_wait;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::fault::fault;
@@ -20,6 +21,13 @@ use super::wait::{How, Source, Waiting, block};
 const CLOSED: usize = 1;
 const QUEUED: usize = 2;
 const PERMIT: usize = 4;
+
+const TOO_MANY: &str = "more than `Semaphore::MAX_PERMITS` permits";
+
+/// Whether `permits` more may be free than `word` says.
+fn has_room(word: usize, permits: usize) -> bool {
+    permits <= Semaphore::MAX_PERMITS.saturating_sub(word / PERMIT)
+}
 
 /// A number of permits, to be taken and given back: tokio's `Semaphore` for microthreads.
 ///
@@ -107,13 +115,10 @@ impl Semaphore {
     pub fn add_permits(&self, permits: usize) {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            assert!(
-                permits <= Self::MAX_PERMITS - word / PERMIT,
-                "more than `Semaphore::MAX_PERMITS` permits"
-            );
             if word & QUEUED != 0 {
                 return self.add_slowly(permits);
             }
+            assert!(has_room(word, permits), "{TOO_MANY}");
             match self.word.compare_exchange_weak(
                 word,
                 word + permits * PERMIT,
@@ -127,9 +132,16 @@ impl Semaphore {
     }
 
     #[cold]
+    #[track_caller]
     fn add_slowly(&self, permits: usize) {
         let mut queue = self.queue.lock(); // step b
-        self.word.fetch_add(permits * PERMIT, Ordering::Release);
+        // Looked at here, not before: meanwhile others may have added, and whoever waited may have left.
+        let added = self
+            .word
+            .fetch_update(Ordering::Release, Ordering::Relaxed, |word| {
+                has_room(word, permits).then(|| word + permits * PERMIT)
+            });
+        assert!(added.is_ok(), "{TOO_MANY}");
         self.serve(&mut queue);
     }
 
@@ -172,6 +184,7 @@ impl Semaphore {
 
     /// Step 1.
     fn try_take(&self, want: usize) -> Result<(), TryAcquireError> {
+        park::check_stack();
         let mut word = self.word.load(Ordering::Acquire);
         loop {
             if word & CLOSED != 0 {
@@ -192,11 +205,9 @@ impl Semaphore {
         }
     }
 
+    #[track_caller]
     fn take(&self, want: usize, deadline: Option<Instant>) -> Result<(), AcquireError> {
-        assert!(
-            want <= Self::MAX_PERMITS,
-            "more than `Semaphore::MAX_PERMITS` permits"
-        );
+        assert!(want <= Self::MAX_PERMITS, "{TOO_MANY}");
         match self.try_take(want) {
             Ok(()) => Ok(()),
             Err(TryAcquireError::Closed) => Err(AcquireError::Closed),
@@ -235,6 +246,7 @@ impl Semaphore {
     ///
     /// # Panics
     /// For more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    #[track_caller]
     pub fn acquire_many(&self, permits: usize) -> Result<SemaphorePermit<'_>, AcquireError> {
         self.take(permits, None)?;
         Ok(self.permit(permits))
@@ -253,6 +265,10 @@ impl Semaphore {
     ///
     /// # Errors
     /// As [`acquire_timeout`](Self::acquire_timeout).
+    ///
+    /// # Panics
+    /// For more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    #[track_caller]
     pub fn acquire_many_deadline(
         &self,
         permits: usize,
@@ -274,10 +290,14 @@ impl Semaphore {
     ///
     /// # Errors
     /// [`AcquireError::Closed`].
+    ///
+    /// # Panics
+    /// When polled, for more than [`MAX_PERMITS`](Self::MAX_PERMITS).
     pub async fn acquire_many_async(
         &self,
         permits: usize,
     ) -> Result<SemaphorePermit<'_>, AcquireError> {
+        assert!(permits <= Self::MAX_PERMITS, "{TOO_MANY}");
         taken(Waiting::new(self, permits).await)?;
         Ok(self.permit(permits))
     }
@@ -311,6 +331,10 @@ impl Semaphore {
     ///
     /// # Errors
     /// As [`acquire`](Self::acquire).
+    ///
+    /// # Panics
+    /// For more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    #[track_caller]
     pub fn acquire_many_owned(
         self: Arc<Self>,
         permits: usize,

@@ -53,6 +53,34 @@ fn a_nudged_waiter_that_leaves_nudges_the_next() {
 }
 
 #[test]
+fn a_waker_that_panics_as_it_is_dropped_loses_no_grant() {
+    use std::task::{RawWaker, RawWakerVTable};
+    /// Wakers whose clones panic when they are dropped.
+    static ORIGINAL: RawWakerVTable = RawWakerVTable::new(clone, |_| (), |_| (), |_| ());
+    static CLONE: RawWakerVTable =
+        RawWakerVTable::new(clone, |_| (), |_| (), |_| panic!("dropped"));
+    fn clone(data: *const ()) -> RawWaker {
+        RawWaker::new(data, &CLONE)
+    }
+    let permits = Semaphore::new(0);
+    let mut first = Box::pin(permits.acquire_async());
+    let mut second = Box::pin(permits.acquire_async());
+    assert!(!is_ready(&mut first) && !is_ready(&mut second));
+    permits.add_permits(1);
+    // SAFETY: the functions touch no data.
+    let waker = unsafe { Waker::new(std::ptr::null(), &ORIGINAL) };
+    let poll = || {
+        first
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_ready()
+    };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(poll)).unwrap_err();
+    drop(first);
+    assert!(is_ready(&mut second));
+}
+
+#[test]
 fn a_waiter_is_overtaken_once_at_most() {
     let mutex = Mutex::new(());
     let held = mutex.lock().unwrap();
@@ -121,6 +149,21 @@ fn a_closed_semaphore_tells_whoever_waits_and_keeps_permits_valid() {
     assert_eq!(permits.try_acquire().unwrap_err(), TryAcquireError::Closed);
     drop(held);
     assert_eq!(permits.available_permits(), 1);
+}
+
+#[test]
+fn nobody_can_want_more_permits_than_there_can_be() {
+    let permits = Semaphore::new(0);
+    let too_many = Semaphore::MAX_PERMITS + 1;
+    let panics = |want: &mut dyn FnMut()| {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(want)).is_err()
+    };
+    assert!(panics(&mut || drop(permits.acquire_many(too_many))));
+    let mut future = Box::pin(permits.acquire_many_async(too_many));
+    assert!(panics(&mut || assert!(!is_ready(&mut future))));
+    // Nobody was left in the queue.
+    permits.add_permits(1);
+    assert!(permits.try_acquire().is_ok());
 }
 
 #[test]

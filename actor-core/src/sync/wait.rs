@@ -105,6 +105,7 @@ pub(super) fn block<S: Source>(
     how: How,
     between: impl FnOnce(),
 ) -> Result<Outcome, Ended> {
+    park::check_stack();
     let node = Node::new(want, Wake::Parker(park::current()));
     {
         let mut queue = source.queue().lock(); // step 2
@@ -206,6 +207,7 @@ impl<S: Source> Future for Waiting<'_, S> {
     type Output = Outcome;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+        park::check_stack();
         if self.stage == Stage::New
             && let Some(outcome) = self.as_mut().enlist()
         {
@@ -221,13 +223,13 @@ impl<S: Source> Future for Waiting<'_, S> {
         });
         // The waker first: a settling that comes after the look finds it.
         let mut queue = this.source.queue().lock();
-        if !this.node.outcome().is_settled() {
-            let old = queue.set_waker(&this.node, waker);
-            drop(queue);
-            drop(old);
-        } else {
-            drop(queue);
-        }
+        let old = match this.node.outcome().is_settled() {
+            true => Wake::Task(waker),
+            false => queue.set_waker(&this.node, waker),
+        };
+        drop(queue);
+        // User code, and it may panic: before the outcome is taken, which the drop of this future passes on then.
+        drop(old);
         match enlisted.look() {
             Some(outcome) => {
                 this.stage = Stage::Done;

@@ -1,4 +1,4 @@
-//! Atomics, cells, locks and spinning: `std`'s normally, loom's under `--cfg loom`.
+//! Atomics, cells and spinning: `std`'s normally, loom's under `--cfg loom`.
 //!
 //! A protocol written against these names runs unchanged in production and in the model checker. Two
 //! things differ and are evened out here. Loom's [`UnsafeCell`] hands out its pointer only inside a
@@ -9,15 +9,12 @@
 //! Statics stay on `std::sync::atomic`, as loom's atomics have no constant constructor. What must be
 //! small or constant-initialised in production must therefore not be a `static` built on these names.
 
-#![allow(dead_code, unused_imports)]
-
 #[cfg(not(loom))]
 mod imp {
     pub(crate) use std::hint::spin_loop;
     pub(crate) use std::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, fence,
+        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence,
     };
-    pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard};
     pub(crate) use std::thread::yield_now;
 
     /// `std`'s cell with loom's interface.
@@ -29,11 +26,6 @@ mod imp {
         #[inline(always)]
         pub(crate) const fn new(value: T) -> Self {
             Self(std::cell::UnsafeCell::new(value))
-        }
-
-        #[inline(always)]
-        pub(crate) fn into_inner(self) -> T {
-            self.0.into_inner()
         }
     }
 
@@ -57,21 +49,13 @@ mod imp {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::hint::spin_loop;
     pub(crate) use loom::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, fence,
+        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence,
     };
-    pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
     pub(crate) use loom::thread::yield_now;
 }
 
 pub(crate) use imp::*;
 pub(crate) use std::sync::atomic::Ordering;
-
-/// Locks, whatever happened to the last holder: for state that is never left half-changed.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
-}
 
 /// Waiting for another thread that is expected to be done within nanoseconds: spin a little, then
 /// give the processor away at each step, as the other thread may need it.

@@ -4,8 +4,6 @@
 //! clock takes one real reading when it is created and adds its own offset to it: differences between its
 //! readings depend on nothing but the calls to [`Virtual::advance`].
 
-#![allow(dead_code)]
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -56,6 +54,7 @@ pub(crate) struct Virtual {
 
 impl Virtual {
     /// The reading at which the clock was created.
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn base(&self) -> Instant {
         self.base
     }
@@ -71,6 +70,7 @@ impl Virtual {
     }
 
     /// Moves the clock on. It stops 584 years after its base.
+    #[cfg(any(all(test, not(loom)), feature = "testing"))]
     pub(crate) fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         let moved = |offset: u64| Some(offset.saturating_add(by));
@@ -89,7 +89,7 @@ impl Virtual {
 }
 
 /// Processor time of the calling thread: for measurements on a machine that does other things too.
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(all(test, not(loom), target_os = "linux"))]
 pub(crate) fn thread_cpu_time() -> Duration {
     let mut time = libc::timespec {
         tv_sec: 0,

@@ -10,8 +10,6 @@
 //! shared to be fast, the generator and a range of ids. Ids come from a counter of the system, never from
 //! addresses, so that a replayed run hands out the same ones. They start at 1; 0 is free to mean "none".
 
-#![allow(dead_code)]
-
 use super::clock::Clock;
 use std::cell::Cell;
 use std::fmt;
@@ -22,23 +20,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Choice {
     /// Which ready activation or stack runs next.
+    #[cfg(any(all(test, not(loom)), feature = "testing"))]
     Next,
     /// Which of several timers due at the same tick fires first.
+    #[cfg(any(all(test, not(loom)), feature = "testing"))]
     Timer,
     /// Whether a deadline or the reply it guards wins when both are there (0: the reply).
+    #[cfg(any(all(test, not(loom)), feature = "testing"))]
     Deadline,
     /// Which ready branch a select takes.
     Select,
-    /// Which of several ready descriptors is served first.
-    Io,
-    /// Which finished `blocking` job is delivered first.
-    Blocking,
-    /// Which message from an OS thread is let in, and when.
-    Injected,
     /// From whom an idle worker tries to steal.
     Victim,
-    /// How many messages an activation handles, how many tasks a thief takes (0: the full limit).
-    Batch,
 }
 
 /// Decides in place of the defaults. Called only when there is more than one candidate.
@@ -95,15 +88,6 @@ impl Seam {
     #[inline]
     pub(crate) fn is_driven(&self) -> bool {
         self.driver.is_some()
-    }
-
-    /// Which of `n` candidates to take, asked outside any worker.
-    #[inline]
-    pub(crate) fn choose(&self, choice: Choice, n: usize) -> usize {
-        match &self.driver {
-            None => 0,
-            Some(driver) => driven(&**driver, choice, n),
-        }
     }
 
     /// An id no other call returns, for a thread that is no worker.
@@ -163,11 +147,6 @@ impl WorkerSeam {
         }
     }
 
-    /// The system's part.
-    pub(crate) fn shared(&self) -> &Arc<Seam> {
-        &self.shared
-    }
-
     /// Which of `n` candidates to take.
     #[inline]
     pub(crate) fn choose(&self, choice: Choice, n: usize) -> usize {
@@ -209,16 +188,12 @@ mod tests {
     use std::collections::HashSet;
     use std::sync::Mutex;
 
-    const ALL: [Choice; 9] = [
+    const ALL: [Choice; 5] = [
         Choice::Next,
         Choice::Timer,
         Choice::Deadline,
         Choice::Select,
-        Choice::Io,
-        Choice::Blocking,
-        Choice::Injected,
         Choice::Victim,
-        Choice::Batch,
     ];
 
     struct Last(Mutex<Vec<(Choice, usize)>>);
@@ -243,7 +218,6 @@ mod tests {
                 } else {
                     assert_eq!(chosen, 0);
                 }
-                assert_eq!(seam.choose(choice, 4), 0);
             }
         }
         assert_eq!(drawn.len(), 2 * 4);
@@ -259,9 +233,8 @@ mod tests {
         for choice in ALL {
             assert_eq!(worker.choose(choice, 1), 0, "one candidate is no choice");
             assert_eq!(worker.choose(choice, 3), 2);
-            assert_eq!(seam.choose(choice, 5), 4);
         }
-        assert_eq!(LOG.0.lock().unwrap().len(), ALL.len() * 2);
+        assert_eq!(LOG.0.lock().unwrap().len(), ALL.len());
     }
 
     #[test]

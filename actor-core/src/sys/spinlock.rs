@@ -12,6 +12,7 @@
 //! | `spin_unlock_relaxed`| the unlock does not release | `loom_a_spin_lock_excludes`              |
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 
@@ -57,7 +58,10 @@ impl<T> SpinLock<T> {
         if !self.try_acquire() {
             self.contend();
         }
-        SpinGuard { lock: self }
+        SpinGuard {
+            lock: self,
+            _stays: PhantomData,
+        }
     }
 
     #[inline]
@@ -121,7 +125,10 @@ impl<T> SpinLock<T> {
     /// # Safety
     /// The lock is held, by a kept guard of the caller's, which is thereby used up.
     pub(crate) unsafe fn unlock(&self) {
-        drop(SpinGuard { lock: self });
+        drop(SpinGuard {
+            lock: self,
+            _stays: PhantomData,
+        });
     }
 
     /// The value, while the caller holds the lock by a kept guard.
@@ -141,6 +148,8 @@ impl<T> SpinLock<T> {
 /// The lock, held until this is dropped.
 pub(crate) struct SpinGuard<'a, T> {
     lock: &'a SpinLock<T>,
+    /// A shared guard would lend the value to other threads, which `T: Send` does not allow.
+    _stays: PhantomData<*const T>,
 }
 
 impl<T> SpinGuard<'_, T> {

@@ -70,11 +70,7 @@ fn name(choice: Choice) -> &'static str {
         Choice::Timer => "timer",
         Choice::Deadline => "deadline",
         Choice::Select => "select",
-        Choice::Io => "io",
-        Choice::Blocking => "blocking",
-        Choice::Injected => "injected",
         Choice::Victim => "victim",
-        Choice::Batch => "batch",
     }
 }
 

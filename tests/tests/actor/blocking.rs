@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use actor_core::microthread;
 use actor_core::prelude::*;
+use actor_core::sync::{Mutex, Notify};
 
 use super::support::*;
 
@@ -138,4 +139,76 @@ fn an_actor_answers_its_own_request_after_the_handler() {
         0
     });
     assert_eq!(probe.ask().seen().unwrap(), [3]);
+}
+
+/// Such a wait cannot be refused, and what ends it runs on the worker that it would block.
+#[test]
+fn waits_beyond_the_stack_limit_do_not_hold_up_what_would_end_them() {
+    quiet();
+    let sys = System::builder()
+        .workers(1)
+        .spare_workers(0)
+        .max_stacks(1)
+        .build()
+        .unwrap();
+    let probe = || sys.spawn(Probe::default()).unwrap();
+    let (lock, news) = (Arc::new(Mutex::new(0)), Arc::new(Notify::new()));
+    // Suspended with the lock held, on the one stack there may be.
+    let (holder, held, release) = (probe(), Flag::new(), Flag::new());
+    perform(&holder, {
+        let (lock, held, release) = (lock.clone(), held.clone(), release.clone());
+        move |_, _| {
+            let _guard = lock.lock().unwrap();
+            held.raise();
+            release.wait();
+            0
+        }
+    });
+    held.wait();
+    let lockers = [(); 4].map(|()| probe());
+    for locker in &lockers {
+        let lock = lock.clone();
+        perform(locker, move |_, _| {
+            *lock.lock().unwrap() += 1;
+            0
+        });
+    }
+    let waiter = probe();
+    perform(&waiter, {
+        let news = news.clone();
+        move |_, _| {
+            news.wait();
+            0
+        }
+    });
+    blocked(&sys, 6);
+    assert_eq!(sys.stats().max_stacks, 1);
+    assert!(sys.spawn(Body).is_err(), "nothing is started beyond it");
+    // From a handler that has not begun: there is a stack for it.
+    perform(&probe(), {
+        let news = news.clone();
+        move |_, _| {
+            news.notify_one();
+            0
+        }
+    });
+    waiter.ask().seen().unwrap();
+    release.raise();
+    for locker in &lockers {
+        locker.ask().seen().unwrap();
+    }
+    assert_eq!(*lock.lock().unwrap(), 4);
+    blocked(&sys, 0);
+    end(&sys.spawn(Body).unwrap());
+}
+
+/// Has a stack of its own, and ends at once.
+#[actor]
+struct Body;
+
+#[actor]
+impl Body {
+    fn run(self, _: Inbox<Self>) -> Exit {
+        Exit::Normal
+    }
 }

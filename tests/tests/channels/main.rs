@@ -27,6 +27,7 @@ mod kinds;
 mod linear;
 mod lock_models;
 mod locks;
+mod mixed;
 mod model;
 mod models;
 mod programs;

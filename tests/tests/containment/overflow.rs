@@ -1,11 +1,14 @@
 //! Stacks that run out: unwound in time where a call into the runtime notices, abandoned where the guard page does.
 
+use std::future::Future;
 use std::hint::black_box;
 use std::panic::{catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::task::{Context, Waker};
 
 use actor_core::microthread::{self, Builder, JoinError, block_on, blocking};
+use actor_core::sync::{Mutex, Notify, RwLock, Semaphore};
 use actor_core::{Event, Guard, OnOverflow, Runtime};
 use tests::{Gate, OpenOnDrop, child, ms, recurse, runtime, until, within};
 
@@ -23,7 +26,7 @@ fn recurse_with(step: fn(), depth: usize) -> usize {
 }
 
 /// The steps that recursion meets: each an entry into the runtime.
-const ENTRIES: [(&str, fn()); 6] = [
+const ENTRIES: [(&str, fn()); 9] = [
     ("yield", microthread::yield_now),
     ("checkpoint", microthread::checkpoint),
     ("spawn and join", || {
@@ -34,6 +37,19 @@ const ENTRIES: [(&str, fn()); 6] = [
     }),
     ("blocking", || blocking(|| ())),
     ("block_on", || block_on(async {})),
+    ("mutex", || {
+        static MUTEX: Mutex<u32> = Mutex::new(0);
+        *MUTEX.lock().unwrap() += 1;
+    }),
+    ("rwlock", || {
+        static LOCK: RwLock<u32> = RwLock::new(0);
+        let before = *LOCK.read().unwrap();
+        *LOCK.write().unwrap() = before + 1;
+    }),
+    ("semaphore", || {
+        static PERMITS: Semaphore = Semaphore::new(1);
+        drop(PERMITS.acquire().unwrap());
+    }),
 ];
 
 /// Overflow that comes by a call of ours: unwound in time, so nothing is lost.
@@ -250,6 +266,51 @@ fn an_overflow_while_unwinding_aborts() {
             .join();
     }))
     .aborts_with("while unwinding");
+}
+
+/// The guard page is hit now here, now there in a call whose lock nobody would release: it is not left taken.
+#[test]
+fn an_overflow_in_a_release_leaves_the_lock_usable_for_others() {
+    /// Frames of two sizes, so that the rest begins anywhere; then large ones, and in each a section that settles a waiter.
+    #[inline(never)]
+    fn dive(small: usize, large: usize, news: &Notify) -> usize {
+        match (small, large) {
+            (0, 0) => fall(news, 0),
+            (0, _) => dive_more(large, news),
+            _ => dive(small - 1, large, news) + 1,
+        }
+    }
+    #[inline(never)]
+    fn dive_more(large: usize, news: &Notify) -> usize {
+        let frame = black_box([0_u64; 2]);
+        dive(0, large - 1, news) + black_box(&frame).len()
+    }
+    #[inline(never)]
+    fn fall(news: &Notify, depth: usize) -> usize {
+        let frame = black_box([depth; 64]);
+        if black_box(depth) == usize::MAX {
+            return 0;
+        }
+        news.notify_one();
+        fall(news, depth + 1) + black_box(&frame).len()
+    }
+    child!(|| within(LIMIT, || {
+        let rt = runtime(1);
+        let mut context = Context::from_waker(Waker::noop());
+        for (small, large) in (0..10).flat_map(|small| (0..10).map(move |large| (small, large))) {
+            let news = Arc::new(Notify::new());
+            let mut waiters: Vec<_> = (0..200).map(|_| Box::pin(news.notified())).collect();
+            for waiter in &mut waiters {
+                assert!(waiter.as_mut().poll(&mut context).is_pending());
+            }
+            let deep = news.clone();
+            let ended = rt.spawn(move || dive(small, large, &deep)).unwrap().join();
+            assert!(matches!(ended, Err(JoinError::Overflowed)));
+            news.notify_one();
+        }
+        goes_on(&rt);
+    }))
+    .succeeds();
 }
 
 /// The next task on a worker, and on a stack, is not taken for the one that overflowed.

@@ -81,6 +81,35 @@ fn a_microthread_is_killed_where_it_waits() {
 }
 
 #[test]
+fn a_kill_that_comes_with_an_injected_panic_is_raised_after_it() {
+    let faults = Faults::none().panic("victim", When::Turn(2));
+    Explorer::new().faults(faults).check(|_| {
+        let victim = microthread::Builder::new().name("victim").spawn(|| {
+            let sleep = || microthread::sleep(secs(3600));
+            let panicked = std::panic::catch_unwind(sleep).unwrap_err();
+            assert!(panicked.is::<String>(), "the panic comes first");
+            sleep();
+            unreachable!("killed where it sleeps again");
+        });
+        let victim = victim.unwrap();
+        microthread::sleep(secs(1));
+        victim.kill();
+        assert!(matches!(victim.join(), Err(microthread::JoinError::Killed)));
+    });
+}
+
+#[test]
+fn a_microthread_that_panics_as_it_starts_has_panicked() {
+    let faults = Faults::none().panic("victim", When::Turn(1));
+    Explorer::new().faults(faults).check(|_| {
+        let victim = microthread::Builder::new().name("victim");
+        let victim = victim.spawn(|| unreachable!("it does not begin")).unwrap();
+        let ended: Result<(), _> = victim.join();
+        assert!(ended.unwrap_err().message().unwrap().contains("injected"));
+    });
+}
+
+#[test]
 fn what_is_delayed_runs_later() {
     let faults = Faults::none().delay("late", secs(30), When::Turn(1));
     Explorer::new().faults(faults).check(|_| {

@@ -13,6 +13,27 @@ fn a_years_sleep_takes_no_time_and_is_exact() {
     });
 }
 
+/// Which cannot switch: nothing else is to run, so its time passes at once.
+#[test]
+fn a_sleep_while_a_panic_unwinds_takes_no_time_and_is_exact() {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    struct Sleeps;
+    impl Drop for Sleeps {
+        fn drop(&mut self) {
+            microthread::sleep(YEAR);
+        }
+    }
+    testing::check(|_| {
+        let unwinds = microthread::spawn(|| {
+            let _sleeps = Sleeps;
+            std::panic::resume_unwind(Box::new("over"));
+        });
+        let ended: Result<(), _> = unwinds.join();
+        ended.unwrap_err();
+        assert_eq!(testing::elapsed(), YEAR);
+    });
+}
+
 #[test]
 fn sleepers_wake_in_the_order_of_their_deadlines() {
     testing::check(|_| {

@@ -25,12 +25,14 @@
 //! | a dropped channel leaves its waiters paused | the other side is gone: `Disconnected` |
 //! | atomic keeps threads from switching, too | nothing here can |
 //!
-//! Section 5, channels, is in `channel`.
+//! Section 5, channels, is in `channel` and `preference`.
 
 mod atomic;
 mod channel;
+mod edges;
 mod errors;
 mod hooks;
+mod preference;
 mod ring;
 mod storm;
 mod tasklet;

@@ -97,7 +97,6 @@
 //! | `mailbox_skip_recheck` | no W3 | `loom_wait_for_room_against_pop` |
 //! | `mailbox_drop_wake` | an admitted sender is not unparked | `loom_wait_for_room_against_pop` |
 //! | `mailbox_close_forgets_waiters` | closing leaves waiting senders linked | `loom_close_against_waiting_sender` |
-#![allow(dead_code)]
 
 mod block;
 mod consumer;
@@ -310,6 +309,7 @@ impl<M> Mailbox<M> {
         word::len(word, self.consumed.load(Ordering::Acquire)).max(0) as usize
     }
 
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -29,6 +29,7 @@ pub(super) fn after_switch_of_others() {
     park::raise_kill_if_due();
 }
 
+#[inline(always)]
 fn inside<R>(f: impl FnOnce(&Inner) -> Result<R, StateError>) -> Result<R, StateError> {
     park::check_stack();
     here(|inner| f(inner.ok_or(StateError::Outside)?))
@@ -140,6 +141,7 @@ pub fn spawn<T: 'static>(f: impl FnOnce() -> T + 'static) -> Tasklet<T> {
 /// assert_eq!(*log.borrow(), ["a", "b", "a", "b"]);
 /// # Ok::<(), actor_core::local::RunError>(())
 /// ```
+#[inline]
 pub fn schedule() -> Result<(), StateError> {
     inside(|inner| {
         let me = inner.switchable()?;
@@ -154,7 +156,7 @@ pub fn schedule() -> Result<(), StateError> {
 
 impl Inner {
     /// The current one goes to the end of the ring, if others are in it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn let_others(&self) {
         if self.ring.borrow().len() > 1 || self.watch.has_expired() {
             self.ring.borrow_mut().rotate();

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::thread;
 
 use crate::rt::error::JoinError;
-use crate::rt::header::KILLED;
+use crate::rt::header::{KILLED, THROWN};
 use crate::rt::locals;
 use crate::rt::park::{self, Home, Parker};
 use crate::rt::preempt;
@@ -139,6 +139,7 @@ impl Inner {
         struct Stay<'a>(&'a Inner);
         impl Drop for Stay<'_> {
             fn drop(&mut self) {
+                self.0.waits_outside.set(false);
                 self.0.shared.outer().end(); // step 4
             }
         }
@@ -150,6 +151,7 @@ impl Inner {
         }
         self.shared.outer().begin(park::current()); // step 1
         let _stay = Stay(self);
+        self.waits_outside.set(true);
         // step 2
         if !self.shared.has_news() {
             park::park_until(deadline); // step 3
@@ -202,6 +204,7 @@ impl Inner {
     }
 
     /// Resumes the microthread in `slot`, the head of the ring, or, if a hook changes that, whoever is the head then.
+    #[inline(always)]
     fn resume_head(&self, slot: u32) -> Result<(), LimitReached> {
         let mut task = self.member(slot);
         if self.hooks.schedule.borrow().is_some() {
@@ -289,6 +292,8 @@ impl Inner {
     /// The stack of `task` was abandoned with everything on it.
     #[cold]
     fn overflowed(&self, task: &Rc<Task>) {
+        // Nobody is left through a trap, so those that were set were its own, and will not be taken back.
+        self.switch_trap.set(0);
         // Its frames are never dropped, and they may refer to it.
         std::mem::forget(task.clone());
         task.parker.set(None);
@@ -300,12 +305,19 @@ impl Inner {
 
     /// The current one, on whose stack this runs, has come to its end.
     fn ended(&self, task: &Rc<Task>, end: End) {
-        task.drop_pending();
-        locals::end_of_task();
         let uncaught = match end {
             End::Quietly => None,
             End::Uncaught(message) => self.ask_error_handler(task, message),
         };
+        // After the handler, which may use locals and throw, as may the destructors of either: the next one on this stack is
+        // not to find them, and nothing is to be dropped with the task.
+        loop {
+            task.drop_pending();
+            locals::end_of_task();
+            if !task.header.has(THROWN) {
+                break;
+            }
+        }
         // From here on it is nobody, and no code of the user's runs until its stack is left.
         self.disown(task);
         if let Some(uncaught) = uncaught {
@@ -322,6 +334,8 @@ impl Inner {
         const TRIES: usize = 10;
         self.hooks.clear();
         let _driving = self.begin_end();
+        // From here on orders change nothing, and whoever gives them faster than they are carried out must not hold this up.
+        crate::rt::task::drop_quietly(self.shared.close());
         for _ in 0..TRIES {
             let everybody = self.everybody();
             if everybody.is_empty() {
@@ -335,7 +349,6 @@ impl Inner {
             }
             self.run_out(2 * everybody.len());
         }
-        drop(self.shared.close());
         let remotes = std::mem::take(&mut *self.remotes.borrow_mut());
         drop(remotes);
         for task in self.everybody() {
@@ -348,11 +361,16 @@ impl Inner {
         struct End<'a>(&'a Inner);
         impl Drop for End<'_> {
             fn drop(&mut self) {
+                self.0.driver.set(None);
+                self.0.outer.set(std::ptr::null());
                 self.0.driving.set(false);
             }
         }
         self.abandoned.set(false);
         self.driving.set(true);
+        // A destructor that is called here is to find that it is where the scheduler is driven.
+        self.driver.set(park::on_stack());
+        self.outer.set(inner::here_raw());
         End(self)
     }
 
@@ -370,8 +388,17 @@ impl Inner {
                 }
                 continue;
             }
+            let everybody = self.everybody();
+            // Another thread has unparked it, and is about to hand it over: it can neither be woken again nor be given up.
+            let is_coming = |task: &Rc<Task>| {
+                task.is(Status::Blocked) && task.parker.get().is_some_and(Parker::has_permit)
+            };
+            if everybody.iter().any(is_coming) {
+                thread::yield_now();
+                continue;
+            }
             let shielded = |task: &Rc<Task>| task.parker.get().is_some_and(Parker::is_shielded);
-            let waits = !self.timers.borrow().is_empty() && self.everybody().iter().any(shielded);
+            let waits = !self.timers.borrow().is_empty() && everybody.iter().any(shielded);
             if !waits || std::mem::replace(&mut waited, true) {
                 return;
             }

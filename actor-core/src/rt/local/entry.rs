@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::rt::park::{self, Parker};
 use crate::rt::wait::{Ended, Interrupt, Next};
+use crate::sys::clock::Clock;
 
 use super::hooks::in_hook;
 use super::inner::{Inner, here, on_stack};
@@ -27,11 +28,13 @@ pub(crate) fn wake(home: &Arc<Shared>, parker: &'static Parker) {
 }
 
 /// Waits for the permit of `parker`, the caller's, off its stack.
+#[inline(always)]
 pub(crate) fn suspend_parked(parker: &'static Parker, deadline: Option<Instant>) {
     on_stack(|inner| inner.suspend_parked(parker, deadline));
 }
 
 /// Lets the others run once, unless switching is trapped.
+#[inline(always)]
 pub(crate) fn yield_now() {
     on_stack(|inner| {
         if inner.may_switch().is_ok() {
@@ -166,6 +169,11 @@ pub(crate) fn choose(n: usize) -> Option<usize> {
         inner?.choices.set(rng.get_seed());
         Some(chosen)
     })
+}
+
+/// The scheduler's clock, on one of its stacks.
+pub(crate) fn clock() -> Option<Clock> {
+    here(|inner| inner.map(|inner| inner.clock.clone()))
 }
 
 /// The time by the scheduler's clock, on one of its stacks.

@@ -330,7 +330,9 @@ impl TaskletRef {
         Ok(())
     }
 
-    /// Moves it to another scheduler of this thread, where it is paused. Its handles go on being good.
+    /// Moves it to another scheduler of this thread, where it is paused. Its handles go on being good. The orders of a
+    /// [`RemoteTasklet`] that was made before go by way of the scheduler it was in then: they are carried out when that looks,
+    /// and refused once that is gone.
     ///
     /// # Errors
     /// [`StateError`] if it has started, as its stack stays where it is, or is in the ring.

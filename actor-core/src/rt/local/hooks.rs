@@ -68,9 +68,10 @@ pub(super) struct Hooks {
 
 impl Hooks {
     pub(super) fn clear(&self) {
-        drop(self.schedule.take());
-        drop(self.channel.take());
-        drop(self.error.take());
+        // Code of the user's, whose panic must not keep the scheduler from ending.
+        drop_quietly(self.schedule.take());
+        drop_quietly(self.channel.take());
+        drop_quietly(self.error.take());
         drop(self.previous.take());
     }
 }

@@ -79,6 +79,8 @@ pub(super) struct Inner {
     pub(super) outer: Cell<*const Inner>,
     /// The loop shall look outside before it goes on.
     pub(super) attention: Cell<bool>,
+    /// The loop waits where it is driven, and others on its thread run meanwhile.
+    pub(super) waits_outside: Cell<bool>,
     next_id: Cell<u64>,
     pub(super) switches: Cell<u32>,
     /// The state of the generator that chooses among equals, for `select`.
@@ -138,6 +140,7 @@ impl Inner {
             driver: Cell::new(None),
             outer: Cell::new(ptr::null()),
             attention: Cell::new(false),
+            waits_outside: Cell::new(false),
             next_id: Cell::new(1),
             switches: Cell::new(0),
             choices: Cell::new(0),
@@ -215,6 +218,17 @@ impl Inner {
         self.release_slot(task);
         let joiners = std::mem::take(&mut *task.joiners.borrow_mut());
         joiners.into_iter().for_each(Parker::unpark);
+        // The loop may be there for the end of this one.
+        self.rouse();
+    }
+
+    /// Something has changed that the loop has to see. It looks by itself, but where it waits outside; then whoever changes
+    /// something is a neighbour: it runs on this thread, but not in this scheduler.
+    #[inline]
+    fn rouse(&self) {
+        if self.waits_outside.get() {
+            self.shared.rouse();
+        }
     }
 
     fn task_of(&self, parker: &Parker) -> Rc<Task> {
@@ -247,6 +261,7 @@ impl Inner {
     pub(super) fn make_scheduled(&self, task: &Task) {
         task.status.set(Status::Scheduled);
         self.ring.borrow_mut().push(task.slot.get());
+        self.rouse();
     }
 
     /// A parked stack has been unparked, or is in the ring: it comes right after the current one, which it follows at once.
@@ -265,13 +280,14 @@ impl Inner {
     }
 
     /// The current one leaves its stack; returns when it is its turn again.
-    #[inline]
+    #[inline(always)]
     pub(super) fn leave(&self) {
         self.handoff.set(Some(Handoff::Suspended));
         stack::suspend();
     }
 
     /// The current one leaves the ring, for `status`, and its stack.
+    #[inline(always)]
     pub(super) fn leave_for(&self, task: &Task, status: Status) {
         self.ring.borrow_mut().remove(task.slot.get());
         task.status.set(status);
@@ -289,6 +305,7 @@ impl Inner {
     }
 
     /// The current one waits for its parker. See `Worker::suspend_parked`.
+    #[inline(always)]
     pub(super) fn suspend_parked(&self, parker: &'static Parker, deadline: Option<Instant>) {
         let task = self.current();
         let timer = deadline.map(|at| self.timers.borrow_mut().insert(at, parker));

@@ -100,7 +100,7 @@ pub use calls::{
     atomic, current, run, run_count, run_for, schedule, schedule_remove, spawn, switch_trap,
 };
 pub(crate) use entry::{
-    checkpoint, choose, hand_over, is_trapped, let_go, may_hand_over, now, suspend_parked,
+    checkpoint, choose, clock, hand_over, is_trapped, let_go, may_hand_over, now, suspend_parked,
     turn_is_over, wait, wake, yield_now,
 };
 pub use error::{StateError, ThrowError};

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::rt::task::drop_quietly;
+
 use super::error::StateError;
 use super::handle::TaskletRef;
 use super::inner::Inner;
@@ -133,13 +135,13 @@ impl Inner {
         let _ = match order {
             Order::Insert => tasklet.insert(),
             Order::Remove => tasklet.remove(),
-            Order::RunNext => self.run_next(&tasklet),
+            Order::RunNext => Self::run_next(&tasklet),
             Order::Kill => {
                 tasklet.kill_pending();
                 Ok(())
             }
             Order::Throw(error) => {
-                drop(tasklet.throw_pending(error));
+                drop_quietly(tasklet.throw_pending(error));
                 Ok(())
             }
             Order::Forget => {
@@ -150,15 +152,17 @@ impl Inner {
         };
     }
 
-    fn run_next(&self, tasklet: &TaskletRef) -> Result<(), StateError> {
+    /// In the scheduler it is in now: it may have [moved](TaskletRef::bind_to).
+    fn run_next(tasklet: &TaskletRef) -> Result<(), StateError> {
+        let inner = tasklet.inner()?;
         let task = tasklet.task();
-        if !self.is_current(task) {
+        if !inner.is_current(task) {
             tasklet.insert()?;
             let slot = task.slot.get();
-            let mut ring = self.ring.borrow_mut();
+            let mut ring = inner.ring.borrow_mut();
             ring.remove(slot);
             // On the root nobody is current, and the head is next.
-            let head = ring.head().filter(|_| self.current.borrow().is_none());
+            let head = ring.head().filter(|_| inner.current.borrow().is_none());
             match head {
                 Some(_) => {
                     ring.push(slot);

@@ -18,7 +18,7 @@ use super::calls::run_inner;
 use super::drive::{Driven, Until};
 use super::handle::TaskletRef;
 use super::hooks::{ChannelHook, ErrorHandler, ScheduleHook};
-use super::inner::{Inner, Setup, here};
+use super::inner::{Inner, Setup};
 use super::task::Task;
 use super::tasklet::Tasklet;
 
@@ -94,7 +94,7 @@ pub struct Builder {
 
 /// The clock of whatever runs the caller.
 fn clock_here() -> Clock {
-    let local = here(|inner| inner.map(|inner| inner.clock.clone()));
+    let local = super::entry::clock();
     local.unwrap_or_else(|| {
         Worker::with(|worker| worker.map_or(Clock::System, |w| w.core().seam.clock().clone()))
     })

@@ -120,7 +120,8 @@ impl Shared {
         true
     }
 
-    fn rouse(&self) {
+    /// (b) and (c).
+    pub(super) fn rouse(&self) {
         if let Some(outer) = self.outer.find() {
             outer.unpark();
         }

@@ -9,6 +9,7 @@ use crate::observe::Who;
 use crate::rt::error::JoinError;
 use crate::rt::header::{After, Header, KILLED, Runnable, THROWN, VTable};
 use crate::rt::park::Parker;
+use crate::rt::task::drop_quietly;
 use crate::rt::throw::Pending;
 
 use super::budget::RunResult;
@@ -140,19 +141,17 @@ impl Task {
         self.parker.get().is_some()
     }
 
-    /// Drops the errors thrown into it that no wait has returned. May run code of the user's.
+    /// Drops the errors thrown into it that no wait has returned. May run code of the user's; what that panics with is nobody's.
     pub(super) fn drop_pending(&self) {
         while self.header.has(THROWN) {
-            drop(self.pending.take(&self.header));
+            drop_quietly(self.pending.take(&self.header));
         }
     }
 
-    /// It has something new to run.
+    /// It has something new to run. It has no [fate](Self::fate) and nothing pending.
     pub(super) fn renew(&self, body: Body) {
-        self.drop_pending();
         self.header.clear(KILLED);
         self.atomic.set(0);
-        self.fate.take();
         *self.body.borrow_mut() = Some(body);
     }
 }

@@ -72,9 +72,14 @@ impl<T: 'static> Tasklet<T> {
         if self.is_alive() {
             return Err(StateError::Alive);
         }
-        let left = self.result.borrow_mut().take();
-        drop_quietly(left);
         let task = self.task();
+        let left = self.result.borrow_mut().take();
+        drop_quietly((left, task.fate.take()));
+        task.drop_pending();
+        // Those were destructors of the user's, which may have bound it.
+        if self.is_alive() {
+            return Err(StateError::Alive);
+        }
         task.renew(body(f, self.result.clone(), task));
         inner.adopt(task);
         Ok(())

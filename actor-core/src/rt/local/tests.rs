@@ -2,6 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::mpsc;
+use std::thread;
 
 use super::{Budget, ChannelEvent, Outcome, Scheduler, StateError, schedule, switch_trap};
 use crate::rt::park::{self, Parker};
@@ -196,4 +198,47 @@ fn channel_use(channel: usize, sending: bool, will_block: bool) -> wait::Channel
         sending,
         will_block,
     }
+}
+
+#[test]
+fn a_scheduler_that_ends_waits_for_a_wake_up_that_is_on_its_way() {
+    struct Dropped(Rc<Cell<bool>>);
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.set(true);
+        }
+    }
+    struct Tells(mpsc::Sender<()>);
+    impl Drop for Tells {
+        fn drop(&mut self) {
+            self.0.send(()).unwrap();
+        }
+    }
+    let (sched, place) = (Scheduler::new(), Rc::new(Cell::new(None)));
+    let ended = Rc::new(Cell::new(false));
+    sched.spawn({
+        let (place, dropped) = (place.clone(), Dropped(ended.clone()));
+        move || {
+            let _dropped = dropped;
+            place.set(Some(park::current()));
+            let _ = wait::wait(None);
+        }
+    });
+    sched.run().unwrap();
+    let parker = place.get().expect("it waits");
+    let shared = sched.inner().shared.clone();
+    let ((notified, first), (ends, then)) = (mpsc::channel(), mpsc::channel());
+    let waker = thread::spawn(move || {
+        assert!(parker.unpark_in_place());
+        notified.send(()).unwrap();
+        // It loses the processor here, until the scheduler is about to end.
+        then.recv().unwrap();
+        shared.wake(parker);
+    });
+    first.recv().unwrap();
+    let tells = Tells(ends);
+    sched.spawn(move || drop(tells));
+    drop(sched);
+    assert!(ended.get(), "it was leaked");
+    waker.join().unwrap();
 }

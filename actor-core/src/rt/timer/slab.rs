@@ -53,7 +53,7 @@ impl<T> Slab<T> {
         self.len
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(super) fn capacity(&self) -> usize {
         self.entries.capacity()
     }

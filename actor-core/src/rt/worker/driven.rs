@@ -21,10 +21,9 @@
 //!
 //! # Faults
 //! Before a candidate runs the conductor may have it killed, made to panic, or held back for a while. A kill is the ordinary
-//! one. A panic is a kill that is turned into a panic where it is raised. Both are raised at a suspension point or, in an
-//! actor, at the beginning of a handler ([`fault_point`](crate::rt::park::fault_point)); in code that reaches neither, not at
-//! all.
-
+//! one. A panic has a flag of its own in the header, and is raised where a kill would be; a kill that comes too is pending after
+//! that. Both are raised at a suspension point or, in an actor, at the beginning of a handler
+//! ([`fault_point`](crate::rt::park::fault_point)); in code that reaches neither, not at all.
 //!
 //! # Seeded faults
 //! | fault                | what it breaks                                           | caught by                                          |
@@ -40,7 +39,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::observe::Who;
-use crate::rt::header::{Header, KILLED, Runnable};
+use crate::rt::header::{FAULT, Header, KILLED, PANICS, Runnable};
 use crate::rt::park::Parker;
 use crate::sys::fault::fault;
 use crate::sys::seam::Choice;
@@ -132,8 +131,6 @@ pub(super) struct Driven {
     held: RefCell<Vec<(Instant, Waiting)>>,
     /// The stack that comes back now does so from a switch point.
     switched: Cell<bool>,
-    /// Ids of those that have a fault to come; `true`: a panic.
-    faults: RefCell<Vec<(u64, bool)>>,
 }
 
 thread_local! {
@@ -169,17 +166,15 @@ impl Worker {
         crate::stack::suspend();
     }
 
-    /// Whether the conductor has chosen a fault for `task` that is not raised yet.
-    pub(crate) fn has_fault_for(&self, task: &Header) -> bool {
-        let faults = self.driven.faults.borrow();
-        faults.iter().any(|(id, _)| *id == task.id())
-    }
-
-    /// The fault for `task` is being raised. `true`: as a panic.
-    pub(crate) fn take_fault_for(&self, task: &Header) -> bool {
-        let mut faults = self.driven.faults.borrow_mut();
-        let at = faults.iter().position(|(id, _)| *id == task.id());
-        at.is_some_and(|at| faults.swap_remove(at).1)
+    /// Moves the clock on to `time`.
+    pub(crate) fn skip_to(&self, time: Instant) {
+        let clock = self.core.seam.clock();
+        let before = clock.now();
+        let hands = clock.as_virtual().expect("a driven runtime's clock");
+        hands.advance_to(time);
+        if let Some(conductor) = self.core.conductor.get() {
+            conductor.advanced(time.saturating_duration_since(before));
+        }
     }
 
     /// The stack of `parker` has given way.
@@ -244,12 +239,7 @@ impl Worker {
         let timer = self.timers.borrow_mut().next_deadline();
         let held = self.driven.held.borrow().iter().map(|(at, _)| *at).min();
         if let Some(next) = [timer, held].into_iter().flatten().min() {
-            let before = clock.now();
-            let hands = clock.as_virtual().expect("a driven runtime's clock");
-            hands.advance_to(next); // step 5
-            if let Some(conductor) = self.core.conductor.get() {
-                conductor.advanced(next.saturating_duration_since(before));
-            }
+            self.skip_to(next); // step 5
             return true;
         }
         if self.core.is_stopping() {
@@ -339,13 +329,15 @@ impl Worker {
                 return self.driven.held.borrow_mut().push((until, waiting));
             }
             Verdict::Kill | Verdict::Panic => {
-                if let Some(header) = waiting.ready.header() {
-                    let fault = (header.id(), verdict == Verdict::Panic);
-                    self.driven.faults.borrow_mut().push(fault);
+                if let Some(header) = waiting.ready.header()
+                    && !fault!("driven_no_kill")
+                {
+                    let how = match verdict {
+                        Verdict::Panic => PANICS,
+                        _ => KILLED,
+                    };
                     // It is ready, so there is nobody to wake.
-                    if !fault!("driven_no_kill") {
-                        header.set(KILLED);
-                    }
+                    header.set(how | FAULT);
                 }
             }
         }
