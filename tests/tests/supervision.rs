@@ -23,6 +23,10 @@ mod backoff;
 mod dynamic;
 #[path = "supervision/intensity.rs"]
 mod intensity;
+#[path = "supervision/otp.rs"]
+mod otp;
+#[path = "supervision/recorded.rs"]
+mod recorded;
 #[path = "supervision/restarts.rs"]
 mod restarts;
 #[path = "supervision/starts.rs"]
@@ -35,6 +39,8 @@ mod storm;
 mod strategies;
 #[path = "supervision/tree.rs"]
 mod tree;
+#[path = "supervision/trees.rs"]
+mod trees;
 
 const SOON: Duration = Duration::from_secs(60);
 const MANY: u32 = 1_000_000;

@@ -535,6 +535,18 @@ impl Driver {
     }
 }
 
+/// The mailbox outlives this life. Calls were made to this one, and are not for the next: their ports are dropped, which
+/// their callers take for `ShuttingDown`.
+fn refuse_all(inbox: &Inbox<Driver>) {
+    loop {
+        match inbox.try_recv() {
+            Ok(msg) => drop_quietly(msg),
+            Err(TryRecvError::Closed) if inbox.take_stop().is_some() => {}
+            Err(_) => return,
+        }
+    }
+}
+
 fn answer(port: Port, answer: Answered) {
     // A caller that has given up is not told.
     let _ = port.send(answer);
@@ -584,6 +596,7 @@ impl Actor for Driver {
 
     fn run(mut self, inbox: Inbox<Self>) -> Exit {
         self.attend(&inbox, |it| it.ended.is_some());
+        refuse_all(&inbox);
         match self.ended.take() {
             Some(ExitReason::Normal) => Exit::Normal,
             Some(ExitReason::Failed(why)) => Exit::Failed(why),

@@ -18,6 +18,8 @@
 //! | it is restarted by hand | a new one | none | taken again |
 //! | its supervisor ends | closed | as when it stops for good | free |
 //!
+//! (Calls to a supervisor that wait when it gives up or shuts down are refused, and not kept for its next life.)
+//!
 //! The one message that a child was handling when it failed is lost with that life, lest it fail the next one too; whoever
 //! asked it learns why. A request to stop or a kill that comes between two lives is not kept for the next.
 //!

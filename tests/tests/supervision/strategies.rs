@@ -2,7 +2,6 @@
 
 use super::*;
 use actor_core::supervision::{AutoShutdown, SpecError, Strategy};
-use tests::until;
 
 const TAGS: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -314,16 +313,18 @@ fn a_significant_child_that_could_not_matter_is_refused() {
 #[test]
 fn messages_to_siblings_are_kept_through_a_group_restart_and_its_retries() {
     let (sys, log) = (system(), Log::default());
-    let (lives, (gate, open)) = (Arc::new(AtomicU32::new(0)), gate());
+    let (failing, (gate, open)) = (AtomicU32::new(0), gate());
+    let (entered, inside) = mpsc::channel();
     let sup = Supervisor::builder()
         .strategy(Strategy::RestForOne)
         .intensity(MANY, SOON)
         .child(ChildSpec::new("a", probe("a", &log)))
         .child(ChildSpec::try_new("b", {
-            let (log, lives) = (log.clone(), lives.clone());
+            let log = log.clone();
             move || {
-                let life = lives.fetch_add(1, Ordering::Relaxed) + 1;
+                let life = failing.fetch_add(1, Ordering::Relaxed) + 1;
                 if life > 1 {
+                    entered.send(()).unwrap();
                     gate.pass();
                 }
                 let log = log.clone();
@@ -336,15 +337,16 @@ fn messages_to_siblings_are_kept_through_a_group_restart_and_its_retries() {
         .unwrap();
     let [a, b, c] = ["a", "b", "c"].map(|id| sup.child::<Probe>(id).unwrap());
     assert!(a.ask().boom().is_err());
-    until(|| lives.load(Ordering::Relaxed) == 2);
-    // While all three are down, and again while `b` has failed and `c` waits for the next attempt.
+    // While `b` and `c` are down, and again while `b` has failed and `c` waits for the next attempt.
+    inside.recv_timeout(SOON).unwrap();
     let (note_b, note_c) = (b.request().life(), c.request().life());
     open.send(()).unwrap();
+    inside.recv_timeout(SOON).unwrap();
     let later = c.request().life();
     open.send(()).unwrap();
     assert_eq!(note_b.wait().unwrap(), 3);
-    assert!(note_c.wait().unwrap() <= 2);
-    assert!(later.wait().unwrap() <= 2);
+    assert_eq!(note_c.wait().unwrap(), 2);
+    assert_eq!(later.wait().unwrap(), 2);
     assert!(c.is_alive() && sup.child::<Probe>("c").unwrap() == c);
 }
 
