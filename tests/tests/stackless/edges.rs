@@ -437,7 +437,7 @@ fn orders_that_make_nobody_ready_do_not_keep_a_run_going() {
 #[test]
 fn a_destructor_that_blocks_where_its_tasklet_is_about_to_does_not_use_up_its_wake_up() {
     /// Wakes who is about to wait, and blocks there itself.
-    struct Wakes(Signal);
+    struct Wakes(Signal, Rc<Cell<bool>>);
     impl Drop for Wakes {
         fn drop(&mut self) {
             self.0.send();
@@ -445,25 +445,33 @@ fn a_destructor_that_blocks_where_its_tasklet_is_about_to_does_not_use_up_its_wa
             let help = helped.clone();
             actor_core::local::spawn(move || help.send());
             helped.wait().unwrap();
+            // While somebody can run, a wait that goes on is no deadlock.
+            let ended = self.1.clone();
+            actor_core::local::spawn(move || {
+                for _ in 0..10 {
+                    schedule().unwrap();
+                }
+                ended.set(true);
+            });
         }
     }
-    let sched = Scheduler::new();
-    let signal = Signal::new();
-    let unstarted = sched.bind({
-        let wakes = Wakes(signal.clone());
-        move || drop(wakes)
-    });
+    let (sched, signal) = (Scheduler::new(), Signal::new());
+    let other_ended = Rc::new(Cell::new(false));
+    let wakes = Wakes(signal.clone(), other_ended.clone());
+    let unstarted = sched.bind(move || drop(wakes));
     let remote = unstarted.remote().unwrap();
-    let waits = sched.spawn(move || {
-        thread::spawn(move || remote.kill().unwrap())
-            .join()
-            .unwrap();
-        signal.wait()
+    let ended = other_ended.clone();
+    // In a run nobody would be told of a deadlock, so nobody looks for orders before a wait.
+    let woken_first = sched.main(move || {
+        let kills = thread::spawn(move || remote.kill().unwrap());
+        kills.join().unwrap();
+        signal.wait().unwrap();
+        !ended.get()
     });
+    assert!(!unstarted.is_alive());
+    assert!(woken_first.unwrap(), "it waited until nobody else was left");
     sched.run().unwrap();
-    sched.run().unwrap();
-    assert!(!waits.is_alive(), "it has been woken");
-    let _ = unstarted;
+    assert!(other_ended.get());
 }
 
 #[test]

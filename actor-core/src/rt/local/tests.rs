@@ -242,3 +242,32 @@ fn a_scheduler_that_ends_waits_for_a_wake_up_that_is_on_its_way() {
     assert!(ended.get(), "it was leaked");
     waker.join().unwrap();
 }
+
+/// Calls `f` where the stack has reached its reserve.
+#[inline(never)]
+fn at_the_reserve(f: &mut dyn FnMut()) {
+    let frame = std::hint::black_box([0_u8; 64]);
+    match crate::stack::check_headroom() {
+        Ok(()) => at_the_reserve(f),
+        Err(_) => f(),
+    }
+    std::hint::black_box(&frame);
+}
+
+#[test]
+fn orders_that_arrive_where_the_stack_is_used_up_are_carried_out_all_the_same() {
+    let sched = Scheduler::new();
+    let (one, other) = (sched.bind(|| 1), sched.bind(|| 2));
+    let remotes = [one.remote().unwrap(), other.remote().unwrap()];
+    let me = sched.spawn(move || {
+        thread::spawn(move || remotes.each_ref().map(|remote| remote.insert().unwrap()))
+            .join()
+            .unwrap();
+        at_the_reserve(&mut || {
+            super::inner::on_stack(|inner| assert!(inner.arrivals()));
+        });
+    });
+    sched.run().unwrap();
+    me.join().unwrap();
+    assert!(!one.is_alive() && !other.is_alive());
+}
