@@ -60,7 +60,7 @@ use crate::sys::fault::fault;
 use crate::sys::spinlock::SpinLock;
 
 use super::error::{RecvError, RecvTimeoutError, SendError, TryRecvError};
-use super::wait::{List, Op, Settled, Until, run};
+use super::wait::{List, Op, Until, run};
 
 pub(in crate::channel) struct State<T> {
     value: Option<T>,
@@ -309,16 +309,9 @@ impl<T> Op for Recv<'_, T> {
         &mut state.receivers
     }
 
-    /// R4.
-    fn settled(&self, _: Settled, _: &mut Option<()>) -> Option<Self::Output> {
-        None
-    }
-
     fn interrupted(&self, why: Interrupt, _: &mut Option<()>) -> Self::Output {
         Err(RecvError::Interrupted(why))
     }
-
-    fn give_back(&self, _: &mut State<T>, _: &mut Option<()>, _: &mut Wakes) {}
 }
 
 #[cfg(all(test, loom))]

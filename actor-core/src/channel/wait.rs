@@ -116,14 +116,19 @@ pub(crate) trait Op {
     /// Where it waits.
     fn list<'s>(&self, state: &'s mut Self::State) -> &'s mut List<Self::Slot>;
 
-    /// It has been settled by a partner. `None`: it must be attempted again.
-    fn settled(&self, how: Settled, slot: &mut Option<Self::Slot>) -> Option<Self::Output>;
+    /// It has been settled by a partner. `None`: it must be attempted again, as is so where nothing passes through the slot.
+    fn settled(&self, how: Settled, slot: &mut Option<Self::Slot>) -> Option<Self::Output> {
+        let _ = (how, slot);
+        None
+    }
 
     /// It was interrupted.
     fn interrupted(&self, why: Interrupt, slot: &mut Option<Self::Slot>) -> Self::Output;
 
     /// It was served, and the waiter left without looking. What remains in the slot is dropped, outside the lock.
-    fn give_back(&self, state: &mut Self::State, slot: &mut Option<Self::Slot>, wakes: &mut Wakes);
+    fn give_back(&self, state: &mut Self::State, slot: &mut Option<Self::Slot>, wakes: &mut Wakes) {
+        let _ = (state, slot, wakes);
+    }
 }
 
 /// How long to wait.
@@ -144,18 +149,35 @@ pub(crate) fn run<O: Op>(op: &O, slot: &mut Option<O::Slot>, until: Until) -> Op
     {
         return Some(op.interrupted(why, slot));
     }
+    match (
+        attempt(op, slot, matches!(until, Until::Deadline(_))),
+        until,
+    ) {
+        (Ok(output), _) => {
+            park::switch_point();
+            Some(output)
+        }
+        (Err(_), Until::Now) => None,
+        (Err(state), Until::Deadline(deadline)) => block(op, state, slot, deadline),
+    }
+}
+
+/// Step 1. `Err`: it cannot be done without waiting; the lock is still held.
+#[inline(always)]
+pub(crate) fn attempt<'a, O: Op>(
+    op: &'a O,
+    slot: &mut Option<O::Slot>,
+    waits: bool,
+) -> Result<O::Output, SpinGuard<'a, O::State>> {
     let mut wakes = Wakes::default();
     let mut state = op.state().lock();
-    let waits = matches!(until, Until::Deadline(_));
-    if let Some(output) = op.attempt(&mut state, slot, waits, &mut wakes) {
-        drop(state);
-        wakes.fire();
-        park::switch_point();
-        return Some(output);
-    }
-    match until {
-        Until::Now => None,
-        Until::Deadline(deadline) => block(op, state, slot, deadline),
+    match op.attempt(&mut state, slot, waits, &mut wakes) {
+        Some(output) => {
+            drop(state);
+            wakes.fire();
+            Ok(output)
+        }
+        None => Err(state),
     }
 }
 
@@ -179,13 +201,10 @@ fn block<'a, O: Op>(
         if let Some(output) = spin(op, slot) {
             return Some(output);
         }
-        state = op.state().lock();
-        let mut wakes = Wakes::default();
-        if let Some(output) = op.attempt(&mut state, slot, true, &mut wakes) {
-            drop(state);
-            wakes.fire();
-            return Some(output);
-        }
+        state = match attempt(op, slot, true) {
+            Ok(output) => return Some(output),
+            Err(state) => state,
+        };
     }
     loop {
         match block_once(op, state, slot, deadline) {
@@ -194,13 +213,10 @@ fn block<'a, O: Op>(
             Err(Ended::TimedOut) => return None,
             Err(Ended::Interrupted(why)) => return Some(op.interrupted(why, slot)),
         }
-        state = op.state().lock();
-        let mut wakes = Wakes::default();
-        if let Some(output) = op.attempt(&mut state, slot, true, &mut wakes) {
-            drop(state);
-            wakes.fire();
-            return Some(output);
-        }
+        state = match attempt(op, slot, true) {
+            Ok(output) => return Some(output),
+            Err(state) => state,
+        };
     }
 }
 
@@ -259,13 +275,8 @@ fn spin<O: Op>(op: &O, slot: &mut Option<O::Slot>) -> Option<O::Output> {
         } else {
             std::thread::yield_now();
         }
-        let mut wakes = Wakes::default();
-        let mut state = op.state().lock();
-        let output = op.attempt(&mut state, slot, false, &mut wakes);
-        drop(state);
-        wakes.fire();
-        if output.is_some() {
-            return output;
+        if let Ok(output) = attempt(op, slot, false) {
+            return Some(output);
         }
     }
     None

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
-use crate::channel::wait::{List, Op, Settled};
+use crate::channel::wait::{List, Op};
 use crate::rt::wait::Interrupt;
 use crate::rt::wake::Wakes;
 use crate::sys::atomic::{AtomicU64, Ordering};
@@ -198,14 +198,7 @@ impl<T> Op for Recv<'_, T> {
         &mut state.waiting
     }
 
-    /// R4.
-    fn settled(&self, _: Settled, _: &mut Option<()>) -> Option<Self::Output> {
-        None
-    }
-
     fn interrupted(&self, why: Interrupt, _: &mut Option<()>) -> Self::Output {
         Err(RecvError::Interrupted(why))
     }
-
-    fn give_back(&self, _: &mut State<T>, _: &mut Option<()>, _: &mut Wakes) {}
 }

@@ -119,9 +119,6 @@ impl<T> Op for Send<'_, T> {
     fn interrupted(&self, why: Interrupt, slot: &mut Option<Item<T>>) -> Sent<T> {
         Self::failed(slot, |item| SendError::Interrupted(item, why))
     }
-
-    /// It was sent; or it was not, and is dropped with its sender.
-    fn give_back(&self, _: &mut State<T>, _: &mut Option<Item<T>>, _: &mut Wakes) {}
 }
 
 /// A receive.

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Instant;
 
-use crate::channel::wait::{Node, Op, Settled, Ticket};
+use crate::channel::wait::{Node, Op, Settled, Ticket, attempt};
 use crate::rt::block_on::Poller;
 use crate::rt::wait::Interrupt;
 use crate::rt::wake::Wakes;
@@ -130,13 +130,7 @@ impl<O: Op> OpCase<O> {
 
 impl<O: Op> Case for OpCase<O> {
     fn attempt(&mut self, _: Option<&Poller>) -> bool {
-        let mut wakes = Wakes::default();
-        let mut state = self.op.state().lock();
-        self.output = self
-            .op
-            .attempt(&mut state, self.node.slot_mut(), false, &mut wakes);
-        drop(state);
-        wakes.fire();
+        self.output = attempt(&self.op, self.node.slot_mut(), false).ok();
         self.output.is_some()
     }
 

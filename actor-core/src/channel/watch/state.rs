@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::channel::error::RecvError;
-use crate::channel::wait::{List, Op, Settled};
+use crate::channel::wait::{List, Op};
 use crate::rt::wait::Interrupt;
 use crate::rt::wake::Wakes;
 use crate::sync::Mutex;
@@ -113,14 +113,7 @@ impl<T> Op for Changed<'_, T> {
         &mut state.waiting
     }
 
-    /// W3.
-    fn settled(&self, _: Settled, _: &mut Option<()>) -> Option<Self::Output> {
-        None
-    }
-
     fn interrupted(&self, why: Interrupt, _: &mut Option<()>) -> Self::Output {
         Err(RecvError::Interrupted(why))
     }
-
-    fn give_back(&self, _: &mut State<T>, _: &mut Option<()>, _: &mut Wakes) {}
 }
