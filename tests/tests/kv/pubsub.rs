@@ -16,6 +16,10 @@ fn channels_and_patterns_deliver_in_order() {
     sub.subscribe(&["news", "weather"]).unwrap();
     sub.psubscribe("n*").unwrap();
     let con = &mut service.redis();
+    // The client takes the second confirmation of its SUBSCRIBE for that of its PSUBSCRIBE, and may be here before it.
+    until("the pattern is subscribed to", || {
+        cmd("PUBSUB").arg("NUMPAT").query::<i64>(con).unwrap() == 1
+    });
     for n in 0..100 {
         let heard: i64 = cmd("PUBLISH").arg("news").arg(n).query(con).unwrap();
         assert_eq!(heard, 2, "to the channel and to the pattern");
