@@ -61,7 +61,9 @@ impl Poller {
 ///
 /// With the feature `tokio` the future is polled inside a tokio runtime lent by the scheduler, so that tokio's sockets,
 /// timers and clients work; blocking calls of this crate inside such a poll panic, as a switch there would leave tokio's
-/// thread-local context on the wrong stack.
+/// thread-local context on the wrong stack. What asks for that runtime already when it is made, as tokio's timers and many
+/// clients' requests do, belongs inside the future: `block_on(async { client.get(url).send().await })`. The frames of such
+/// clients are deep: give the actor or microthread a larger stack if it overflows.
 ///
 /// A kill ends the wait and drops the future.
 ///
