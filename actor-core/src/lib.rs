@@ -69,6 +69,7 @@ compile_error!(
 
 mod actor;
 pub mod channel;
+pub mod guide;
 pub mod microthread;
 pub mod net;
 mod observe;
