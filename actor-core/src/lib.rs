@@ -52,7 +52,7 @@
 //! | the stack runs into its guard page | at once | do not: the stack is abandoned | does not | [`Overflow`](ExitReason::Overflow) |
 //!
 //! # Features
-//! - `macros` (default): [`#[actor]`](actor) and [`#[preemptible]`](preemptible).
+//! - `macros` (default): [`#[actor]`](actor), [`#[supervisor]`](macro@supervisor) and [`#[preemptible]`](preemptible).
 //! - `testing`: a seeded scheduler for tests, with virtual time, and probes: `actor_core::testing`.
 //! - `tokio`: lends a tokio runtime to [`microthread::block_on`], so that tokio's clients work inside handlers.
 
@@ -92,7 +92,7 @@ pub use actor::{
     Options, Pending, RecvError, Reply, SpawnError, StartError, TellError, TryRecvError,
 };
 #[cfg(feature = "macros")]
-pub use actor_macros::{actor, preemptible, select};
+pub use actor_macros::{actor, preemptible, select, supervisor};
 pub use observe::{Event, Who};
 pub use registry::LookupError;
 pub use rt::error::ShutdownFromInside;
@@ -116,7 +116,7 @@ pub mod prelude {
         Restart, Shutdown, SpawnError, StartError, Supervisor, System, TellError,
     };
     #[cfg(feature = "macros")]
-    pub use crate::{actor, preemptible};
+    pub use crate::{actor, preemptible, supervisor};
 }
 
 /// The README's examples, as tests.
