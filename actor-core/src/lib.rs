@@ -88,8 +88,9 @@ pub mod testing;
 #[doc(hidden)]
 pub use actor::private as __private;
 pub use actor::{
-    Actor, ActorOptions, Addr, AskError, Cx, Exit, ExitReason, Inbox, NameTaken, Never, NoMethods,
-    Options, Pending, RecvError, Reply, SpawnError, StartError, TellError, TryRecvError,
+    Actor, ActorOptions, Addr, AskError, Cx, Exit, ExitReason, Forward, ForwardError, Inbox,
+    MessageMethods, NameTaken, Never, NoAsker, NoMethods, Options, Pending, RecvError, Reply,
+    ReplyTo, SpawnError, StartError, TellError, TryRecvError,
 };
 #[cfg(feature = "macros")]
 pub use actor_macros::{actor, preemptible, select, supervisor};
@@ -113,7 +114,7 @@ pub mod prelude {
     pub use crate::microthread;
     pub use crate::{
         Actor, Addr, AskError, ChildError, ChildSpec, Cx, Exit, ExitReason, Inbox, Pending,
-        Restart, Shutdown, SpawnError, StartError, Supervisor, System, TellError,
+        ReplyTo, Restart, Shutdown, SpawnError, StartError, Supervisor, System, TellError,
     };
     #[cfg(feature = "macros")]
     pub use crate::{actor, preemptible, supervisor};

@@ -86,6 +86,10 @@ use crate::diagnostics::Errors;
 /// the method returns, and an ask of a method that returns nothing waits until it is handled. The first paragraph of a
 /// method's documentation, its `#[cfg]`s, `#[deprecated]` and visibility carry over to what is generated from it.
 ///
+/// A parameter `ReplyTo<T>` is the port for the answer, also supplied by the runtime: the method returns nothing and the
+/// message is asked with an answer of type `T`, given whenever `reply.send(value)` is called. `reply.forward(&addr)` lets
+/// another actor give it: `AccountForward`, what that returns for an `Addr<Account>`, has the messages with such an answer.
+///
 /// A private method marked `#[on_start]` is called before the first message. It takes nothing or `&mut Cx<Self>`, and
 /// returns nothing or `Result<(), E>` to refuse. One marked `#[on_stop]` is called after the last message, and takes any
 /// of `&mut Cx<Self>` and `&ExitReason`.

@@ -4,7 +4,9 @@ use std::sync::atomic::AtomicPtr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::rt::park::Parker;
+use crate::sys::once::OnceBox;
 
+use super::delegated::Debts;
 use super::error::StartError;
 use super::exit::ExitReason;
 
@@ -32,6 +34,14 @@ pub(crate) struct Extra {
     /// Where the actor is, if its place in the cell was lost (see `Cell::leak_state`).
     pub(super) moved_state: AtomicPtr<()>,
     state: Mutex<State>,
+    rare: OnceBox<Rare>,
+}
+
+/// What fewer still have.
+#[derive(Default)]
+pub(super) struct Rare {
+    /// Asks whose answer it owes.
+    pub(super) debts: Debts,
 }
 
 /// Behind the lock, which nothing that blocks or calls user code runs under.
@@ -54,6 +64,19 @@ pub(crate) struct State {
 }
 
 impl Extra {
+    /// The lazily allocated part of the lazily allocated part.
+    pub(super) fn rare(&self) -> &Rare {
+        if self.rare.get().is_none() {
+            self.rare.set(Box::default());
+        }
+        self.rare.get().expect("it has just been set")
+    }
+
+    /// As [`rare`](Self::rare), if it is there.
+    pub(super) fn has_rare(&self) -> Option<&Rare> {
+        self.rare.get()
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -311,6 +311,7 @@ fn end<A: Actor>(
     let mut reason = ending.reason;
     // The kill has arrived. One that comes from here on ends `on_stop`.
     cell.header().clear(KILLED | PANICS | FAULT);
+    tell_debts(cell, &reason);
     if ending.hook {
         // SAFETY: we have the right to run, and the handlers are done with the state.
         let state = unsafe { cell.state() };
@@ -346,6 +347,13 @@ fn end<A: Actor>(
     tell_keeper(cell, incarnation, reason, ending.start_failed.is_some());
     // The supervisor may have buried it by now, and what came with the life reference with it.
     After::Idle
+}
+
+/// Those whose answer the actor owes learn from now on, if they get none, that it is for this reason.
+fn tell_debts<A: Actor>(cell: &Cell<A>, reason: &ExitReason) {
+    if let Some(rare) = cell.extra().and_then(Extra::has_rare) {
+        rare.debts.life_ends(&failure(reason, true));
+    }
 }
 
 fn worse(reason: ExitReason, later: ExitReason) -> ExitReason {
@@ -479,6 +487,9 @@ pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
     // SAFETY: the port lies in the abandoned frames, which will never run again, and cannot have left them: `Reply` does
     // not outlive the call of the handler, and clears the note before the port is used up.
     unsafe { reply::fail_raw(lost, Failure::Overflow) };
+    if let Some(rare) = cell.extra().and_then(Extra::has_rare) {
+        rare.debts.life_is_lost(&Failure::Overflow);
+    }
     // The abandoned frames keep theirs; this is the life reference from now on.
     cell.header().add_ref();
     // SAFETY: the right to run was on that stack, and is nobody's now but ours.
@@ -510,6 +521,7 @@ pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
 pub(super) fn discarded<A: Actor>(cell: &Cell<A>) {
     // SAFETY: the queue entry carried the right to run.
     let mut consumer = unsafe { cell.mailbox.consumer() };
+    tell_debts(cell, &ExitReason::Shutdown);
     // SAFETY: as above.
     let _ = contain(|| unsafe { cell.drop_state() });
     let starting = cell.life() == STARTING;

@@ -18,7 +18,7 @@
 use std::convert::Infallible;
 use std::fmt;
 
-use super::{Addr, Cx, Exit, ExitReason, Inbox, Options, Reply, StartError};
+use super::{Addr, Cx, Exit, ExitReason, Forward, Inbox, Options, Reply, StartError};
 
 /// The options of an actor type: its mailbox, stack and name. `#[actor]` on the struct writes this.
 ///
@@ -154,6 +154,19 @@ pub trait Actor: ActorOptions + Sized + Send + 'static {
         let _ = inbox;
         Exit::Normal
     }
+}
+
+/// An actor whose messages are methods. `#[actor]` writes this, with more views of the messages; who writes an [`Actor`] by
+/// hand does without, and sends messages as values.
+#[diagnostic::on_unimplemented(
+    message = "the messages of `{Self}` are not methods",
+    label = "has no methods to call here",
+    note = "send it its messages as values: `reply.forward_message(&addr, message)`"
+)]
+pub trait MessageMethods: Actor {
+    /// What [`ReplyTo::forward`](crate::ReplyTo::forward) returns for an ask that waits for a `T`: one method for each message
+    /// that is answered so.
+    type Forward<'a, T>: From<Forward<'a, Self, T>>;
 }
 
 /// A message that cannot exist: the message type of an actor that takes none.

@@ -4,13 +4,14 @@
 //! macro's hygiene, so that nothing in the user's scope and no parameter's name can get in its way. It contains no
 //! `unsafe`. Public items carry documentation; each item silences the lints that are about how code is written.
 
+mod forward;
 mod messages;
 mod views;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::Type;
 use syn::spanned::Spanned;
+use syn::{Type, parse_quote};
 
 use crate::model::{Actor, Answer, Arg, Body, Hook, HookArg, Message};
 
@@ -36,7 +37,9 @@ pub(crate) fn actor(actor: &Actor) -> TokenStream {
             let types = views::associated_types(actor);
             let handle = handle(&message, messages);
             let implementation = implementation(actor, &message.ty(), &quote!(#types #handle));
-            quote!(#enumeration #views #implementation)
+            let forward = forward::view(actor, &message, messages);
+            let methods = message_methods(actor);
+            quote!(#enumeration #views #forward #implementation #methods)
         }
         Body::OwnStack { message, sound } => {
             let message = match message {
@@ -67,6 +70,21 @@ fn implementation(actor: &Actor, message: &TokenStream, body: &TokenStream) -> T
     }
 }
 
+/// `impl MessageMethods`: the views that an actor by hand does without.
+fn message_methods(actor: &Actor) -> TokenStream {
+    let Actor { ty, generics, .. } = actor;
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    let forward = forward::associated_type(actor);
+    let quiet = quiet();
+    quote! {
+        #[automatically_derived]
+        #quiet
+        impl #impl_generics ::actor_core::MessageMethods for #ty #where_clause {
+            #forward
+        }
+    }
+}
+
 /// A variable of the generated code, which no name of the user's can be or hide.
 fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
@@ -74,6 +92,7 @@ fn local(name: &str) -> Ident {
 
 fn handle(message: &messages::MessageType, messages: &[Message]) -> TokenStream {
     let (msg, reply, cx, value) = (local("msg"), local("reply"), local("cx"), local("value"));
+    let port = local("port");
     let arms = messages.iter().map(|message_| {
         let Message {
             method,
@@ -86,11 +105,21 @@ fn handle(message: &messages::MessageType, messages: &[Message]) -> TokenStream 
         let travels = message_.fields().map(|field| must_travel(&field.ty));
         let args = args.iter().map(|arg| match arg {
             Arg::Context => quote!(#cx),
+            Arg::Reply => quote!(#port),
             Arg::Field(field) => field.name.to_token_stream(),
         });
         // The inherent method, even if a trait in scope has one of that name: a path finds it first.
         let call = quote!(Self::#method(self, #(#args),*));
         let run = match answer {
+            _ if message_.is_delegated() => {
+                let ty = answered(answer);
+                let travels = must_travel(&ty);
+                quote! {
+                    #travels
+                    let #port: ::actor_core::ReplyTo<#ty> = ::actor_core::Reply::delegate(#reply, #cx);
+                    #call
+                }
+            }
             Answer::Nothing => quote! {
                 #call;
                 ::actor_core::Reply::send::<()>(#reply, ());
@@ -124,6 +153,14 @@ fn handle(message: &messages::MessageType, messages: &[Message]) -> TokenStream 
                 #(#arms)*
             }
         }
+    }
+}
+
+/// The type that the asker's slot is for.
+fn answered(answer: &Answer) -> Type {
+    match answer {
+        Answer::Nothing => parse_quote!(()),
+        Answer::Value(ty) | Answer::Fallible(ty) => ty.clone(),
     }
 }
 
