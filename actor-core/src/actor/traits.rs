@@ -191,6 +191,12 @@ impl<'a, A: Actor> From<&'a Addr<A>> for NoMethods {
 
 /// What the generated code needs beside the public API. Reached as `actor_core::__private`.
 pub mod private {
+    #[cfg(feature = "macros")]
+    pub use actor_macros::PlainData;
+    pub use serde;
+
+    pub use crate::actor::plain;
+
     /// The two halves of a handler's `Result`, also behind an alias such as `io::Result<T>`.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is called `Result` and is not `std::result::Result`",
