@@ -33,6 +33,8 @@
 //! - [`Addr`]: everything one can do with an actor from outside, and what is promised about messages.
 //! - [`Actor`]: the two bodies an actor can have. [`Cx`]: what a handler knows of itself. [`Inbox`]: where a `run` body
 //!   receives.
+//! - [`#[protocol]`](protocol), [`AddrOf`]: what several types of actors can be asked alike. [`Recipient`]: whoever takes one
+//!   type of message. [`Replies`]: messages and answers as values, for logs, recordings and the wire.
 //! - [`Supervisor`], [`ChildSpec`]: who is started again, when, and how often.
 //! - [`microthread`]: the primitive below actors, useful without them; [`Runtime`] runs microthreads alone.
 //! - [`local`]: a scheduler of microthreads that its owner drives, on one thread, with neither runtime nor actors.
@@ -88,12 +90,13 @@ pub mod testing;
 #[doc(hidden)]
 pub use actor::private as __private;
 pub use actor::{
-    Actor, ActorOptions, Addr, AskError, Cx, Exit, ExitReason, Forward, ForwardError, Inbox,
-    MessageMethods, NameTaken, Never, NoAsker, NoMethods, Options, Pending, RecvError, Reply,
-    ReplyTo, SpawnError, StartError, TellError, TryRecvError,
+    Actor, ActorOptions, Addr, AddrOf, AskError, Carries, Cx, Exit, ExitReason, Forward,
+    ForwardError, Inbox, MessageMethods, NameTaken, Never, NoAsker, NoMethods, Options, Pending,
+    Protocol, Recipient, RecvError, Replies, Reply, ReplyTo, SpawnError, StartError, TellError,
+    TryRecvError,
 };
 #[cfg(feature = "macros")]
-pub use actor_macros::{actor, preemptible, select, supervisor};
+pub use actor_macros::{actor, preemptible, protocol, select, supervisor};
 pub use observe::{Event, Who};
 pub use registry::LookupError;
 pub use rt::error::ShutdownFromInside;
@@ -113,11 +116,12 @@ pub use system::{System, SystemBuilder};
 pub mod prelude {
     pub use crate::microthread;
     pub use crate::{
-        Actor, Addr, AskError, ChildError, ChildSpec, Cx, Exit, ExitReason, Inbox, Pending,
-        ReplyTo, Restart, Shutdown, SpawnError, StartError, Supervisor, System, TellError,
+        Actor, Addr, AddrOf, AskError, ChildError, ChildSpec, Cx, Exit, ExitReason, Inbox, Pending,
+        Recipient, ReplyTo, Restart, Shutdown, SpawnError, StartError, Supervisor, System,
+        TellError,
     };
     #[cfg(feature = "macros")]
-    pub use crate::{actor, preemptible, supervisor};
+    pub use crate::{actor, preemptible, protocol, supervisor};
 }
 
 /// The README's examples, as tests.

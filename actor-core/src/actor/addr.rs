@@ -175,7 +175,7 @@ impl<A: Actor> Addr<A> {
     }
 
     #[inline]
-    fn push(
+    pub(super) fn push(
         &self,
         msg: A::Msg,
         reply: Port,
@@ -241,7 +241,7 @@ impl<A: Actor> Addr<A> {
         self.wait_end(wait::after(timeout))
     }
 
-    fn wait_end(&self, deadline: Option<Instant>) -> Option<ExitReason> {
+    pub(super) fn wait_end(&self, deadline: Option<Instant>) -> Option<ExitReason> {
         let cell = self.cell();
         wait_for(cell, deadline, |cell, extra| {
             (cell.life() == DEAD).then(|| {
@@ -292,13 +292,9 @@ impl<A: Actor> Addr<A> {
         msg: A::Msg,
         within: Option<Duration>,
     ) -> Result<T, AskError<A::Msg, E>> {
-        let deadline = within.and_then(wait::after);
-        if !may_block() {
-            return Err(AskError::StackLimit(msg));
-        }
-        let (reply, receiver) = reply::slot_waiting::<T>();
-        self.push(msg, reply, deadline).map_err(undelivered)?;
-        receiver.wait(deadline).map_err(no_answer)
+        ask_by(msg, within, |msg, reply, deadline| {
+            self.push(msg, reply, deadline)
+        })
     }
 
     #[doc(hidden)]
@@ -518,6 +514,22 @@ fn wait_for<A: Actor, R>(
     }
 }
 
+/// An ask, of whoever `push` reaches.
+#[inline]
+pub(super) fn ask_by<M, T: Send + 'static, E>(
+    msg: M,
+    within: Option<Duration>,
+    push: impl FnOnce(M, Port, Option<Instant>) -> Result<(), TellError<M>>,
+) -> Result<T, AskError<M, E>> {
+    let deadline = within.and_then(wait::after);
+    if !may_block() {
+        return Err(AskError::StackLimit(msg));
+    }
+    let (reply, receiver) = reply::slot_waiting::<T>();
+    push(msg, reply, deadline).map_err(undelivered)?;
+    receiver.wait(deadline).map_err(no_answer)
+}
+
 /// Unwinds a caller that is about to run out of stack, while there is room for that. Each call of the runtime that users may
 /// recurse through begins with it.
 #[inline]
@@ -537,7 +549,7 @@ fn may_block() -> bool {
 }
 
 #[cold]
-fn undelivered<M, E>(error: TellError<M>) -> AskError<M, E> {
+pub(super) fn undelivered<M, E>(error: TellError<M>) -> AskError<M, E> {
     match error {
         TellError::Closed(msg) => AskError::Closed(msg),
         TellError::Full(msg) | TellError::Timeout(msg) => AskError::Full(msg),

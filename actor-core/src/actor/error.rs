@@ -48,6 +48,15 @@ impl<M> TellError<M> {
         }
     }
 
+    /// The same error with the message in another form.
+    pub fn map_message<N>(self, form: impl FnOnce(M) -> N) -> TellError<N> {
+        match self {
+            Self::Closed(message) => TellError::Closed(form(message)),
+            Self::Full(message) => TellError::Full(form(message)),
+            Self::Timeout(message) => TellError::Timeout(form(message)),
+        }
+    }
+
     /// Whether the actor is dead: trying again is of no use.
     #[must_use]
     pub fn is_closed(&self) -> bool {
@@ -152,6 +161,18 @@ impl<M, E> AskError<M, E> {
                 Some(message)
             }
             Self::Timeout | Self::Handler(_) | Self::NoReply(_) => None,
+        }
+    }
+
+    /// The same error with the message, if it is there, in another form.
+    pub fn map_message<N>(self, form: impl FnOnce(M) -> N) -> AskError<N, E> {
+        match self {
+            Self::Closed(message) => AskError::Closed(form(message)),
+            Self::Full(message) => AskError::Full(form(message)),
+            Self::StackLimit(message) => AskError::StackLimit(form(message)),
+            Self::Timeout => AskError::Timeout,
+            Self::Handler(error) => AskError::Handler(error),
+            Self::NoReply(reason) => AskError::NoReply(reason),
         }
     }
 

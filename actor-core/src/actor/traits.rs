@@ -205,6 +205,11 @@ impl<'a, A: Actor> From<&'a Addr<A>> for NoMethods {
 /// What the generated code needs beside the public API. Reached as `actor_core::__private`.
 pub mod private {
     pub use crate::supervision::declared::private as tree;
+    #[cfg(feature = "macros")]
+    pub use actor_macros::PlainData;
+    pub use serde;
+
+    pub use crate::actor::plain;
 
     /// The two halves of a handler's `Result`, also behind an alias such as `io::Result<T>`.
     #[diagnostic::on_unimplemented(

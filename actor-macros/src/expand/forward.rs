@@ -7,8 +7,8 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{GenericParam, Generics, Ident, parse_quote};
 
-use super::messages::{self, MessageType};
-use super::{answered, quiet};
+use super::messages::{self, EnumType};
+use super::{Side, answered, quiet};
 use crate::model::{Actor, Message};
 
 /// The view's name, and its parameter for the answer, which none of the user's is called.
@@ -52,7 +52,7 @@ pub(super) fn associated_type(actor: &Actor) -> TokenStream {
     quote!(type Forward<'addr, #answer> = #name<#(#arguments,)* #answer>;)
 }
 
-pub(super) fn view(actor: &Actor, message: &MessageType, messages: &[Message]) -> TokenStream {
+pub(super) fn view(actor: &Actor, side: &Side<'_>, message: &EnumType) -> TokenStream {
     let (name, answer) = names(actor);
     let ty = &actor.ty;
     let doc = format!(
@@ -65,9 +65,8 @@ pub(super) fn view(actor: &Actor, message: &MessageType, messages: &[Message]) -
     let mut all = parameters.clone();
     all.params.push(parse_quote!(#answer));
     let (impl_generics, type_generics, where_clause) = all.split_for_impl();
-    let methods = messages
-        .iter()
-        .map(|m| method(actor, &name, &parameters, &arguments, message, m));
+    let methods =
+        (side.messages.iter()).map(|m| method(side, &name, &parameters, &arguments, message, m));
     let quiet = quiet();
     quote! {
         #[doc = #doc]
@@ -92,11 +91,11 @@ pub(super) fn view(actor: &Actor, message: &MessageType, messages: &[Message]) -
 }
 
 fn method(
-    actor: &Actor,
+    side: &Side<'_>,
     view: &Ident,
     parameters: &Generics,
     arguments: &[TokenStream],
-    message_type: &MessageType,
+    message_type: &EnumType,
     message: &Message,
 ) -> TokenStream {
     let Message {
@@ -107,10 +106,7 @@ fn method(
         answer,
         ..
     } = message;
-    let summary = messages::docs(
-        message,
-        &format!("The message [`{method}`]({}::{method}).", actor.name),
-    );
+    let summary = messages::docs(side, message);
     let more = [
         "Whoever waits for the answer gets this message's.",
         "# Errors",

@@ -275,4 +275,3 @@ fn pick(first: bool, yes: &str, no: &str) -> Ident {
     let name = if first { yes } else { no };
     Ident::new(name, Span::call_site())
 }
-

@@ -3,7 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, Field, Fields, GenericArgument, Ident, ItemStruct, Meta, PathArguments, Type};
+use syn::{
+    Attribute, Expr, Field, Fields, GenericArgument, Ident, ItemStruct, Meta, PathArguments, Type,
+};
 
 use super::model::{Child, Kind, Tree};
 use super::parse::{self, Opt};
@@ -346,7 +348,9 @@ fn take_attribute(field: &mut Field, name: &Ident, errors: &mut Errors) -> Optio
             .iter()
             .any(|ours| it.path().is_ident(ours))
     };
-    let (ours, others) = std::mem::take(&mut field.attrs).into_iter().partition(is_ours);
+    let (ours, others) = std::mem::take(&mut field.attrs)
+        .into_iter()
+        .partition(is_ours);
     field.attrs = others;
     let mut ours: std::vec::IntoIter<Attribute> = Vec::into_iter(ours);
     let first = ours.next();
@@ -481,7 +485,11 @@ fn dynamic(
     let (make, options) = parse::expression_and_options(tokens, errors)?;
     is_no_option(&make, errors)?;
     let options = Options::read(Place::Dynamic, options, errors);
-    let Some([actor, args]) = arguments_of(&field.ty, "DynamicSupervisor").as_deref().map(<[_]>::to_vec).and_then(|it| <[&Type; 2]>::try_from(it).ok()) else {
+    let Some([actor, args]) = arguments_of(&field.ty, "DynamicSupervisor")
+        .as_deref()
+        .map(<[_]>::to_vec)
+        .and_then(|it| <[&Type; 2]>::try_from(it).ok())
+    else {
         errors.at(
             &field.ty,
             "children that come and go are under a `DynamicSupervisor<A, Args>`",

@@ -22,6 +22,8 @@ mod names;
 mod overflow;
 mod own_stack;
 mod panics;
+mod protocols;
+mod recipients;
 mod shapes;
 mod support;
 mod system;
