@@ -92,7 +92,7 @@ pub use actor::{
 #[cfg(feature = "macros")]
 pub use actor_macros::{actor, preemptible, select};
 pub use observe::{Event, Who};
-pub use registry::LookupError;
+pub use registry::{LookupError, OnConflict, RegisterError, SpawnOptions};
 pub use rt::error::ShutdownFromInside;
 pub use rt::local;
 pub use rt::runtime::{

@@ -7,6 +7,7 @@ use crate::rt::park::Parker;
 
 use super::error::StartError;
 use super::exit::ExitReason;
+use super::held::Held;
 
 /// Whoever decides what becomes of an actor when it ends: its supervisor. Called where the actor runs; must not block.
 pub(crate) trait Keeper: Send + Sync {
@@ -37,8 +38,10 @@ pub(crate) struct Extra {
 /// Behind the lock, which nothing that blocks or calls user code runs under.
 #[derive(Default)]
 pub(crate) struct State {
-    /// The name it is registered under.
+    /// The name it is registered under, the first of several.
     pub(crate) name: Option<Arc<str>>,
+    /// Further names, groups.
+    pub(super) held: Option<Box<Held>>,
     /// Its supervisor.
     pub(crate) keeper: Option<Arc<dyn Keeper>>,
     /// Who is told if its state is lost with its stack.
