@@ -69,10 +69,12 @@ compile_error!(
 
 mod actor;
 pub mod channel;
+mod group;
 pub mod guide;
 pub mod microthread;
 pub mod net;
 mod observe;
+mod pool;
 mod registry;
 mod rt;
 mod stack;
@@ -91,7 +93,9 @@ pub use actor::{
 };
 #[cfg(feature = "macros")]
 pub use actor_macros::{actor, preemptible, select};
+pub use group::{Group, GroupEvent, GroupWatch, JoinError, Missed, PublishError, Published};
 pub use observe::{Event, Who};
+pub use pool::{Balance, Nobody, RouteError, Router};
 pub use registry::{LookupError, OnConflict, RegisterError, SpawnOptions};
 pub use rt::error::ShutdownFromInside;
 pub use rt::local;

@@ -1,5 +1,6 @@
 //! A system: a runtime, its actors, their names.
 
+mod groups;
 mod names;
 
 use std::fmt;

@@ -3,13 +3,18 @@
 //!
 //! # Why nothing is left behind
 //! Whoever lists the actor somewhere (a name in the registry, a member in a group) does it under that list's own lock, and
-//! in the same section notes it here: so the note and the list always agree. Then he looks whether the actor is dead, and
-//! if so takes it off the list again. The actor's end (1) marks it dead, (2) takes the notes out, (3) takes itself off each
-//! list noted. Either the note is there at (2), or it is made after it, and then its maker finds the actor dead.
+//! in the same section notes it here: so the note and the list always agree. Then (b) he looks whether the actor is dead,
+//! and if so takes it off the list again. The actor's end (1) marks it dead, (2) takes the notes out, (3) takes itself off
+//! each list noted. Either the note is there at (2), or it is made after it, and then (b) finds the actor dead: between
+//! (1) and (2), and between the note and (b), is a full fence, as (2) finds no lock to take where no note was ever made.
+//!
+//! Between (1) and (3) lists have a dead actor on them. Whoever shows a list leaves out the dead, so that nobody who has
+//! seen an actor's end sees it listed.
 //!
 //! The lock of the notes is taken inside the locks of the lists, and no other lock inside it.
 
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
 use super::addr::Addr;
 use super::cell::Cell;
@@ -71,6 +76,7 @@ impl<A: Actor> Addr<A> {
     /// Notes that the registry lists the actor under `name`. Under the lock of the name.
     pub(crate) fn note_name(&self, name: &Arc<str>) {
         self.cell().extra_or_new().lock().note_name(name);
+        fence(Ordering::SeqCst);
     }
 
     /// The registry does not list the actor under `name` any more. Under the lock of the name.
@@ -84,6 +90,8 @@ impl<A: Actor> Addr<A> {
     pub(crate) fn note_membership(&self, list: Arc<dyn Membership>) {
         let mut extra = self.cell().extra_or_new().lock();
         extra.held().memberships.push(list);
+        drop(extra);
+        fence(Ordering::SeqCst);
     }
 
     /// The actor is not on `list` any more. Under the lock of the list. The note comes back, to be dropped after that lock.
@@ -106,6 +114,13 @@ impl<A: Actor> Addr<A> {
         cell.raise(Flags::SIGNAL);
     }
 
+    /// Why it has ended.
+    pub(crate) fn ended_for(&self) -> ExitReason {
+        let extra = self.cell().extra();
+        let reason = extra.and_then(|extra| extra.lock().ended_for.clone());
+        reason.unwrap_or(ExitReason::Normal)
+    }
+
     /// Whether it is an actor of that system.
     pub(crate) fn is_of(&self, host: &Arc<Host>) -> bool {
         Arc::ptr_eq(self.cell().host(), host)
@@ -119,20 +134,21 @@ pub(super) fn check_drained<A: Actor>(
     consumer: &Consumer<'_, super::cell::Envelope<A::Msg>>,
 ) {
     let Some(extra) = cell.extra() else { return };
-    let whom = {
-        let mut extra = extra.lock();
-        let Some(drain) = extra.held.as_mut().map(|held| &mut held.drain) else {
-            return;
-        };
-        match consumer.len() {
-            0 => drain.take(),
-            _ if drain.is_none() => return,
-            _ => None,
-        }
+    let mut extra = extra.lock();
+    let Some(drain) = extra.held.as_mut().map(|held| &mut held.drain) else {
+        return;
     };
-    match whom {
-        Some(whom) => whom.drained(cell.header().id()),
-        None => cell.raise(Flags::SIGNAL),
+    if drain.is_none() {
+        return;
+    }
+    if consumer.len() > 0 {
+        drop(extra);
+        return cell.raise(Flags::SIGNAL);
+    }
+    let whom = drain.take();
+    drop(extra);
+    if let Some(whom) = whom {
+        whom.drained(cell.header().id());
     }
 }
 

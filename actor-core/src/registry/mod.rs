@@ -18,7 +18,7 @@
 //! the lock of the name's shard, (a) inserts and notes the name with the actor, then (b) looks whether the actor is dead,
 //! and if so removes what it inserted. If the note is made before (2), (3) comes after it and finds the entry, which takes
 //! the same shard's lock. If it is made after (2), then (1) happens before (b) by way of the lock of the notes, and (b) sees
-//! it. Both may find it; the removal is by id, so the second does nothing. A name that is lost (taken over, unregistered) is
+//! it (`actor::held` has the fences for an actor that never had a note). Both may find it; the removal is by id, so the second does nothing. A name that is lost (taken over, unregistered) is
 //! forgotten in the notes under that same shard's lock, so notes and entries agree whoever comes first.
 //!
 //! # Two that take over at once

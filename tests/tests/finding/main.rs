@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use actor_core::prelude::*;
 
+mod groups;
 mod registry;
+mod routers;
 
 /// Nothing here takes so long unless it hangs.
 const LIMIT: Duration = Duration::from_secs(60);
