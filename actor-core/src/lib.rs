@@ -71,11 +71,13 @@ compile_error!(
 
 mod actor;
 pub mod channel;
+mod group;
 pub mod guide;
 pub mod image;
 pub mod microthread;
 pub mod net;
 mod observe;
+mod pool;
 mod registry;
 mod rt;
 mod stack;
@@ -97,8 +99,10 @@ pub use actor::{
 };
 #[cfg(feature = "macros")]
 pub use actor_macros::{actor, preemptible, protocol, select, supervisor};
+pub use group::{Group, GroupEvent, GroupWatch, JoinError, Missed, PublishError, Published};
 pub use observe::{Event, Who};
-pub use registry::LookupError;
+pub use pool::{Balance, Nobody, RouteError, Router};
+pub use registry::{LookupError, OnConflict, RegisterError, SpawnOptions};
 pub use rt::error::ShutdownFromInside;
 pub use rt::local;
 pub use rt::runtime::{

@@ -9,6 +9,7 @@ use crate::sys::once::OnceBox;
 use super::delegated::Debts;
 use super::error::StartError;
 use super::exit::ExitReason;
+use super::held::Held;
 
 /// Whoever decides what becomes of an actor when it ends: its supervisor. Called where the actor runs; must not block.
 pub(crate) trait Keeper: Send + Sync {
@@ -47,8 +48,10 @@ pub(super) struct Rare {
 /// Behind the lock, which nothing that blocks or calls user code runs under.
 #[derive(Default)]
 pub(crate) struct State {
-    /// The name it is registered under.
+    /// The name it is registered under, the first of several.
     pub(crate) name: Option<Arc<str>>,
+    /// Further names, groups.
+    pub(super) held: Option<Box<Held>>,
     /// Its supervisor.
     pub(crate) keeper: Option<Arc<dyn Keeper>>,
     /// Who is told if its state is lost with its stack.

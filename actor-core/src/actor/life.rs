@@ -17,9 +17,9 @@
 //! 3. Supervised: DOWN; the mailbox is suspended with what it holds, and the supervisor is told. It restarts the actor in
 //!    the same cell (addresses and queued messages stay), or buries it (step 4).
 //! 4. Otherwise DEAD: the mailbox is closed, what it still held is answered with the reason or counted as dead letters,
-//!    the name is given up, and those who wait for the end are woken.
+//!    its names and memberships are given up, and those who wait for the end are woken.
 //!
-//! Dead comes before giving up the name, as the registry asks for.
+//! Dead comes before giving them up (see `held`).
 
 use std::any::Any;
 use std::mem;
@@ -45,6 +45,7 @@ use super::cx::Cx;
 use super::error::StartError;
 use super::exit::{Exit, ExitReason};
 use super::extra::{Extra, Keeper};
+use super::held;
 use super::inbox::Inbox;
 use super::mailbox::{Consumer, Flags};
 use super::reply::{self, Failure};
@@ -188,8 +189,11 @@ fn asked_to_end<A: Actor>(
     cell: &Cell<A>,
     consumer: &mut Consumer<'_, Envelope<A::Msg>>,
 ) -> Option<ExitReason> {
-    let _ = consumer.take_flags(Flags::SIGNAL);
+    let signalled = consumer.take_flags(Flags::SIGNAL);
     let flags = consumer.flags();
+    if !signalled.is_empty() {
+        held::check_drained(cell, consumer);
+    }
     if flags.contains(Flags::KILL) {
         return Some(ExitReason::Killed);
     }
@@ -455,10 +459,7 @@ fn close<A: Actor>(
         });
     }
     let Some(extra) = cell.extra() else { return };
-    let name = extra.lock().name.clone();
-    if let Some(name) = name {
-        host.registry.unregister(&name, cell.header().id());
-    }
+    held::give_up(cell, &reason);
     let others = {
         let mut extra = extra.lock();
         extra.wake_all();
