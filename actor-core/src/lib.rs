@@ -46,6 +46,7 @@
 //! |---|---|---|---|---|
 //! | [`Addr::stop`], [`Cx::stop`] | before the next message | run | runs | [`Normal`](ExitReason::Normal) |
 //! | its supervisor or system stops it | before the next message | run | runs | [`Shutdown`](ExitReason::Shutdown) |
+//! | an exit signal: a link, [`Addr::exit`] | before the next message | run | runs | the [signal](Signal)'s reason |
 //! | a panic | at once, by unwinding | run | runs | [`Panicked`](ExitReason::Panicked) |
 //! | [`Addr::kill`] | at its next suspension point | run | does not | [`Killed`](ExitReason::Killed) |
 //! | the stack runs short | at the next call into this crate, by unwinding | run | does not | [`Overflow`](ExitReason::Overflow) |
@@ -86,8 +87,9 @@ pub mod testing;
 #[doc(hidden)]
 pub use actor::private as __private;
 pub use actor::{
-    Actor, ActorOptions, Addr, AskError, Cx, Exit, ExitReason, Inbox, NameTaken, Never, NoMethods,
-    Options, Pending, RecvError, Reply, SpawnError, StartError, TellError, TryRecvError,
+    Actor, ActorOptions, Addr, AnyAddr, AskError, Cx, Exit, ExitReason, Inbox, Monitor, MonitorId,
+    NameTaken, Never, NoMethods, Options, Pending, Received, RecvError, Reply, Signal, SpawnError,
+    StartError, Sys, SysError, TellError, TryRecvError,
 };
 #[cfg(feature = "macros")]
 pub use actor_macros::{actor, preemptible, select};
@@ -111,7 +113,7 @@ pub mod prelude {
     pub use crate::microthread;
     pub use crate::{
         Actor, Addr, AskError, ChildError, ChildSpec, Cx, Exit, ExitReason, Inbox, Pending,
-        Restart, Shutdown, SpawnError, StartError, Supervisor, System, TellError,
+        Restart, Shutdown, Signal, SpawnError, StartError, Supervisor, System, TellError,
     };
     #[cfg(feature = "macros")]
     pub use crate::{actor, preemptible};

@@ -14,6 +14,7 @@ pub(crate) struct Actor {
     pub(crate) body: Body,
     pub(crate) on_start: Option<Hook>,
     pub(crate) on_stop: Option<Hook>,
+    pub(crate) on_signal: Option<Hook>,
 }
 
 #[expect(clippy::large_enum_variant, reason = "one for each expansion")]
@@ -77,7 +78,7 @@ pub(crate) enum Answer {
     Fallible(Type),
 }
 
-/// A method that the runtime calls when the actor starts or stops.
+/// A method that the runtime calls: when the actor starts or stops, or gets a signal.
 pub(crate) struct Hook {
     pub(crate) method: Ident,
     pub(crate) cfgs: Vec<Attribute>,
@@ -91,4 +92,5 @@ pub(crate) struct Hook {
 pub(crate) enum HookArg {
     Context,
     Reason,
+    Signal,
 }
