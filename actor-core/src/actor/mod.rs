@@ -22,6 +22,7 @@ mod pending;
 mod reply;
 mod slab;
 mod traits;
+mod trees;
 
 pub use addr::Addr;
 pub use answer::Reply;

@@ -387,6 +387,7 @@ impl Supervisor {
         name: Option<Arc<str>>,
     ) -> Result<Self, SpawnError> {
         let addr = Addr::spawn(sys.host(), driver, name)?;
+        sys.host().note_tree(&addr);
         Ok(Self { addr })
     }
 

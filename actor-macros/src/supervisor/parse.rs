@@ -86,10 +86,7 @@ fn without_repetitions(options: Punctuated<Opt, Token![,]>, errors: &mut Errors)
     let mut kept: Vec<Opt> = Vec::new();
     for option in options {
         if kept.iter().any(|earlier| earlier.key() == option.key()) {
-            errors.at(
-                &option,
-                format_args!("`{}` is given twice", option.key()),
-            );
+            errors.at(&option, format_args!("`{}` is given twice", option.key()));
         } else {
             kept.push(option);
         }

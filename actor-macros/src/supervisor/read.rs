@@ -3,7 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, Field, Fields, GenericArgument, Ident, ItemStruct, Meta, PathArguments, Type};
+use syn::{
+    Attribute, Expr, Field, Fields, GenericArgument, Ident, ItemStruct, Meta, PathArguments, Type,
+};
 
 use super::model::{Child, Kind, Tree};
 use super::parse::{self, Opt};
@@ -11,7 +13,7 @@ use super::values;
 use crate::diagnostics::Errors;
 use crate::types;
 
-/// Reads the struct, and takes the attributes off its fields. `None`, if it has no named fields to read.
+/// Reads the struct, and takes the attributes off its fields. `None`, if nothing can be generated.
 pub(crate) fn tree(
     args: TokenStream,
     definition: &mut ItemStruct,
@@ -46,6 +48,10 @@ pub(crate) fn tree(
                  `auto_shutdown = all_significant` in the struct's `#[supervisor(..)]`",
             );
         }
+    }
+    // Nothing generated could be right with them.
+    if definition.generics.lifetimes().next().is_some() {
+        return None;
     }
     Some(Tree {
         name: definition.ident.clone(),
@@ -346,7 +352,9 @@ fn take_attribute(field: &mut Field, name: &Ident, errors: &mut Errors) -> Optio
             .iter()
             .any(|ours| it.path().is_ident(ours))
     };
-    let (ours, others) = std::mem::take(&mut field.attrs).into_iter().partition(is_ours);
+    let (ours, others) = std::mem::take(&mut field.attrs)
+        .into_iter()
+        .partition(is_ours);
     field.attrs = others;
     let mut ours: std::vec::IntoIter<Attribute> = Vec::into_iter(ours);
     let first = ours.next();
@@ -481,7 +489,11 @@ fn dynamic(
     let (make, options) = parse::expression_and_options(tokens, errors)?;
     is_no_option(&make, errors)?;
     let options = Options::read(Place::Dynamic, options, errors);
-    let Some([actor, args]) = arguments_of(&field.ty, "DynamicSupervisor").as_deref().map(<[_]>::to_vec).and_then(|it| <[&Type; 2]>::try_from(it).ok()) else {
+    let Some([actor, args]) = arguments_of(&field.ty, "DynamicSupervisor")
+        .as_deref()
+        .map(<[_]>::to_vec)
+        .and_then(|it| <[&Type; 2]>::try_from(it).ok())
+    else {
         errors.at(
             &field.ty,
             "children that come and go are under a `DynamicSupervisor<A, Args>`",

@@ -78,7 +78,8 @@ pub(crate) fn duration(
         );
         return None;
     }
-    let check = nonzero.map(|why| quote_spanned!(expr.span()=> ::core::assert!(!value.is_zero(), #why);));
+    let check =
+        nonzero.map(|why| quote_spanned!(expr.span()=> ::core::assert!(!value.is_zero(), #why);));
     Some(quote_spanned! {expr.span()=>
         const { let value: ::core::time::Duration = #expr; #check value }
     })
@@ -126,8 +127,16 @@ mod tests {
         assert_eq!(parse("1h"), Some(Duration::from_secs(3600)));
         assert_eq!(parse("0s"), Some(Duration::ZERO));
         for wrong in [
-            "", "s", "10", "1.5s", "-1s", "10 sec", "10S", "5s!",
-            "99999999999999999999s", "18446744073709551615h",
+            "",
+            "s",
+            "10",
+            "1.5s",
+            "-1s",
+            "10 sec",
+            "10S",
+            "5s!",
+            "99999999999999999999s",
+            "18446744073709551615h",
         ] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }

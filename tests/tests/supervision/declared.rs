@@ -60,13 +60,16 @@ fn a_declared_tree_starts_in_the_order_of_its_fields_and_stops_in_reverse() {
     let plant = Plant::start(&sys, book.clone(), 1).unwrap();
     assert_eq!(
         book.log.take(),
-        ["boiler", "press-1", "press-2", "press-3", "belt", "lamp"].map(|it| format!("{it} starts"))
+        ["boiler", "press-1", "press-2", "press-3", "belt", "lamp"]
+            .map(|it| format!("{it} starts"))
     );
     let parcel = plant.line.parcels.start_child("parcel".into()).unwrap();
     assert_eq!(parcel.ask().life().unwrap(), 1);
     plant.stop();
     assert_eq!(plant.join(), ExitReason::Normal);
-    let stops = ["lamp", "parcel", "belt", "press-3", "press-2", "press-1", "boiler"];
+    let stops = [
+        "lamp", "parcel", "belt", "press-3", "press-2", "press-1", "boiler",
+    ];
     let mut expected = vec!["parcel starts".to_owned()];
     expected.extend(stops.map(|it| format!("{it} stops: shut down")));
     assert_eq!(book.log.take(), expected);
@@ -79,10 +82,27 @@ fn its_handle_has_typed_addresses_also_of_inner_trees_and_is_its_supervisor() {
     assert_eq!(plant.presses[2], plant.child("presses[2]").unwrap());
     assert_eq!(plant.presses[1], sys.lookup("press-1").unwrap());
     assert_eq!(plant.line.belt, plant.line.child("belt").unwrap());
-    assert_eq!(plant.line.supervisor(), &plant.child_supervisor("line").unwrap());
-    assert_eq!(Supervisor::lookup(&sys, "plant").unwrap(), *plant.supervisor());
-    let ids = plant.which_children().unwrap().into_iter().map(|it| it.id.to_string());
-    let expected = ["lamp", "line", "presses[2]", "presses[1]", "presses[0]", "boiler"];
+    assert_eq!(
+        plant.line.supervisor(),
+        &plant.child_supervisor("line").unwrap()
+    );
+    assert_eq!(
+        Supervisor::lookup(&sys, "plant").unwrap(),
+        *plant.supervisor()
+    );
+    let ids = plant
+        .which_children()
+        .unwrap()
+        .into_iter()
+        .map(|it| it.id.to_string());
+    let expected = [
+        "lamp",
+        "line",
+        "presses[2]",
+        "presses[1]",
+        "presses[0]",
+        "boiler",
+    ];
     assert_eq!(ids.collect::<Vec<_>>(), expected);
     // The expression of the lamp has declined.
     assert_eq!(plant.lamp, None);
@@ -124,7 +144,10 @@ fn an_inner_tree_is_made_again_with_all_its_children_and_refresh_takes_their_add
     assert!(!before.line.parcels.is_alive());
     assert!(plant.line.parcels.start_child("parcel".into()).is_ok());
     // The others are the same.
-    assert_eq!((&plant.boiler, &plant.presses), (&before.boiler, &before.presses));
+    assert_eq!(
+        (&plant.boiler, &plant.presses),
+        (&before.boiler, &before.presses)
+    );
 }
 
 #[supervisor(args(book: Book, lit: bool))]
@@ -157,7 +180,10 @@ fn a_declared_tree_is_a_child_of_a_supervisor_built_at_run_time() {
     let works = root.start_supervisor(works).unwrap();
     assert_eq!(works.gate.ask().life().unwrap(), 1);
     assert_eq!(root.child_supervisor("works").unwrap(), *works.supervisor());
-    assert_eq!(root.which_children().unwrap()[0].restart, Restart::Transient);
+    assert_eq!(
+        root.which_children().unwrap()[0].restart,
+        Restart::Transient
+    );
     root.terminate_child("works").unwrap();
     assert_eq!(works.line.belt.join(), ExitReason::Shutdown);
     // By hand it is made again, at other addresses, which its spec's handle has.
@@ -170,7 +196,10 @@ fn a_declared_tree_is_a_child_of_a_supervisor_built_at_run_time() {
     let root = Supervisor::builder().supervisor(Works::spec("works", book, true));
     let root = root.start(&sys).unwrap();
     let works = root.child_supervisor("works").unwrap();
-    assert_eq!(works.child::<Probe>("gate").unwrap().ask().life().unwrap(), 1);
+    assert_eq!(
+        works.child::<Probe>("gate").unwrap().ask().life().unwrap(),
+        1
+    );
 }
 
 #[test]
@@ -233,7 +262,10 @@ fn what_does_not_show_when_it_is_compiled_is_refused_with_the_reason() {
 }
 
 /// Trees may be generic.
-fn started<T: Tree<Args = ()>>(root: &Supervisor, spec: ChildSpec<actor_core::supervision::TreeSetup<T>>) -> T {
+fn started<T: Tree<Args = ()>>(
+    root: &Supervisor,
+    spec: ChildSpec<actor_core::supervision::TreeSetup<T>>,
+) -> T {
     root.start_supervisor(spec).unwrap()
 }
 
