@@ -21,6 +21,7 @@ mod options;
 mod pending;
 mod reply;
 mod slab;
+mod stack;
 mod traits;
 mod trees;
 
