@@ -106,9 +106,9 @@ pub use pool::{Balance, Nobody, RouteError, Router};
 pub use registry::{LookupError, OnConflict, RegisterError, SpawnOptions};
 pub use rt::error::ShutdownFromInside;
 pub use rt::local;
+pub use rt::report::{Phase, PhaseReport, ShutdownReport};
 pub use rt::runtime::{
-    BuildError, Builder, Guard, MAX_STACK_SIZE, MIN_STACK_SIZE, OnOverflow, Runtime,
-    ShutdownReport, Stats,
+    BuildError, Builder, Guard, MAX_STACK_SIZE, MIN_STACK_SIZE, OnOverflow, Runtime, Stats,
 };
 pub use supervision::{
     AutoShutdown, Backoff, ChildCounts, ChildError, ChildInfo, ChildSpec, ChildState,

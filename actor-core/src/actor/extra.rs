@@ -1,5 +1,6 @@
 //! What few actors have: behind one pointer of the cell, allocated when first needed.
 
+use std::ops::Range;
 use std::sync::atomic::AtomicPtr;
 use std::sync::{Arc, PoisonError};
 
@@ -66,6 +67,8 @@ pub(crate) struct State {
     pub(crate) stop_for: Option<ExitReason>,
     /// Why it ended, once it has for good.
     pub(crate) ended_for: Option<ExitReason>,
+    /// Where its own stack is, while it runs on one.
+    pub(crate) stack: Option<Range<usize>>,
     /// How its start went, until somebody has asked.
     pub(crate) start: Option<Result<(), StartError>>,
     /// Who waits for its start or its end.

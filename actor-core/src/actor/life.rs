@@ -54,6 +54,7 @@ use super::held;
 use super::inbox::Inbox;
 use super::mailbox::{Consumer, Flags};
 use super::reply::{self, Failure};
+use super::stack::OwnStack;
 use super::traits::Actor;
 use super::{sys, ties};
 
@@ -297,6 +298,7 @@ fn announce_start<A: Actor>(cell: &Cell<A>, outcome: Result<(), StartError>) {
 
 /// The whole life of an actor with its own stack.
 fn live<A: Actor>(cell: &Cell<A>) -> ExitReason {
+    let _known = OwnStack::note(cell);
     // Taken out inside, so that a large one is moved no more often than need be.
     let life = || {
         // SAFETY: we have the right to run.
@@ -549,7 +551,11 @@ pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
     };
     // Its claim on the stack is never given back: not now, nor by its next life.
     cell.header().clear(KILLED | PANICS | FAULT | HOLDS_STACK);
-    let dependants = cell.extra().and_then(|it| it.lock().dependants.take());
+    let dependants = cell.extra().and_then(|it| {
+        let mut extra = it.lock();
+        extra.stack = None;
+        extra.dependants.take()
+    });
     if let Some(dependants) = dependants {
         dependants.orphaned();
     }

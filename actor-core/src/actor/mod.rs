@@ -33,9 +33,11 @@ mod replies;
 mod reply;
 mod signal;
 mod slab;
+mod stack;
 mod sys;
 mod ties;
 mod traits;
+mod trees;
 
 pub use addr::Addr;
 pub use answer::Reply;

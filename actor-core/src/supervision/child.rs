@@ -69,6 +69,10 @@ pub(super) trait Child: Send {
 pub(super) struct ChildOf<A: Actor> {
     factory: Factory<A>,
     name: Option<Arc<str>>,
+    /// How large its stack may become.
+    grow_stack: Option<usize>,
+    /// The size it has come to, if it has.
+    stack_size: Option<usize>,
     seat: Option<Seat>,
     lease: Option<Lease<A>>,
 }
@@ -84,12 +88,29 @@ struct Lease<A: Actor> {
 }
 
 impl<A: Actor> ChildOf<A> {
-    pub(super) fn new(factory: Factory<A>, name: Option<Arc<str>>, seat: Option<Seat>) -> Self {
+    pub(super) fn new(factory: Factory<A>) -> Self {
         Self {
             factory,
-            name,
-            seat,
+            name: None,
+            grow_stack: None,
+            stack_size: None,
+            seat: None,
             lease: None,
+        }
+    }
+
+    /// With what its spec says.
+    pub(super) fn of_spec(
+        factory: Factory<A>,
+        name: Option<Arc<str>>,
+        grow_stack: Option<usize>,
+        seat: Option<Seat>,
+    ) -> Self {
+        Self {
+            name,
+            grow_stack,
+            seat,
+            ..Self::new(factory)
         }
     }
 
@@ -157,7 +178,14 @@ impl<A: Actor> Child for ChildOf<A> {
             },
         };
         // Before the start: the actor may be down again before `restart` returns.
-        *lease.tie.fate() = Fate::Lives;
+        let last = std::mem::replace(&mut *lease.tie.fate(), Fate::Lives);
+        if let (Some(max), Fate::Down(ExitReason::Overflow)) = (self.grow_stack, &last) {
+            let had = lease.addr.stack_size();
+            self.stack_size = Some(had.saturating_mul(2).min(max).max(had));
+        }
+        if let Some(bytes) = self.stack_size {
+            lease.addr.set_stack_size(bytes);
+        }
         match contain(|| lease.addr.restart(state)) {
             Ok(Ok(life)) => {
                 lease.life = life;

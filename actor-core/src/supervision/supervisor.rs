@@ -172,7 +172,7 @@ impl sealed::Build for SupervisorBuilder {
 
 fn worker<A: Actor>(spec: ChildSpec<A>) -> Result<First, SpecError> {
     let parts = spec.into_parts()?;
-    let child = ChildOf::new(parts.factory, parts.name, parts.seat);
+    let child = ChildOf::of_spec(parts.factory, parts.name, parts.grow_stack, parts.seat);
     Ok((parts.policy, Box::new(child)))
 }
 
@@ -186,7 +186,7 @@ fn supervisor<B: SupervisorSetup>(spec: ChildSpec<B>) -> Result<First, SpecError
         let built = builder.build().map(|Built(driver)| Some(driver));
         built.map_err(|error| error.to_string().into())
     });
-    let child = ChildOf::new(factory, parts.name, parts.seat);
+    let child = ChildOf::of_spec(factory, parts.name, parts.grow_stack, parts.seat);
     Ok((parts.policy, Box::new(child)))
 }
 
@@ -395,6 +395,7 @@ impl Supervisor {
         name: Option<Arc<str>>,
     ) -> Result<Self, SpawnError> {
         let addr = Addr::spawn(sys.host(), driver, name)?;
+        sys.host().note_tree(&addr);
         Ok(Self { addr })
     }
 

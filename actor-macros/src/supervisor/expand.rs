@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Expr, Fields, Ident, ItemStruct, parse_quote};
+use syn::{Expr, Fields, Ident, ItemStruct, Type, parse_quote};
 
 use super::model::{Child, Kind, Tree};
 
@@ -108,7 +108,7 @@ pub(crate) fn tree(tree: &Tree, definition: &mut ItemStruct, sound: bool) -> Tok
 
 fn registered(tree: &Tree) -> TokenStream {
     match &tree.registered {
-        Some(name) => quote_spanned! {name.span()=>
+        Some(name) => quote_spanned! {at(name)=>
             ::core::option::Option::Some(::core::convert::Into::into(#name))
         },
         None => quote!(::core::option::Option::None),
@@ -139,9 +139,9 @@ fn added(tree: &Tree, child: &Child) -> TokenStream {
     let id = id.trim_start_matches("r#");
     let named = child.registered.as_ref().map(|name| match &child.kind {
         Kind::Many { .. } => {
-            quote_spanned!(name.span()=> .name(::actor_core::__private::tree::apply(#name, __i)))
+            quote_spanned!(at(name)=> .name(::actor_core::__private::tree::apply(#name, __i)))
         }
-        _ => quote_spanned!(name.span()=> .name(#name)),
+        _ => quote_spanned!(at(name)=> .name(#name)),
     });
     match &child.kind {
         Kind::One {
@@ -150,12 +150,9 @@ fn added(tree: &Tree, child: &Child) -> TokenStream {
             make,
         } => {
             let (outside, inside) = params(tree, make);
-            let spec = spec_fn(*optional, make);
-            quote! {
-                __builder.child(
-                    #spec::<#actor, _>(__seats, #id, { #outside move || { #inside #make } }) #settings #named
-                )
-            }
+            let spec = spec_fn(*optional, actor, make);
+            let factory = quote_spanned!(at(make)=> { #outside move || { #inside #make } });
+            quote!(__builder.child(#spec(__seats, #id, #factory) #settings #named))
         }
         Kind::Many {
             actor,
@@ -164,19 +161,20 @@ fn added(tree: &Tree, child: &Child) -> TokenStream {
             make,
         } => {
             let (outside, inside) = params(tree, make);
-            let spec = spec_fn(*optional, make);
+            let spec = spec_fn(*optional, actor, make);
             let made = match make {
                 Expr::Closure(closure) => {
-                    quote_spanned!(make.span()=> ::actor_core::__private::tree::apply(#closure, __i))
+                    quote_spanned!(at(make)=> ::actor_core::__private::tree::apply(#closure, __i))
                 }
                 other => quote!(#other),
             };
+            let factory = quote_spanned!(at(make)=> { #outside move || { #inside #made } });
             quote! {
                 let mut __builder = __builder;
                 for __i in 0_usize..#len {
                     let __id = ::actor_core::__private::tree::nth(#id, __i);
                     __builder = __builder.child(
-                        #spec::<#actor, _>(__seats, &__id, { #outside move || { #inside #made } }) #settings #named
+                        #spec(__seats, &__id, #factory) #settings #named
                     );
                 }
                 __builder
@@ -190,18 +188,19 @@ fn added(tree: &Tree, child: &Child) -> TokenStream {
             builder,
         } => {
             let (outside, inside) = params(tree, make);
-            let made = quote_spanned! {make.span()=>
+            let made = quote_spanned! {at(make)=>
                 ::actor_core::__private::tree::template::<#actor, #args, _>
             };
+            let from_args = quote_spanned! {at(make)=> move |__args: &#args| {
+                #inside
+                ::actor_core::__private::tree::apply(#make, __args)
+            }};
             quote! {
                 let __setup = {
                     #outside
                     move || {
                         #inside
-                        let __template = #made(#id, move |__args: &#args| {
-                            #inside
-                            ::actor_core::__private::tree::apply(#make, __args)
-                        });
+                        let __template = #made(#id, #from_args);
                         ::actor_core::DynamicSupervisor::builder(__template #template) #builder
                     }
                 };
@@ -212,23 +211,24 @@ fn added(tree: &Tree, child: &Child) -> TokenStream {
         }
         Kind::Tree { ty, args } => {
             let (outside, inside) = params(tree, quote!(#(#args,)*));
-            let spec = quote_spanned!(ty.span()=> ::actor_core::__private::tree::inner::<#ty>);
-            quote! {
-                __builder.supervisor(
-                    #spec(__seats, #id, { #outside move || { #inside (#(#args,)*) } }) #settings #named
-                )
-            }
+            let spec = quote_spanned!(at(ty)=> ::actor_core::__private::tree::inner::<#ty>);
+            let span = args.first().map_or(at(ty), at);
+            let args = quote_spanned!(span=> { #outside move || { #inside (#(#args,)*) } });
+            quote_spanned!(at(ty)=> __builder.supervisor(#spec(__seats, #id, #args) #settings #named))
         }
     }
 }
 
 /// The function that makes the spec, at the user's expression: there the compiler says that it makes something else.
-fn spec_fn(optional: bool, make: &Expr) -> TokenStream {
-    let name = match optional {
-        true => format_ident!("optional"),
-        false => format_ident!("child"),
-    };
-    quote_spanned!(make.span()=> ::actor_core::__private::tree::#name)
+fn spec_fn(optional: bool, actor: &Type, make: &Expr) -> TokenStream {
+    let mut name = pick(optional, "optional", "child");
+    name.set_span(at(make));
+    quote_spanned!(at(make)=> ::actor_core::__private::tree::#name::<#actor, _>)
+}
+
+/// The place of the user's tokens, for the compiler to point at; names are looked up as those of the macro.
+fn at(tokens: &impl Spanned) -> Span {
+    tokens.span().resolved_at(Span::call_site())
 }
 
 /// The parameters that `tokens` mention: a clone for the closure, and in it a clone for each evaluation.
@@ -260,13 +260,20 @@ fn handles(tree: &Tree, handle: &Ident) -> TokenStream {
         let Child { field, cfgs, .. } = child;
         let id = field.to_string();
         let id = id.trim_start_matches("r#");
-        let method = match &child.kind {
+        let mut method = match &child.kind {
             Kind::One { optional, .. } => pick(*optional, "maybe", "addr"),
             Kind::Many { optional, .. } => pick(*optional, "maybe_many", "many"),
             Kind::Dynamic { .. } => format_ident!("dynamic"),
             Kind::Tree { .. } => format_ident!("tree"),
         };
-        quote!(#(#cfgs)* #field: __handle.#method(#id),)
+        let value = match &child.kind {
+            Kind::Tree { ty, .. } => {
+                method.set_span(at(ty));
+                quote_spanned!(at(ty)=> __handle.#method(#id))
+            }
+            _ => quote!(__handle.#method(#id)),
+        };
+        quote!(#(#cfgs)* #field: #value,)
     });
     quote!(Self { #(#fields)* #handle: __handle })
 }

@@ -13,7 +13,7 @@ use super::values;
 use crate::diagnostics::Errors;
 use crate::types;
 
-/// Reads the struct, and takes the attributes off its fields. `None`, if it has no named fields to read.
+/// Reads the struct, and takes the attributes off its fields. `None`, if nothing can be generated.
 pub(crate) fn tree(
     args: TokenStream,
     definition: &mut ItemStruct,
@@ -48,6 +48,10 @@ pub(crate) fn tree(
                  `auto_shutdown = all_significant` in the struct's `#[supervisor(..)]`",
             );
         }
+    }
+    // Nothing generated could be right with them.
+    if definition.generics.lifetimes().next().is_some() {
+        return None;
     }
     Some(Tree {
         name: definition.ident.clone(),

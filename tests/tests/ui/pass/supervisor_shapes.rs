@@ -57,7 +57,7 @@ pub struct App {
     #[child(open(&dir), shutdown = "5s", name = "store")]
     pub store: Addr<Worker>,
     #[child({ let _ = r#type; Worker }, permanent, shutdown = infinity, backoff = "10ms..1s")]
-    r#loop: actor_core::Addr<Worker>,
+    r#loop: Addr<Worker>,
     /// May not be there.
     #[child(None::<Worker>, transient, significant, shutdown = LONG)]
     pub(crate) maybe: Option<Addr<Worker>>,
