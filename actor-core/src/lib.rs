@@ -54,7 +54,7 @@
 //! | the stack runs into its guard page | at once | do not: the stack is abandoned | does not | [`Overflow`](ExitReason::Overflow) |
 //!
 //! # Features
-//! - `macros` (default): [`#[actor]`](actor) and [`#[preemptible]`](preemptible).
+//! - `macros` (default): [`#[actor]`](actor), [`#[supervisor]`](macro@supervisor) and [`#[preemptible]`](preemptible).
 //! - `testing`: a seeded scheduler for tests, with virtual time, and probes: `actor_core::testing`.
 //! - `tokio`: lends a tokio runtime to [`microthread::block_on`], so that tokio's clients work inside handlers.
 
@@ -71,11 +71,13 @@ compile_error!(
 
 mod actor;
 pub mod channel;
+mod group;
 pub mod guide;
 pub mod image;
 pub mod microthread;
 pub mod net;
 mod observe;
+mod pool;
 mod registry;
 mod rt;
 mod stack;
@@ -90,14 +92,17 @@ pub mod testing;
 #[doc(hidden)]
 pub use actor::private as __private;
 pub use actor::{
-    Actor, ActorOptions, Addr, AddrOf, AskError, Carries, Cx, Exit, ExitReason, Inbox, NameTaken,
-    Never, NoMethods, Options, Pending, Protocol, Recipient, RecvError, Replies, Reply, SpawnError,
-    StartError, TellError, TryRecvError,
+    Actor, ActorOptions, Addr, AddrOf, AskError, Carries, Cx, Exit, ExitReason, Forward,
+    ForwardError, Inbox, MessageMethods, NameTaken, Never, NoAsker, NoMethods, Options, Pending,
+    Protocol, Recipient, RecvError, Replies, Reply, ReplyTo, SpawnError, StartError, TellError,
+    TryRecvError,
 };
 #[cfg(feature = "macros")]
-pub use actor_macros::{actor, preemptible, protocol, select};
+pub use actor_macros::{actor, preemptible, protocol, select, supervisor};
+pub use group::{Group, GroupEvent, GroupWatch, JoinError, Missed, PublishError, Published};
 pub use observe::{Event, Who};
-pub use registry::LookupError;
+pub use pool::{Balance, Nobody, RouteError, Router};
+pub use registry::{LookupError, OnConflict, RegisterError, SpawnOptions};
 pub use rt::error::ShutdownFromInside;
 pub use rt::local;
 pub use rt::runtime::{
@@ -116,10 +121,11 @@ pub mod prelude {
     pub use crate::microthread;
     pub use crate::{
         Actor, Addr, AddrOf, AskError, ChildError, ChildSpec, Cx, Exit, ExitReason, Inbox, Pending,
-        Recipient, Restart, Shutdown, SpawnError, StartError, Supervisor, System, TellError,
+        Recipient, ReplyTo, Restart, Shutdown, SpawnError, StartError, Supervisor, System,
+        TellError,
     };
     #[cfg(feature = "macros")]
-    pub use crate::{actor, preemptible, protocol};
+    pub use crate::{actor, preemptible, protocol, supervisor};
 }
 
 /// The README's examples, as tests.

@@ -6,7 +6,7 @@
 //!
 //! | target | events |
 //! |---|---|
-//! | `actor_core::lifecycle` | [`Spawned`](Event::Spawned), [`Exited`](Event::Exited) |
+//! | `actor_core::lifecycle` | [`Spawned`](Event::Spawned), [`Exited`](Event::Exited), [`NameLost`](Event::NameLost) |
 //! | `actor_core::supervision` | [`Restarted`](Event::Restarted), [`StartFailed`](Event::StartFailed), [`StopOverdue`](Event::StopOverdue), [`GaveUp`](Event::GaveUp) |
 //! | `actor_core::scheduler` | [`Stuck`](Event::Stuck), [`Overflow`](Event::Overflow) |
 //! | `actor_core::mailbox` | [`DeadLetters`](Event::DeadLetters) |
@@ -91,6 +91,16 @@ pub enum Event {
         who: Who,
         /// Why.
         reason: ExitReason,
+    },
+    /// Its name was taken over by another actor. (`DEBUG`)
+    #[non_exhaustive]
+    NameLost {
+        /// Who had it.
+        who: Who,
+        /// The name.
+        name: Arc<str>,
+        /// The id of the actor that has it now.
+        holder: u64,
     },
     /// A supervisor started a child again by itself. (`WARN`)
     #[non_exhaustive]
@@ -177,7 +187,7 @@ impl Event {
         match self {
             Self::Spawned { .. } => Level::TRACE,
             Self::Exited { reason, .. } => Self::exit_level(reason),
-            Self::DeadLetters { .. } | Self::Lagged { .. } => Level::DEBUG,
+            Self::DeadLetters { .. } | Self::Lagged { .. } | Self::NameLost { .. } => Level::DEBUG,
             Self::Restarted { .. }
             | Self::StartFailed { .. }
             | Self::StopOverdue { .. }

@@ -6,7 +6,7 @@
 //! always comes out again, errors or not, and so does whatever could be generated in spite of them: an editor goes on
 //! completing in a program that is half-written.
 //!
-//! [`macro@preemptible`] is smaller, and has its stages in one module.
+//! [`macro@supervisor`] is its own macro, in the same stages. [`macro@preemptible`] is smaller, and has its stages in one module.
 
 mod args;
 mod definition;
@@ -16,6 +16,7 @@ mod model;
 mod plain_data;
 mod preemptible;
 mod select;
+mod supervisor;
 mod types;
 mod validate;
 
@@ -87,6 +88,10 @@ use crate::diagnostics::Errors;
 /// `AskError::Handler`, beside what else can go wrong with an ask. Any message can be told or asked: a tell drops what
 /// the method returns, and an ask of a method that returns nothing waits until it is handled. The first paragraph of a
 /// method's documentation, its `#[cfg]`s, `#[deprecated]` and visibility carry over to what is generated from it.
+///
+/// A parameter `ReplyTo<T>` is the port for the answer, also supplied by the runtime: the method returns nothing and the
+/// message is asked with an answer of type `T`, given whenever `reply.send(value)` is called. `reply.forward(&addr)` lets
+/// another actor give it: `AccountForward`, what that returns for an `Addr<Account>`, has the messages with such an answer.
 ///
 /// A private method marked `#[on_start]` is called before the first message. It takes nothing or `&mut Cx<Self>`, and
 /// returns nothing or `Result<(), E>` to refuse. One marked `#[on_stop]` is called after the last message, and takes any
@@ -402,6 +407,101 @@ pub fn preemptible(
 #[proc_macro]
 pub fn select(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     select::expand(input.into()).into()
+}
+
+/// Declares a supervision tree: a struct with a field for each child, which gives their addresses.
+///
+/// ```
+/// use actor_core::prelude::*;
+/// use actor_core::DynamicSupervisor;
+/// # use std::path::{Path, PathBuf};
+/// # #[actor]
+/// # pub struct Ledger;
+/// # impl Ledger { fn open(_: &Path) -> std::io::Result<Self> { Ok(Self) } }
+/// # #[actor]
+/// # impl Ledger { pub fn total(&self) -> i64 { 0 } }
+/// # #[actor]
+/// # pub struct Account { number: usize }
+/// # #[actor]
+/// # impl Account { pub fn number(&self) -> usize { self.number } }
+/// # #[actor]
+/// # pub struct Session { peer: String }
+/// # #[actor]
+/// # impl Session { pub fn peer(&self) -> String { self.peer.clone() } }
+///
+/// #[supervisor(rest_for_one, intensity = 5, period = "10s", args(dir: PathBuf))]
+/// #[derive(Clone)]
+/// pub struct Bank {
+///     #[child(Ledger::open(&dir), shutdown = "30s")]
+///     pub ledger: Addr<Ledger>,
+///     #[child(|i| Account { number: i })]
+///     pub accounts: [Addr<Account>; 8],
+///     #[supervisor]
+///     pub front: Front,
+/// }
+///
+/// #[supervisor]
+/// #[derive(Clone)]
+/// pub struct Front {
+///     #[dynamic(|peer: &String| Session { peer: peer.clone() }, temporary)]
+///     pub sessions: DynamicSupervisor<Session, String>,
+/// }
+///
+/// let sys = System::new()?;
+/// let bank = Bank::start(&sys, "data".into())?;
+/// assert_eq!(bank.accounts[3].ask().number()?, 3);
+/// let session = bank.front.sessions.start_child("10.0.0.1".to_owned())?;
+/// assert_eq!(session.ask().peer()?, "10.0.0.1");
+/// bank.stop(); // in reverse order: the front, the accounts, the ledger
+/// assert_eq!(bank.join(), ExitReason::Normal);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # On the struct
+/// The settings of its supervisor, all of which may be left out. A `#[derive(..)]` goes below the attribute.
+///
+/// * `one_for_one` (the default), `one_for_all` or `rest_for_one`: the strategy.
+/// * `intensity = 5`, `period = "10s"`: so many restarts in so long are normal. Default: 1 in 5 s.
+/// * `auto_shutdown = any_significant` or `all_significant`. Default: `never`.
+/// * `backoff = "100ms..30s"`: the delay before a first restart, and the longest; or an expression of type `Backoff`.
+/// * `name = "bank"`: what the supervisor is registered under.
+/// * `args(dir: PathBuf, shards: usize)`: parameters of the tree. Each is `Clone + Send + 'static` (and `Sync` if a
+///   `#[dynamic]` mentions it), and each evaluation of an expression that mentions one has a clone of its own.
+///
+/// # On its fields
+/// Each field is a child, with the field's name as its id, and started in the order of the fields.
+///
+/// * `#[child(expression, ..)]` makes an actor. The expression is evaluated for each life of it, on the supervisor. On an
+///   `Addr<A>` it gives an `A` or a `Result<A, E>`; on an `Option<Addr<A>>` an `Option<A>` or a `Result<Option<A>, E>`, whose
+///   `None` declines to make one. On an array it makes all of them, and may be a closure that is given the index.
+/// * `#[dynamic(|args: &Args| expression, ..)]`, on a `DynamicSupervisor<A, Args>`: a supervisor whose children are made of
+///   arguments when they are started.
+/// * `#[supervisor]`, on a struct that is itself `#[supervisor]`: an inner tree. `args(..)` has what it is started with, and is
+///   evaluated for each life of it.
+///
+/// After the expression come options: `permanent` (the default), `transient` or `temporary`; `shutdown = "5s"` (the default
+/// of actors), `infinity` (that of inner trees) or `brutal_kill`; `significant`; `backoff`; `name` (on an array
+/// a closure that is given the index). Of a dynamic supervisor the first two are its children's, and `intensity`, `period`,
+/// `backoff` and `name` its own; it is permanent, and waited for.
+///
+/// Durations are text, with one of the units us, ms, s, m and h, or constant expressions of type `Duration`.
+///
+/// # What it gets
+/// * `Bank::start(&sys, ..)`, with its parameters, starts it.
+/// * `Bank::spec(id, ..)` is it as a child of a supervisor that was built at run time.
+/// * It derefs to its `Supervisor`, so that `bank.stop()`, `bank.join()`, `bank.which_children()` and the rest are there.
+/// * `bank.refresh()`: see below.
+///
+/// # Its addresses
+/// are those that its children had when it was started, and stay valid while its supervisor restarts them. When an *inner*
+/// tree or dynamic supervisor gives up and is itself started again, that one's handle stays valid, but its children are new
+/// actors. `refresh` takes their addresses over.
+#[proc_macro_attribute]
+pub fn supervisor(
+    args: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    supervisor::expand(args.into(), item.into()).into()
 }
 
 fn expand(args: TokenStream, item: TokenStream) -> TokenStream {

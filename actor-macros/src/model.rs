@@ -69,8 +69,13 @@ impl Message {
     pub(crate) fn fields(&self) -> impl Iterator<Item = &Field> {
         self.args.iter().filter_map(|arg| match arg {
             Arg::Field(field) => Some(field),
-            Arg::Context => None,
+            Arg::Context | Arg::Reply => None,
         })
+    }
+
+    /// Whether it answers by a port that it takes.
+    pub(crate) fn is_delegated(&self) -> bool {
+        self.args.iter().any(|arg| matches!(arg, Arg::Reply))
     }
 }
 
@@ -81,6 +86,8 @@ impl Message {
 pub(crate) enum Arg {
     /// `&mut Cx<Self>`, supplied by the runtime.
     Context,
+    /// `ReplyTo<T>`, the port for the answer.
+    Reply,
     /// Supplied by the sender.
     Field(Field),
 }
@@ -93,7 +100,7 @@ pub(crate) struct Field {
     pub(crate) is_from: bool,
 }
 
-/// What a message method returns; `Self` in types is written out.
+/// What an asker gets: what the method returns, or the `T` of its `ReplyTo<T>`. `Self` in types is written out.
 pub(crate) enum Answer {
     Nothing,
     Value(Type),

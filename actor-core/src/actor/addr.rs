@@ -94,6 +94,26 @@ impl<A: Actor> Erased for Addr<A> {
     fn as_any(&self) -> &dyn std::any::Any {
         self
     }
+
+    fn who(&self) -> Who {
+        Addr::who(self)
+    }
+
+    fn note_name(&self, name: &Arc<str>) {
+        Addr::note_name(self, name);
+    }
+
+    fn forget_name(&self, name: &str) {
+        Addr::forget_name(self, name);
+    }
+
+    fn stop(&self) {
+        Addr::stop(self);
+    }
+
+    fn kill(&self) {
+        Addr::kill(self);
+    }
 }
 
 impl<A: Actor> Addr<A> {

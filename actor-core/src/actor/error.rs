@@ -86,6 +86,24 @@ impl<M> fmt::Display for TellError<M> {
 
 impl<M> Error for TellError<M> {}
 
+/// There is nobody to receive the answer; it is given back. From [`ReplyTo::send`](crate::ReplyTo::send).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct NoAsker<T>(pub T);
+
+impl<T> fmt::Debug for NoAsker<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NoAsker(..)")
+    }
+}
+
+impl<T> fmt::Display for NoAsker<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nobody waits for the answer")
+    }
+}
+
+impl<T> Error for NoAsker<T> {}
+
 /// An ask got no answer, or the handler's answer was an error.
 ///
 /// `E` is the error of a handler that returns a `Result`: an ask of it gives `Ok` for its `Ok` and

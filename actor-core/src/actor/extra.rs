@@ -4,9 +4,12 @@ use std::sync::atomic::AtomicPtr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::rt::park::Parker;
+use crate::sys::once::OnceBox;
 
+use super::delegated::Debts;
 use super::error::StartError;
 use super::exit::ExitReason;
+use super::held::Held;
 
 /// Whoever decides what becomes of an actor when it ends: its supervisor. Called where the actor runs; must not block.
 pub(crate) trait Keeper: Send + Sync {
@@ -32,13 +35,23 @@ pub(crate) struct Extra {
     /// Where the actor is, if its place in the cell was lost (see `Cell::leak_state`).
     pub(super) moved_state: AtomicPtr<()>,
     state: Mutex<State>,
+    rare: OnceBox<Rare>,
+}
+
+/// What fewer still have.
+#[derive(Default)]
+pub(super) struct Rare {
+    /// Asks whose answer it owes.
+    pub(super) debts: Debts,
 }
 
 /// Behind the lock, which nothing that blocks or calls user code runs under.
 #[derive(Default)]
 pub(crate) struct State {
-    /// The name it is registered under.
+    /// The name it is registered under, the first of several.
     pub(crate) name: Option<Arc<str>>,
+    /// Further names, groups.
+    pub(super) held: Option<Box<Held>>,
     /// Its supervisor.
     pub(crate) keeper: Option<Arc<dyn Keeper>>,
     /// Who is told if its state is lost with its stack.
@@ -54,6 +67,19 @@ pub(crate) struct State {
 }
 
 impl Extra {
+    /// The lazily allocated part of the lazily allocated part.
+    pub(super) fn rare(&self) -> &Rare {
+        if self.rare.get().is_none() {
+            self.rare.set(Box::default());
+        }
+        self.rare.get().expect("it has just been set")
+    }
+
+    /// As [`rare`](Self::rare), if it is there.
+    pub(super) fn has_rare(&self) -> Option<&Rare> {
+        self.rare.get()
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,9 +13,10 @@ use super::addr::{Addr, check_stack};
 use super::cell::{Cell, DEAD, Envelope};
 use super::error::{RecvError, TryRecvError};
 use super::exit::ExitReason;
+use super::held;
 use super::host::Host;
 use super::life;
-use super::mailbox::Flags;
+use super::mailbox::{Consumer, Flags};
 use super::reply::Port;
 use super::traits::Actor;
 
@@ -103,10 +104,13 @@ impl<A: Actor> Inbox<A> {
         let cell = self.addr.cell();
         // SAFETY: as in `next`.
         let mut consumer = unsafe { cell.mailbox.consumer() };
-        consumer
-            .pop(Cell::<A>::CAP)
-            .map(|envelope| envelope.msg)
-            .ok_or(TryRecvError::Empty)
+        match consumer.pop(Cell::<A>::CAP) {
+            Some(envelope) => Ok(envelope.msg),
+            None => {
+                look_at_signal(cell, &mut consumer);
+                Err(TryRecvError::Empty)
+            }
+        }
     }
 
     fn check_owner(&self) -> Result<(), TryRecvError> {
@@ -148,6 +152,7 @@ impl<A: Actor> Inbox<A> {
             if let Some(Envelope { msg, reply }) = consumer.pop(Cell::<A>::CAP) {
                 return Ok((msg, reply));
             }
+            look_at_signal(cell, &mut consumer);
             // Noted before the mailbox is idle: from then on a sender may unpark it.
             cell.header().set_parker(park::current());
             // On failure something has come meanwhile.
@@ -185,5 +190,14 @@ impl<A: Actor> Inbox<A> {
     /// Whether no message waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// A message boundary that found no message.
+#[inline]
+fn look_at_signal<A: Actor>(cell: &Cell<A>, consumer: &mut Consumer<'_, Envelope<A::Msg>>) {
+    if consumer.flags().contains(Flags::SIGNAL) {
+        let _ = consumer.take_flags(Flags::SIGNAL);
+        held::check_drained(cell, consumer);
     }
 }

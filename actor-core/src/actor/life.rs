@@ -17,9 +17,9 @@
 //! 3. Supervised: DOWN; the mailbox is suspended with what it holds, and the supervisor is told. It restarts the actor in
 //!    the same cell (addresses and queued messages stay), or buries it (step 4).
 //! 4. Otherwise DEAD: the mailbox is closed, what it still held is answered with the reason or counted as dead letters,
-//!    the name is given up, and those who wait for the end are woken.
+//!    its names and memberships are given up, and those who wait for the end are woken.
 //!
-//! Dead comes before giving up the name, as the registry asks for.
+//! Dead comes before giving them up (see `held`).
 
 use std::any::Any;
 use std::mem;
@@ -45,6 +45,7 @@ use super::cx::Cx;
 use super::error::StartError;
 use super::exit::{Exit, ExitReason};
 use super::extra::{Extra, Keeper};
+use super::held;
 use super::inbox::Inbox;
 use super::mailbox::{Consumer, Flags};
 use super::reply::{self, Failure};
@@ -188,8 +189,11 @@ fn asked_to_end<A: Actor>(
     cell: &Cell<A>,
     consumer: &mut Consumer<'_, Envelope<A::Msg>>,
 ) -> Option<ExitReason> {
-    let _ = consumer.take_flags(Flags::SIGNAL);
+    let signalled = consumer.take_flags(Flags::SIGNAL);
     let flags = consumer.flags();
+    if !signalled.is_empty() {
+        held::check_drained(cell, consumer);
+    }
     if flags.contains(Flags::KILL) {
         return Some(ExitReason::Killed);
     }
@@ -311,6 +315,7 @@ fn end<A: Actor>(
     let mut reason = ending.reason;
     // The kill has arrived. One that comes from here on ends `on_stop`.
     cell.header().clear(KILLED | PANICS | FAULT);
+    tell_debts(cell, &reason);
     if ending.hook {
         // SAFETY: we have the right to run, and the handlers are done with the state.
         let state = unsafe { cell.state() };
@@ -346,6 +351,13 @@ fn end<A: Actor>(
     tell_keeper(cell, incarnation, reason, ending.start_failed.is_some());
     // The supervisor may have buried it by now, and what came with the life reference with it.
     After::Idle
+}
+
+/// Those whose answer the actor owes learn from now on, if they get none, that it is for this reason.
+fn tell_debts<A: Actor>(cell: &Cell<A>, reason: &ExitReason) {
+    if let Some(rare) = cell.extra().and_then(Extra::has_rare) {
+        rare.debts.life_ends(&failure(reason, true));
+    }
 }
 
 fn worse(reason: ExitReason, later: ExitReason) -> ExitReason {
@@ -447,10 +459,7 @@ fn close<A: Actor>(
         });
     }
     let Some(extra) = cell.extra() else { return };
-    let name = extra.lock().name.clone();
-    if let Some(name) = name {
-        host.registry.unregister(&name, cell.header().id());
-    }
+    held::give_up(cell, &reason);
     let others = {
         let mut extra = extra.lock();
         extra.wake_all();
@@ -479,6 +488,9 @@ pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
     // SAFETY: the port lies in the abandoned frames, which will never run again, and cannot have left them: `Reply` does
     // not outlive the call of the handler, and clears the note before the port is used up.
     unsafe { reply::fail_raw(lost, Failure::Overflow) };
+    if let Some(rare) = cell.extra().and_then(Extra::has_rare) {
+        rare.debts.life_is_lost(&Failure::Overflow);
+    }
     // The abandoned frames keep theirs; this is the life reference from now on.
     cell.header().add_ref();
     // SAFETY: the right to run was on that stack, and is nobody's now but ours.
@@ -510,6 +522,7 @@ pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
 pub(super) fn discarded<A: Actor>(cell: &Cell<A>) {
     // SAFETY: the queue entry carried the right to run.
     let mut consumer = unsafe { cell.mailbox.consumer() };
+    tell_debts(cell, &ExitReason::Shutdown);
     // SAFETY: as above.
     let _ = contain(|| unsafe { cell.drop_state() });
     let starting = cell.life() == STARTING;

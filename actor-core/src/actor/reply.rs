@@ -156,7 +156,6 @@ impl Port {
     }
 
     /// Has the asker left?
-    #[cfg(all(test, not(loom)))]
     pub(crate) fn is_abandoned(&self) -> bool {
         // SAFETY: the slot is not freed before both parties have left, and we have not.
         self.slot

@@ -18,7 +18,7 @@
 use std::convert::Infallible;
 use std::fmt;
 
-use super::{Addr, Cx, Exit, ExitReason, Inbox, Options, Reply, StartError};
+use super::{Addr, Cx, Exit, ExitReason, Forward, Inbox, Options, Reply, StartError};
 
 /// The options of an actor type: its mailbox, stack and name. `#[actor]` on the struct writes this.
 ///
@@ -156,6 +156,19 @@ pub trait Actor: ActorOptions + Sized + Send + 'static {
     }
 }
 
+/// An actor whose messages are methods. `#[actor]` writes this, with more views of the messages; who writes an [`Actor`] by
+/// hand does without, and sends messages as values.
+#[diagnostic::on_unimplemented(
+    message = "the messages of `{Self}` are not methods",
+    label = "has no methods to call here",
+    note = "send it its messages as values: `reply.forward_message(&addr, message)`"
+)]
+pub trait MessageMethods: Actor {
+    /// What [`ReplyTo::forward`](crate::ReplyTo::forward) returns for an ask that waits for a `T`: one method for each message
+    /// that is answered so.
+    type Forward<'a, T>: From<Forward<'a, Self, T>>;
+}
+
 /// A message that cannot exist: the message type of an actor that takes none.
 ///
 /// An actor with a `run` body and no `#[actor(message = ..)]` has it. Such an actor can still be stopped, killed,
@@ -191,6 +204,7 @@ impl<'a, A: Actor> From<&'a Addr<A>> for NoMethods {
 
 /// What the generated code needs beside the public API. Reached as `actor_core::__private`.
 pub mod private {
+    pub use crate::supervision::declared::private as tree;
     #[cfg(feature = "macros")]
     pub use actor_macros::PlainData;
     pub use serde;

@@ -32,6 +32,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::decide::{ChildKey, How, Incarnation};
 use super::driver::{Driver, Msg, Site};
 use super::roster::Roster;
+use super::seats::Seat;
 use super::spec::Factory;
 use crate::actor::{Actor, Addr, ExitReason, Keeper, cause};
 use crate::registry::Erased;
@@ -68,6 +69,7 @@ pub(super) trait Child: Send {
 pub(super) struct ChildOf<A: Actor> {
     factory: Factory<A>,
     name: Option<Arc<str>>,
+    seat: Option<Seat>,
     lease: Option<Lease<A>>,
 }
 
@@ -82,10 +84,11 @@ struct Lease<A: Actor> {
 }
 
 impl<A: Actor> ChildOf<A> {
-    pub(super) fn new(factory: Factory<A>, name: Option<Arc<str>>) -> Self {
+    pub(super) fn new(factory: Factory<A>, name: Option<Arc<str>>, seat: Option<Seat>) -> Self {
         Self {
             factory,
             name,
+            seat,
             lease: None,
         }
     }
@@ -129,14 +132,24 @@ impl<A: Actor> Child for ChildOf<A> {
     fn start(&mut self, site: &Site, key: ChildKey, incarnation: Incarnation) -> Launch {
         let state = match contain(|| (self.factory)()) {
             Ok(Ok(Some(state))) => state,
-            Ok(Ok(None)) => return Launch::Declined,
+            Ok(Ok(None)) => {
+                if let Some(seat) = &self.seat {
+                    seat.leave();
+                }
+                return Launch::Declined;
+            }
             Ok(Err(why)) => return Launch::Failed(ExitReason::Failed(why)),
             Err(reason) => return Launch::Failed(reason),
         };
         let lease = match &mut self.lease {
             Some(lease) => lease,
             None => match Self::prepare(self.name.as_ref(), site, key, incarnation) {
-                Ok(lease) => self.lease.insert(lease),
+                Ok(lease) => {
+                    if let Some(seat) = &self.seat {
+                        seat.take(lease.addr.clone());
+                    }
+                    self.lease.insert(lease)
+                }
                 Err(reason) => {
                     drop_quietly(state);
                     return Launch::Failed(reason);

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backoff::Backoff;
+use super::seats::{Seat, Seats};
 
 /// When a child that ended is started again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -94,6 +95,10 @@ pub struct ChildSpec<A> {
     /// `None`: the supervisor's.
     backoff: Option<Backoff>,
     name: Option<Arc<str>>,
+    /// Where its address goes, if it is a child of a declared tree.
+    seat: Option<Seat>,
+    /// Where its children's addresses go, if it is a declared tree itself.
+    tree: Option<Seats>,
     factory: Factory<A>,
 }
 
@@ -145,8 +150,26 @@ impl<A> ChildSpec<A> {
             significant: false,
             backoff: None,
             name: None,
+            seat: None,
+            tree: None,
             factory: Box::new(factory),
         }
+    }
+
+    /// Its address goes to its seat among these.
+    pub(super) fn seated(mut self, seats: &Seats) -> Self {
+        self.seat = Some(seats.seat(Arc::clone(&self.id)));
+        self
+    }
+
+    /// It is a declared tree, whose children's addresses go to these seats.
+    pub(super) fn with_tree(mut self, seats: Seats) -> Self {
+        self.tree = Some(seats);
+        self
+    }
+
+    pub(super) fn tree(&self) -> Option<Seats> {
+        self.tree.clone()
     }
 
     /// When the child is started again.
@@ -213,6 +236,7 @@ impl<A> ChildSpec<A> {
             policy,
             factory: self.factory,
             name: self.name,
+            seat: self.seat,
         })
     }
 }
@@ -232,6 +256,7 @@ pub(super) struct Parts<A> {
     pub(super) policy: Policy,
     pub(super) factory: Factory<A>,
     pub(super) name: Option<Arc<str>>,
+    pub(super) seat: Option<Seat>,
 }
 
 impl<A> fmt::Debug for ChildSpec<A> {

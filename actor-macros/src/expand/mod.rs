@@ -4,15 +4,16 @@
 //! macro's hygiene, so that nothing in the user's scope and no parameter's name can get in its way. It contains no
 //! `unsafe`. Public items carry documentation; each item silences the lints that are about how code is written.
 
+mod forward;
 mod messages;
 mod views;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Generics, Type};
+use syn::{Generics, Type, parse_quote};
 
-use crate::model::{Actor, Arg, Body, Hook, HookArg, Message, Protocol, Spoken};
+use crate::model::{Actor, Answer, Arg, Body, Hook, HookArg, Message, Protocol, Spoken};
 use messages::EnumType;
 
 /// Lints that judge style, and those that a user who turns them on means for code of their own.
@@ -57,7 +58,9 @@ pub(crate) fn actor(actor: &Actor) -> TokenStream {
             let handle = handle(&side, &message);
             let implementation = implementation(actor, &message.ty(), &quote!(#types #handle));
             let replies = replies(actor, &side, &message);
-            quote!(#data #implementation #replies)
+            let forward = forward::view(actor, &side, &message);
+            let methods = message_methods(actor);
+            quote!(#data #forward #implementation #replies #methods)
         }
         Body::OwnStack { message, sound } => {
             let message = match message {
@@ -176,6 +179,21 @@ fn implementation(actor: &Actor, message: &TokenStream, body: &TokenStream) -> T
     }
 }
 
+/// `impl MessageMethods`: the views that an actor by hand does without.
+fn message_methods(actor: &Actor) -> TokenStream {
+    let Actor { ty, generics, .. } = actor;
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    let forward = forward::associated_type(actor);
+    let quiet = quiet();
+    quote! {
+        #[automatically_derived]
+        #quiet
+        impl #impl_generics ::actor_core::MessageMethods for #ty #where_clause {
+            #forward
+        }
+    }
+}
+
 /// A variable of the generated code, which no name of the user's can be or hide.
 fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
@@ -222,7 +240,7 @@ fn arms(
     cx: &Ident,
     call: impl Fn(&Ident, TokenStream) -> TokenStream,
 ) -> TokenStream {
-    let value = local("value");
+    let (value, port) = (local("value"), local("port"));
     let arms = side.messages.iter().map(|message_| {
         let Message {
             method,
@@ -235,10 +253,20 @@ fn arms(
         let travels = message_.fields().map(|field| must_travel(&field.ty));
         let args = args.iter().map(|arg| match arg {
             Arg::Context => quote!(#cx),
+            Arg::Reply => quote!(#port),
             Arg::Field(field) => field.name.to_token_stream(),
         });
         let call = call(method, quote!(#(#args),*));
         let run = match answer.ty() {
+            _ if message_.is_delegated() => {
+                let ty = answered(answer);
+                let travels = must_travel(&ty);
+                quote! {
+                    #travels
+                    let #port: ::actor_core::ReplyTo<#ty> = ::actor_core::Reply::delegate(#reply, #cx);
+                    #call
+                }
+            }
             None => quote! {
                 #call;
                 ::actor_core::Reply::send::<()>(#reply, ());
@@ -261,6 +289,14 @@ fn arms(
         }
     });
     arms.collect()
+}
+
+/// The type that the asker's slot is for.
+fn answered(answer: &Answer) -> Type {
+    match answer {
+        Answer::Nothing => parse_quote!(()),
+        Answer::Value(ty) | Answer::Fallible(ty) => ty.clone(),
+    }
 }
 
 /// Has the compiler check where the user wrote `ty` that it can travel to another thread.

@@ -1,6 +1,7 @@
 //! From the user's `impl` block to the [`model`](crate::model), reporting everything that does not fit on the way: here
 //! the block and its messages, in `lifecycle` the hooks and the `run` body.
 
+mod delegated;
 mod lifecycle;
 mod protocol;
 
@@ -269,8 +270,10 @@ impl Reader<'_> {
                 );
             }
         }
-        let answer = match types::returned(&sig.output) {
+        let port = self.port(sig);
+        let answer = match port.or(types::returned(&sig.output)) {
             None => Answer::Nothing,
+            Some(ty) if types::is_unit(ty) => Answer::Nothing,
             Some(Type::Never(never)) => {
                 self.errors.at(
                     never,
@@ -353,6 +356,16 @@ impl Reader<'_> {
         }
         if types::is_reference_to(&arg.ty, "Cx") {
             return Some(Arg::Context);
+        }
+        if types::is_named(&arg.ty, "ReplyTo") {
+            return Some(Arg::Reply);
+        }
+        if types::is_reference_to(&arg.ty, "ReplyTo") {
+            self.errors.at(
+                &arg.ty,
+                "the port for the answer is given, not lent: write `ReplyTo<T>`",
+            );
+            return None;
         }
         if types::is_named(&arg.ty, "Cx") {
             self.errors

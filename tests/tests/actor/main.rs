@@ -12,8 +12,10 @@
 
 mod asks;
 mod blocking;
+mod delegated;
 mod delivery;
 mod exclusive;
+mod forward;
 mod kill;
 mod lifecycle;
 mod names;
