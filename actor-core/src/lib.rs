@@ -48,6 +48,7 @@
 //! |---|---|---|---|---|
 //! | [`Addr::stop`], [`Cx::stop`] | before the next message | run | runs | [`Normal`](ExitReason::Normal) |
 //! | its supervisor or system stops it | before the next message | run | runs | [`Shutdown`](ExitReason::Shutdown) |
+//! | an exit signal: a link, [`Addr::exit`] | before the next message | run | runs | the [signal](Signal)'s reason |
 //! | a panic | at once, by unwinding | run | runs | [`Panicked`](ExitReason::Panicked) |
 //! | [`Addr::kill`] | at its next suspension point | run | does not | [`Killed`](ExitReason::Killed) |
 //! | the stack runs short | at the next call into this crate, by unwinding | run | does not | [`Overflow`](ExitReason::Overflow) |
@@ -92,10 +93,10 @@ pub mod testing;
 #[doc(hidden)]
 pub use actor::private as __private;
 pub use actor::{
-    Actor, ActorOptions, Addr, AddrOf, AskError, Carries, Cx, Exit, ExitReason, Forward,
-    ForwardError, Inbox, MessageMethods, NameTaken, Never, NoAsker, NoMethods, Options, Pending,
-    Protocol, Recipient, RecvError, Replies, Reply, ReplyTo, SpawnError, StartError, TellError,
-    TryRecvError,
+    Actor, ActorOptions, Addr, AddrOf, AnyAddr, AskError, Carries, Cx, Exit, ExitReason, Forward,
+    ForwardError, Inbox, MessageMethods, Monitor, MonitorId, NameTaken, Never, NoAsker, NoMethods,
+    Options, Pending, Protocol, Received, Recipient, RecvError, Replies, Reply, ReplyTo, Signal,
+    SpawnError, StartError, Sys, SysError, TellError, TryRecvError,
 };
 #[cfg(feature = "macros")]
 pub use actor_macros::{actor, preemptible, protocol, select, supervisor};
@@ -121,7 +122,7 @@ pub mod prelude {
     pub use crate::microthread;
     pub use crate::{
         Actor, Addr, AddrOf, AskError, ChildError, ChildSpec, Cx, Exit, ExitReason, Inbox, Pending,
-        Recipient, ReplyTo, Restart, Shutdown, SpawnError, StartError, Supervisor, System,
+        Recipient, ReplyTo, Restart, Shutdown, Signal, SpawnError, StartError, Supervisor, System,
         TellError,
     };
     #[cfg(feature = "macros")]

@@ -19,6 +19,7 @@ pub(crate) struct Actor {
     pub(crate) body: Body,
     pub(crate) on_start: Option<Hook>,
     pub(crate) on_stop: Option<Hook>,
+    pub(crate) on_signal: Option<Hook>,
 }
 
 /// A trait whose methods are messages of their own.
@@ -133,7 +134,7 @@ impl Spoken {
     }
 }
 
-/// A method that the runtime calls when the actor starts or stops.
+/// A method that the runtime calls: when the actor starts or stops, or gets a signal.
 pub(crate) struct Hook {
     pub(crate) method: Ident,
     pub(crate) cfgs: Vec<Attribute>,
@@ -147,4 +148,5 @@ pub(crate) struct Hook {
 pub(crate) enum HookArg {
     Context,
     Reason,
+    Signal,
 }

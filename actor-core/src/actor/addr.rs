@@ -347,6 +347,16 @@ impl<A: Actor> Addr<A> {
         actor: A,
         name: Option<Arc<str>>,
     ) -> Result<Self, SpawnError> {
+        Self::spawn_tied(host, actor, name, |_| {})
+    }
+
+    /// As [`spawn`](Self::spawn), and calls `tie` with its address before it runs.
+    pub(super) fn spawn_tied(
+        host: &Arc<Host>,
+        actor: A,
+        name: Option<Arc<str>>,
+        tie: impl FnOnce(&Self),
+    ) -> Result<Self, SpawnError> {
         check_stack();
         check_may_start::<A>(host)?;
         let waits = A::HAS_ON_START;
@@ -363,6 +373,7 @@ impl<A: Actor> Addr<A> {
         }
         addr.note_claim();
         addr.report_spawned();
+        tie(&addr);
         if A::HAS_ON_START || A::OWN_STACK {
             addr.begin();
         }

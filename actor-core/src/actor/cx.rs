@@ -58,7 +58,7 @@ impl<A: Actor> Cx<A> {
         }
     }
 
-    fn cell(&self) -> &Cell<A> {
+    pub(super) fn cell(&self) -> &Cell<A> {
         // SAFETY: see the field. Users only ever get `&mut Cx`, and cannot make another to swap it with outside an
         // activation of the same type, whose frame is as good.
         unsafe { &*self.cell }

@@ -1,7 +1,12 @@
 //! What few actors have: behind one pointer of the cell, allocated when first needed.
 
 use std::sync::atomic::AtomicPtr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
+
+#[cfg(loom)]
+use loom::sync::{Mutex, MutexGuard};
+#[cfg(not(loom))]
+use std::sync::{Mutex, MutexGuard};
 
 use crate::rt::park::Parker;
 use crate::sys::once::OnceBox;
@@ -10,6 +15,7 @@ use super::delegated::Debts;
 use super::error::StartError;
 use super::exit::ExitReason;
 use super::held::Held;
+use super::ties::Ties;
 
 /// Whoever decides what becomes of an actor when it ends: its supervisor. Called where the actor runs; must not block.
 pub(crate) trait Keeper: Send + Sync {
@@ -64,7 +70,12 @@ pub(crate) struct State {
     pub(crate) start: Option<Result<(), StartError>>,
     /// Who waits for its start or its end.
     pub(crate) waiters: Vec<&'static Parker>,
+    /// Links, monitors, and what waits for its next message boundary.
+    pub(super) ties: Option<Box<Ties>>,
 }
+
+/// The lock of an [`Extra`], held.
+pub(super) type Guard<'a> = MutexGuard<'a, State>;
 
 impl Extra {
     /// The lazily allocated part of the lazily allocated part.
@@ -80,12 +91,17 @@ impl Extra {
         self.rare.get()
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> Guard<'_> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
+    /// Its ties, made now if there are none.
+    pub(super) fn ties(&mut self) -> &mut Ties {
+        self.ties.get_or_insert_default()
+    }
+
     /// Wakes everybody who waits for something here.
     pub(crate) fn wake_all(&mut self) {
         self.waiters.drain(..).for_each(Parker::unpark);

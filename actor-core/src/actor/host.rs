@@ -208,6 +208,14 @@ impl Host {
         slabs.iter().for_each(f);
     }
 
+    /// An id that no other call returns.
+    pub(super) fn next_id(&self) -> u64 {
+        match self.worker_here() {
+            Some(_) => Worker::here(|worker| worker.seam().next_id()),
+            None => self.core.seam.next_id(),
+        }
+    }
+
     /// The worker whose thread this is, if it is one of this system's.
     pub(super) fn worker_here(&self) -> Option<usize> {
         Worker::with(|worker| {

@@ -89,6 +89,8 @@ pub(crate) enum Failure {
     Panicked(Arc<str>),
     /// The actor failed for the reason given.
     Failed(Arc<str>),
+    /// The actor was linked to one that was dead.
+    NoProc,
     /// The handler answered with a value of another type than the asker expects.
     TypeMismatch,
 }

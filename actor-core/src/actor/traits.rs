@@ -18,7 +18,7 @@
 use std::convert::Infallible;
 use std::fmt;
 
-use super::{Addr, Cx, Exit, ExitReason, Forward, Inbox, Options, Reply, StartError};
+use super::{Addr, Cx, Exit, ExitReason, Forward, Inbox, Options, Reply, Signal, StartError};
 
 /// The options of an actor type: its mailbox, stack and name. `#[actor]` on the struct writes this.
 ///
@@ -137,6 +137,14 @@ pub trait Actor: ActorOptions + Sized + Send + 'static {
     /// handler ran or its stack overflowed, and never for one with its own stack, which is gone by then.
     fn on_stop(&mut self, cx: &mut Cx<Self>, reason: &ExitReason) {
         let _ = (cx, reason);
+    }
+
+    /// Called for each [`Signal`], between messages: an actor it monitors has ended, or, if it traps exits, one it is linked
+    /// to. The default drops the signal, with an [`Event::SignalDropped`](crate::Event::SignalDropped).
+    ///
+    /// Never called if [`OWN_STACK`](Self::OWN_STACK) is set.
+    fn on_signal(&mut self, cx: &mut Cx<Self>, signal: Signal) {
+        cx.drop_signal(&signal);
     }
 
     /// Handles one message. To answer, `reply.send(value)`, with the type that the asker expects; a `reply` dropped

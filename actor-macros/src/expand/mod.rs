@@ -165,6 +165,7 @@ fn implementation(actor: &Actor, message: &TokenStream, body: &TokenStream) -> T
     let Actor { ty, generics, .. } = actor;
     let on_start = actor.on_start.as_ref().map(on_start);
     let on_stop = actor.on_stop.as_ref().map(on_stop);
+    let on_signal = actor.on_signal.as_ref().map(on_signal);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let quiet = quiet();
     quote! {
@@ -174,6 +175,7 @@ fn implementation(actor: &Actor, message: &TokenStream, body: &TokenStream) -> T
             type Msg = #message;
             #on_start
             #on_stop
+            #on_signal
             #body
         }
     }
@@ -312,7 +314,7 @@ fn on_start(hook: &Hook) -> TokenStream {
         ..
     } = hook;
     let cx = local("cx");
-    let args = hook_args(hook, &cx, &cx);
+    let args = hook_args(hook, &cx, None);
     let call = quote!(Self::#method(self, #args));
     let run = match returns {
         None => quote! {
@@ -341,7 +343,7 @@ fn on_start(hook: &Hook) -> TokenStream {
 fn on_stop(hook: &Hook) -> TokenStream {
     let Hook { method, cfgs, .. } = hook;
     let (cx, reason) = (local("cx"), local("reason"));
-    let args = hook_args(hook, &cx, &reason);
+    let args = hook_args(hook, &cx, Some(&reason));
     quote! {
         #(#cfgs)*
         #[allow(unused_variables)]
@@ -351,10 +353,24 @@ fn on_stop(hook: &Hook) -> TokenStream {
     }
 }
 
-fn hook_args(hook: &Hook, cx: &Ident, reason: &Ident) -> TokenStream {
+fn on_signal(hook: &Hook) -> TokenStream {
+    let Hook { method, cfgs, .. } = hook;
+    let (cx, signal) = (local("cx"), local("signal"));
+    let args = hook_args(hook, &cx, Some(&signal));
+    quote! {
+        #(#cfgs)*
+        #[allow(unused_variables)]
+        fn on_signal(&mut self, #cx: &mut ::actor_core::Cx<Self>, #signal: ::actor_core::Signal) {
+            Self::#method(self, #args);
+        }
+    }
+}
+
+/// `other` is what the hook gets beside its context.
+fn hook_args(hook: &Hook, cx: &Ident, other: Option<&Ident>) -> TokenStream {
     let args = hook.args.iter().map(|arg| match arg {
-        HookArg::Context => cx,
-        HookArg::Reason => reason,
+        HookArg::Context => Some(cx),
+        HookArg::Reason | HookArg::Signal => other,
     });
     quote!(#(#args),*)
 }
