@@ -347,3 +347,43 @@ fn an_actor_written_by_hand_takes_part() {
     assert!(matches!(counts.ask().total(), Err(AskError::NoReply(_))));
     assert_eq!(counts.join(), ExitReason::failed(5));
 }
+
+/// Answers when it can.
+#[protocol]
+pub trait Desk {
+    fn wait_for(&mut self, number: u64, reply: ReplyTo<String>);
+    fn call_out(&mut self, number: u64) -> bool;
+}
+
+#[actor]
+#[derive(Default)]
+pub struct Counter {
+    waiting: HashMap<u64, ReplyTo<String>>,
+}
+
+#[actor(protocols = [Desk])]
+impl Counter {}
+
+impl Desk for Counter {
+    fn wait_for(&mut self, number: u64, reply: ReplyTo<String>) {
+        self.waiting.insert(number, reply);
+    }
+    fn call_out(&mut self, number: u64) -> bool {
+        match self.waiting.remove(&number) {
+            Some(reply) => reply.send(format!("number {number}")).is_ok(),
+            None => false,
+        }
+    }
+}
+
+#[test]
+fn a_protocols_message_may_be_answered_later() {
+    let sys = system(1);
+    let desk: AddrOf<dyn Desk> = sys.spawn(Counter::default()).unwrap().into();
+    let (one, two) = (desk.request().wait_for(1), desk.request().wait_for(2));
+    assert!(!desk.ask().call_out(3).unwrap());
+    assert!(desk.ask().call_out(2).unwrap());
+    assert!(desk.ask().call_out(1).unwrap());
+    assert_eq!(one.wait().unwrap(), "number 1");
+    assert_eq!(two.wait().unwrap(), "number 2");
+}
