@@ -48,7 +48,9 @@ pub use error::*;
 pub use exit::*;
 pub(crate) use extra::{Dependants, Keeper};
 pub use forward::{Forward, ForwardError};
-pub(crate) use held::{Drained, Membership};
+#[allow(unused_imports, reason = "for pools")]
+pub(crate) use held::Drained;
+pub(crate) use held::Membership;
 pub(crate) use host::Host;
 pub use inbox::{Inbox, Received};
 pub(crate) use life::cause;
