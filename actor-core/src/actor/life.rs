@@ -25,7 +25,6 @@ use std::any::Any;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 use tracing::Level;
@@ -44,7 +43,7 @@ use super::cell::{Cell, DEAD, DOWN, Envelope, RUNNING, STARTING};
 use super::cx::Cx;
 use super::error::StartError;
 use super::exit::{Exit, ExitReason};
-use super::extra::{Extra, Keeper};
+use super::extra::Extra;
 use super::inbox::Inbox;
 use super::mailbox::{Consumer, Flags};
 use super::reply::{self, Failure};
@@ -245,15 +244,14 @@ fn start<A: Actor>(
 
 /// Tells whoever waits for the start. A supervisor that waits for one which failed is told when it is torn down.
 fn announce_start<A: Actor>(cell: &Cell<A>, outcome: Result<(), StartError>) {
-    let Some(extra) = cell.extra() else { return };
-    let keeper = {
+    if let Some(extra) = cell.extra() {
         let mut extra = extra.lock();
         extra.start = Some(outcome);
         extra.wake_all();
-        extra.keeper.clone()
-    };
-    if let Some(keeper) = keeper {
-        keeper.started(cell.incarnation.load(Ordering::Relaxed));
+    }
+    if let Some(keeper) = cell.keeper() {
+        let incarnation = cell.incarnation.load(Ordering::Relaxed);
+        keeper.started(cell.header().id(), incarnation);
     }
 }
 
@@ -330,7 +328,7 @@ fn end<A: Actor>(
     if reason == ExitReason::Overflow {
         report_overflow(cell);
     }
-    if keeper_of(cell).is_none() {
+    if cell.keeper().is_none() {
         bury(cell, consumer, reason);
         // Last: whoever waits for the start may try again under the same name.
         if let Some(error) = ending.start_failed {
@@ -354,10 +352,6 @@ fn worse(reason: ExitReason, later: ExitReason) -> ExitReason {
     if reason.is_clean() { later } else { reason }
 }
 
-fn keeper_of<A: Actor>(cell: &Cell<A>) -> Option<Arc<dyn Keeper>> {
-    cell.extra().and_then(|extra| extra.lock().keeper.clone())
-}
-
 /// DOWN: the supervisor has the cell from here on. Returns which incarnation it was.
 fn go_down<A: Actor>(
     cell: &Cell<A>,
@@ -375,13 +369,14 @@ fn go_down<A: Actor>(
 
 fn tell_keeper<A: Actor>(cell: &Cell<A>, incarnation: u32, reason: ExitReason, start_failed: bool) {
     // The keeper may free the cell as soon as it is told, so it is taken out of it first.
-    let Some(keeper) = keeper_of(cell) else {
+    let Some(keeper) = cell.keeper() else {
         return;
     };
+    let actor = cell.header().id();
     if start_failed {
-        keeper.start_failed(incarnation, reason);
+        keeper.start_failed(actor, incarnation, reason);
     } else {
-        keeper.exited(incarnation, reason);
+        keeper.exited(actor, incarnation, reason);
     }
 }
 
@@ -448,6 +443,8 @@ fn close<A: Actor>(
             count: dead_letters,
         });
     }
+    // Dropped last, and outside of the lock.
+    let _keeper = cell.take_keeper();
     let Some(extra) = cell.extra() else { return };
     let name = extra.lock().name.clone();
     if let Some(name) = name {
@@ -456,7 +453,7 @@ fn close<A: Actor>(
     let others = {
         let mut extra = extra.lock();
         extra.wake_all();
-        (extra.keeper.take(), extra.dependants.take())
+        extra.dependants.take()
     };
     drop(others);
 }
@@ -499,7 +496,7 @@ pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
         dependants.orphaned();
     }
     let starting = cell.life() == STARTING;
-    if keeper_of(cell).is_some() {
+    if cell.keeper().is_some() {
         let incarnation = go_down(cell, consumer, &ExitReason::Overflow);
         return tell_keeper(cell, incarnation, ExitReason::Overflow, starting);
     }
@@ -520,13 +517,14 @@ pub(super) fn discarded<A: Actor>(cell: &Cell<A>) {
     let _ = contain(|| unsafe { cell.drop_state() });
     let starting = cell.life() == STARTING;
     report_exit(cell, &ExitReason::Shutdown);
-    let keeper = keeper_of(cell);
+    let keeper = cell.keeper();
     close(cell, &mut consumer, ExitReason::Shutdown);
     if starting {
         announce_start(cell, Err(StartError::new(&ExitReason::Shutdown)));
     }
     if let Some(keeper) = keeper {
         keeper.exited(
+            cell.header().id(),
             cell.incarnation.load(Ordering::Relaxed),
             ExitReason::Shutdown,
         );
@@ -576,7 +574,11 @@ pub(super) fn stop<A: Actor>(cell: &Cell<A>, reason: ExitReason) {
 /// A kill is two marks, one for where it waits and one for its next message boundary. The first may end a life before the
 /// second is made; under the lock, which [`restart`] takes too, both are of the same life.
 pub(super) fn kill<A: Actor>(cell: &Cell<A>) {
-    let _one_life = cell.extra().map(Extra::lock);
+    let extra = match cell.has_keeper() {
+        true => Some(cell.extra_or_new()),
+        false => None,
+    };
+    let _one_life = extra.map(Extra::lock);
     if cell.life() < DOWN {
         cell.header().kill();
         cell.raise(Flags::KILL);

@@ -8,6 +8,7 @@
 
 mod addr;
 mod answer;
+mod batch;
 mod cell;
 mod cx;
 mod error;
@@ -15,6 +16,7 @@ mod exit;
 mod extra;
 mod host;
 mod inbox;
+mod kept;
 mod life;
 mod mailbox;
 mod options;
@@ -27,12 +29,14 @@ mod trees;
 
 pub use addr::Addr;
 pub use answer::Reply;
+pub(crate) use batch::Batch;
 pub use cx::Cx;
 pub use error::*;
 pub use exit::*;
 pub(crate) use extra::{Dependants, Keeper};
 pub(crate) use host::Host;
 pub use inbox::Inbox;
+pub(crate) use kept::Shared;
 pub(crate) use life::cause;
 pub use options::*;
 pub use pending::Pending;
