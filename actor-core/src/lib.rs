@@ -111,7 +111,7 @@ pub use rt::runtime::{
     BuildError, Builder, Guard, MAX_STACK_SIZE, MIN_STACK_SIZE, OnOverflow, Runtime, Stats,
 };
 pub use supervision::{
-    AutoShutdown, Backoff, ChildCounts, ChildError, ChildInfo, ChildSpec, ChildState,
+    AutoShutdown, Backoff, BatchError, ChildCounts, ChildError, ChildInfo, ChildSpec, ChildState,
     ChildTemplate, DynamicBuilder, DynamicSupervisor, Restart, Shutdown, SpecError, Strategy,
     Supervisor, SupervisorBuilder, SupervisorSetup,
 };

@@ -454,9 +454,7 @@ impl<A: Actor> Addr<A> {
 
     /// Whether a supervisor decides what becomes of it.
     pub(super) fn is_supervised(&self) -> bool {
-        self.cell()
-            .extra()
-            .is_some_and(|extra| extra.lock().keeper.is_some())
+        self.cell().has_keeper()
     }
 
     /// Notes the claim on a stack that `check_may_start` has taken for it.
@@ -466,7 +464,7 @@ impl<A: Actor> Addr<A> {
         }
     }
 
-    fn report_spawned(&self) {
+    pub(super) fn report_spawned(&self) {
         let cell = self.cell();
         cell.host()
             .core

@@ -19,14 +19,15 @@ use super::held::Held;
 use super::ties::Ties;
 
 /// Whoever decides what becomes of an actor when it ends: its supervisor. Called where the actor runs; must not block.
+/// Which actor it is about is said by its id.
 pub(crate) trait Keeper: Send + Sync {
     /// The incarnation's `on_start` is through: it handles messages.
-    fn started(self: Arc<Self>, incarnation: u32);
+    fn started(self: Arc<Self>, actor: u64, incarnation: u32);
     /// The incarnation did not start and is torn down; its mailbox is suspended and holds what was sent meanwhile.
-    fn start_failed(self: Arc<Self>, incarnation: u32, reason: ExitReason);
+    fn start_failed(self: Arc<Self>, actor: u64, incarnation: u32, reason: ExitReason);
     /// The incarnation has ended and is torn down; its mailbox is suspended and holds what was not handled. Or the runtime
     /// ends: then the actor has ended for good already.
-    fn exited(self: Arc<Self>, incarnation: u32, reason: ExitReason);
+    fn exited(self: Arc<Self>, actor: u64, incarnation: u32, reason: ExitReason);
 }
 
 /// What an actor would take with it if its state were dropped, and which must be told if it is not: the stack on which the

@@ -27,7 +27,6 @@ use std::any::Any;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 use tracing::Level;
@@ -49,7 +48,7 @@ use super::cell::{Cell, DEAD, DOWN, Envelope, RUNNING, STARTING};
 use super::cx::Cx;
 use super::error::StartError;
 use super::exit::{Exit, ExitReason};
-use super::extra::{Extra, Keeper};
+use super::extra::Extra;
 use super::held;
 use super::inbox::Inbox;
 use super::mailbox::{Consumer, Flags};
@@ -284,15 +283,14 @@ fn start<A: Actor>(
 
 /// Tells whoever waits for the start. A supervisor that waits for one which failed is told when it is torn down.
 fn announce_start<A: Actor>(cell: &Cell<A>, outcome: Result<(), StartError>) {
-    let Some(extra) = cell.extra() else { return };
-    let keeper = {
+    if let Some(extra) = cell.extra() {
         let mut extra = extra.lock();
         extra.start = Some(outcome);
         extra.wake_all();
-        extra.keeper.clone()
-    };
-    if let Some(keeper) = keeper {
-        keeper.started(cell.incarnation.load(Ordering::Relaxed));
+    }
+    if let Some(keeper) = cell.keeper() {
+        let incarnation = cell.incarnation.load(Ordering::Relaxed);
+        keeper.started(cell.header().id(), incarnation);
     }
 }
 
@@ -370,7 +368,7 @@ fn end<A: Actor>(
     if reason == ExitReason::Overflow {
         report_overflow(cell);
     }
-    if keeper_of(cell).is_none() {
+    if cell.keeper().is_none() {
         bury(cell, consumer, reason);
         // A destructor of what it left may have waited.
         runner::release_claim(cell.header());
@@ -403,10 +401,6 @@ fn worse(reason: ExitReason, later: ExitReason) -> ExitReason {
     if reason.is_clean() { later } else { reason }
 }
 
-fn keeper_of<A: Actor>(cell: &Cell<A>) -> Option<Arc<dyn Keeper>> {
-    cell.extra().and_then(|extra| extra.lock().keeper.clone())
-}
-
 /// DOWN: the supervisor has the cell from here on. Returns which incarnation it was.
 fn go_down<A: Actor>(
     cell: &Cell<A>,
@@ -434,13 +428,14 @@ fn untie<A: Actor>(cell: &Cell<A>, reason: &ExitReason) {
 
 fn tell_keeper<A: Actor>(cell: &Cell<A>, incarnation: u32, reason: ExitReason, start_failed: bool) {
     // The keeper may free the cell as soon as it is told, so it is taken out of it first.
-    let Some(keeper) = keeper_of(cell) else {
+    let Some(keeper) = cell.keeper() else {
         return;
     };
+    let actor = cell.header().id();
     if start_failed {
-        keeper.start_failed(incarnation, reason);
+        keeper.start_failed(actor, incarnation, reason);
     } else {
-        keeper.exited(incarnation, reason);
+        keeper.exited(actor, incarnation, reason);
     }
 }
 
@@ -507,13 +502,15 @@ fn close<A: Actor>(
             count: dead_letters,
         });
     }
+    // Dropped last, and outside of the lock.
+    let _keeper = cell.take_keeper();
     let Some(extra) = cell.extra() else { return };
     held::give_up(cell, &reason);
     untie(cell, &reason);
     let others = {
         let mut extra = extra.lock();
         extra.wake_all();
-        (extra.keeper.take(), extra.dependants.take())
+        extra.dependants.take()
     };
     drop(others);
 }
@@ -560,7 +557,7 @@ pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
         dependants.orphaned();
     }
     let starting = cell.life() == STARTING;
-    if keeper_of(cell).is_some() {
+    if cell.keeper().is_some() {
         let incarnation = go_down(cell, consumer, &ExitReason::Overflow);
         return tell_keeper(cell, incarnation, ExitReason::Overflow, starting);
     }
@@ -582,13 +579,14 @@ pub(super) fn discarded<A: Actor>(cell: &Cell<A>) {
     let _ = contain(|| unsafe { cell.drop_state() });
     let starting = cell.life() == STARTING;
     report_exit(cell, &ExitReason::Shutdown);
-    let keeper = keeper_of(cell);
+    let keeper = cell.keeper();
     close(cell, &mut consumer, ExitReason::Shutdown);
     if starting {
         announce_start(cell, Err(StartError::new(&ExitReason::Shutdown)));
     }
     if let Some(keeper) = keeper {
         keeper.exited(
+            cell.header().id(),
             cell.incarnation.load(Ordering::Relaxed),
             ExitReason::Shutdown,
         );
@@ -638,7 +636,11 @@ pub(super) fn stop<A: Actor>(cell: &Cell<A>, reason: ExitReason) {
 /// A kill is two marks, one for where it waits and one for its next message boundary. The first may end a life before the
 /// second is made; under the lock, which [`restart`] takes too, both are of the same life.
 pub(super) fn kill<A: Actor>(cell: &Cell<A>) {
-    let _one_life = cell.extra().map(Extra::lock);
+    let extra = match cell.has_keeper() {
+        true => Some(cell.extra_or_new()),
+        false => None,
+    };
+    let _one_life = extra.map(Extra::lock);
     if cell.life() < DOWN {
         cell.header().kill();
         cell.raise(Flags::KILL);
