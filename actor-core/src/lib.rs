@@ -86,11 +86,12 @@ pub mod testing;
 pub use actor::private as __private;
 pub use actor::{
     Actor, ActorOptions, Addr, AskError, Cx, Exit, ExitReason, Inbox, NameTaken, Never, NoMethods,
-    Options, Pending, RecvError, Reply, SpawnError, StartError, TellError, TryRecvError,
+    Options, Pending, Priority, RecvError, Reply, SpawnError, StartError, TellError, TryRecvError,
+    WhenFull,
 };
 #[cfg(feature = "macros")]
 pub use actor_macros::{actor, preemptible, select};
-pub use observe::{Event, Who};
+pub use observe::{DeadLetter, DeadReason, Event, Who};
 pub use registry::LookupError;
 pub use rt::error::ShutdownFromInside;
 pub use rt::local;

@@ -55,7 +55,7 @@ impl<A: Actor> Cx<A> {
         }
     }
 
-    fn cell(&self) -> &Cell<A> {
+    pub(super) fn cell(&self) -> &Cell<A> {
         // SAFETY: see the field. Users only ever get `&mut Cx`, and cannot make another to swap it with outside an
         // activation of the same type, whose frame is as good.
         unsafe { &*self.cell }
@@ -95,8 +95,8 @@ impl<A: Actor> Cx<A> {
         Inbox::new(self.cell())
     }
 
-    /// Messages waiting in the actor's mailbox.
+    /// Messages waiting in the actor's mailbox, in all its lanes; those [stashed](Self::stash) not counted.
     pub fn queued(&self) -> usize {
-        self.cell().mailbox.len()
+        self.cell().queued()
     }
 }

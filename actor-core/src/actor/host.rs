@@ -8,6 +8,7 @@ use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Instant;
 
+use crate::observe::DeadLetters;
 use crate::registry::Registry;
 use crate::rt::core::Core;
 use crate::rt::header::Runnable;
@@ -25,6 +26,7 @@ use super::traits::Actor;
 pub(crate) struct Host {
     pub(crate) core: Arc<Core>,
     pub(crate) registry: Registry,
+    pub(crate) dead_letters: DeadLetters,
     slabs: RwLock<HashMap<TypeId, Arc<dyn AnySlab>, BuildHasherDefault<TypeIdHasher>>>,
 }
 
@@ -117,6 +119,7 @@ impl Host {
         let host = Arc::new(Host {
             core,
             registry: Registry::default(),
+            dead_letters: DeadLetters::new(),
             slabs: RwLock::default(),
         });
         let weak: Weak<Host> = Arc::downgrade(&host);

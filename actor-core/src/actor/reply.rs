@@ -91,6 +91,8 @@ pub(crate) enum Failure {
     Failed(Arc<str>),
     /// The handler answered with a value of another type than the asker expects.
     TypeMismatch,
+    /// The mailbox was full, and a newer message took the place of this one.
+    Displaced,
 }
 
 /// Why a wait ended without a value.
@@ -194,17 +196,32 @@ impl Port {
         unsafe { publish(slot, value, SENT, leaving) }
     }
 
-    /// Answers that there will be no value.
-    pub(crate) fn fail(self, why: Failure) {
-        self.fail_noting(why, || {});
+    /// Answers that there will be no value. `false`: there is nobody (any more) who would be told.
+    pub(crate) fn fail(self, why: Failure) -> bool {
+        self.fail_noting(why, || {})
     }
 
     /// As [`fail`](Self::fail), and calls `leaving` as [`send_noting`](Self::send_noting) does.
-    pub(crate) fn fail_noting(mut self, why: Failure, leaving: impl FnOnce()) {
+    pub(crate) fn fail_noting(mut self, why: Failure, leaving: impl FnOnce()) -> bool {
         match self.slot.take() {
             // SAFETY: as in `send_noting`.
-            Some(slot) => drop(unsafe { publish(slot, why, FAILED, leaving) }),
-            None => leaving(),
+            Some(slot) => unsafe { publish(slot, why, FAILED, leaving) }.is_ok(),
+            None => {
+                leaving();
+                false
+            }
+        }
+    }
+}
+
+impl Port {
+    /// The port that [`as_raw`](Self::as_raw) told of; of null, none.
+    ///
+    /// # Safety
+    /// That port is never used again, nor dropped.
+    pub(crate) unsafe fn from_raw(raw: *mut ()) -> Self {
+        Port {
+            slot: NonNull::new(raw.cast()),
         }
     }
 }

@@ -100,7 +100,9 @@
 
 mod block;
 mod consumer;
+mod displace;
 mod drain;
+mod listen;
 mod room;
 pub(crate) mod seam;
 mod wait;
@@ -123,8 +125,8 @@ pub(crate) use drain::Drain;
 use seam::atomic::{AtomicU32, AtomicU64, Backoff, Ordering, UnsafeCell};
 use seam::fault;
 use wait::WaitList;
-pub(crate) use word::Flags;
 use word::{CLOSED, LOCK, SCHEDULED, SUSPENDED, WAITERS};
+pub(crate) use word::{Flags, Wake};
 
 /// A queue of messages with many senders and one consumer, and the scheduling state of the actor that owns it.
 ///
@@ -161,10 +163,9 @@ unsafe impl<M: Send> Send for Mailbox<M> {}
 
 /// A message is in the mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "an actor that was idle must be scheduled"]
 pub(crate) struct Pushed {
-    /// The actor was idle, and it is the caller who must schedule it.
-    pub(crate) must_schedule: bool,
+    /// Whom the caller must wake.
+    pub(crate) wake: Wake,
 }
 
 /// A message that was not accepted.
@@ -247,44 +248,44 @@ impl<M> Mailbox<M> {
             }
             // SAFETY: we hold the lock, and there is a slot.
             unsafe { self.append(message) };
-            let (word, must_schedule) = word::push_one(word);
+            let (word, wake) = word::push_one(word);
             self.unlock(word);
-            return Ok(Pushed { must_schedule });
+            return Ok(Pushed { wake });
         }
     }
 
     /// Appends `message`, waiting for room if the mailbox is full, in order of arrival, until `deadline` (`None`: for ever).
     ///
-    /// Parks the caller. If the park unwinds (the caller is killed), the message is dropped and the caller leaves the queue.
+    /// Parks the caller. If the park unwinds (the caller is killed), the caller leaves the queue, and `lost` is called with the
+    /// message; it must neither unwind nor park.
     pub(crate) fn push_wait(
         &self,
         message: M,
         cap: u32,
         deadline: Option<Instant>,
+        lost: &dyn Fn(M),
     ) -> Result<Pushed, WaitError<M>> {
         match self.try_push(message, cap) {
             Ok(pushed) => Ok(pushed),
             Err(PushError::Closed(message)) => Err(WaitError::Closed(message)),
-            Err(PushError::Full(message)) => self.wait_for_room(message, cap, deadline),
+            Err(PushError::Full(message)) => self.wait_for_room(message, cap, deadline, lost),
         }
     }
 
-    /// Asks for the actor's attention. `true`: it was idle, and the caller must schedule it. While the mailbox is suspended
-    /// the flag is only noted, and `resume` answers for it.
-    #[must_use = "an actor that was idle must be scheduled"]
-    pub(crate) fn raise(&self, flags: Flags) -> bool {
+    /// Asks for the actor's attention, and says whom the caller must wake. While the mailbox is suspended the flag is only
+    /// noted, and `resume` answers for it.
+    pub(crate) fn raise(&self, flags: Flags) -> Wake {
         self.update(|word| {
             if word & CLOSED != 0 {
-                (word, false)
+                (word, Wake::Nobody)
             } else {
                 word::scheduled(word | flags.bits())
             }
         })
     }
 
-    /// Ends a suspension. `true`: there is something to do, and the caller must schedule the actor.
-    #[must_use = "an actor that was idle must be scheduled"]
-    pub(crate) fn resume(&self) -> bool {
+    /// Ends a suspension. If there is something to do the caller must schedule the actor.
+    pub(crate) fn resume(&self) -> Wake {
         self.update(|word| {
             let resumed = word & !SUSPENDED;
             // The count is stable: there is no consumer while SUSPENDED is set, and if it is not set we change nothing.
@@ -292,7 +293,7 @@ impl<M> Mailbox<M> {
             if word & (CLOSED | SUSPENDED) == SUSPENDED && pending {
                 word::scheduled(resumed)
             } else {
-                (resumed, false)
+                (resumed, Wake::Nobody)
             }
         })
     }
@@ -399,7 +400,7 @@ impl<M> Mailbox<M> {
     }
 
     /// Changes the word without anything else, in one exchange, while nobody holds the lock.
-    fn update(&self, change: impl Fn(u64) -> (u64, bool)) -> bool {
+    fn update<R>(&self, change: impl Fn(u64) -> (u64, R)) -> R {
         let mut backoff = Backoff::new();
         loop {
             let word = self.word.load(Ordering::Acquire);

@@ -27,8 +27,8 @@ impl Actor {
         Arc::new(actor)
     }
 
-    fn schedule(&self, must_schedule: bool) {
-        if must_schedule {
+    fn schedule(&self, wake: Wake) {
+        if wake == Wake::Actor {
             self.scheduled.fetch_add(1, SeqCst);
             self.runner.get().expect("set in new").unpark();
         }
@@ -74,9 +74,7 @@ fn loom_push_against_going_idle() {
         let actor = Actor::new(Mailbox::new());
         let senders = [0, 1].map(|from| {
             let actor = actor.clone();
-            thread::spawn(move || {
-                actor.schedule(actor.mailbox.try_push(from, 0).unwrap().must_schedule)
-            })
+            thread::spawn(move || actor.schedule(actor.mailbox.try_push(from, 0).unwrap().wake))
         });
         let mut seen = actor.run(0, 2);
         seen.sort_unstable();
@@ -96,7 +94,7 @@ fn loom_push_and_pop_across_blocks() {
             let mailbox = mailbox.clone();
             thread::spawn(move || {
                 for n in 0..5 {
-                    assert!(!mailbox.try_push(n, 0).unwrap().must_schedule);
+                    assert_eq!(mailbox.try_push(n, 0).unwrap().wake, Wake::Nobody);
                 }
             })
         };
@@ -118,7 +116,7 @@ fn loom_raise_against_push() {
             let actor = actor.clone();
             thread::spawn(move || {
                 let pushed = actor.mailbox.try_push(1, 0).unwrap();
-                pushed.must_schedule
+                pushed.wake
             })
         };
         let raised = actor.mailbox.raise(Flags::STOP);
@@ -142,10 +140,8 @@ fn loom_wait_for_room_against_pop() {
             let mailbox = mailbox.clone();
             thread::spawn(move || {
                 assert_eq!(
-                    mailbox.push_wait(1, 1, None),
-                    Ok(Pushed {
-                        must_schedule: false
-                    })
+                    mailbox.push_wait(1, 1, None, &drop),
+                    Ok(Pushed { wake: Wake::Nobody })
                 )
             })
         };
@@ -168,7 +164,7 @@ fn loom_second_sender_waits_behind_the_first() {
         assert!(mailbox.enlist(&first, 1));
         let sender = {
             let mailbox = mailbox.clone();
-            thread::spawn(move || assert!(mailbox.push_wait(2, 1, None).is_ok()))
+            thread::spawn(move || assert!(mailbox.push_wait(2, 1, None, &drop).is_ok()))
         };
         // SAFETY: the only consumer.
         let mut consumer = unsafe { mailbox.consumer() };
@@ -187,7 +183,7 @@ fn loom_wait_with_deadline_against_pop() {
         let _ = mailbox.try_push(0, 1);
         let sender = {
             let mailbox = mailbox.clone();
-            thread::spawn(move || mailbox.push_wait(1, 1, Some(Instant::now())).is_ok())
+            thread::spawn(move || mailbox.push_wait(1, 1, Some(Instant::now()), &drop).is_ok())
         };
         // SAFETY: the only consumer.
         let mut consumer = unsafe { mailbox.consumer() };
@@ -225,7 +221,7 @@ fn loom_close_against_waiting_sender() {
         let _ = mailbox.try_push(0, 1);
         let sender = {
             let mailbox = mailbox.clone();
-            thread::spawn(move || mailbox.push_wait(1, 1, None))
+            thread::spawn(move || mailbox.push_wait(1, 1, None, &drop))
         };
         // SAFETY: the only consumer.
         let mut consumer = unsafe { mailbox.consumer() };

@@ -16,7 +16,7 @@ fn consumer<M>(mailbox: &Mailbox<M>) -> Consumer<'_, M> {
 }
 
 fn must_schedule<E: fmt::Debug>(pushed: Result<Pushed, E>) -> bool {
-    pushed.expect("accepted").must_schedule
+    pushed.expect("accepted").wake == Wake::Actor
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_full_mailbox_gives_the_message_back() {
     assert_eq!(consumer(&mailbox).pop(2), Some('a'));
     assert!(mailbox.try_push('c', 2).is_ok());
     assert_eq!(
-        mailbox.push_wait('d', 2, Some(Instant::now())),
+        mailbox.push_wait('d', 2, Some(Instant::now()), &drop),
         Err(WaitError::Timeout('d'))
     );
     assert_eq!(mailbox.word.load(Relaxed) & WAITERS, 0);
@@ -95,16 +95,19 @@ fn closing_returns_what_is_left_and_refuses_the_rest() {
     assert!(drain.eq(1..100));
     assert!(mailbox.is_closed());
     assert_eq!(mailbox.try_push(7, 0), Err(PushError::Closed(7)));
-    assert_eq!(mailbox.push_wait(8, 1, None), Err(WaitError::Closed(8)));
-    assert!(!mailbox.raise(Flags::KILL));
+    assert_eq!(
+        mailbox.push_wait(8, 1, None, &drop),
+        Err(WaitError::Closed(8))
+    );
+    assert_eq!(mailbox.raise(Flags::KILL), Wake::Nobody);
     assert_eq!(consumer(&mailbox).close().count(), 0);
 }
 
 #[test]
 fn flags_schedule_an_idle_actor_and_keep_it_from_idling() {
     let mailbox = Mailbox::<()>::new();
-    assert!(mailbox.raise(Flags::SIGNAL));
-    assert!(!mailbox.raise(Flags::STOP));
+    assert_eq!(mailbox.raise(Flags::SIGNAL), Wake::Actor);
+    assert_eq!(mailbox.raise(Flags::STOP), Wake::Nobody);
     let mut c = consumer(&mailbox).go_idle(0).expect_err("flags are up");
     assert_eq!(c.take_flags(Flags::SIGNAL | Flags::KILL), Flags::SIGNAL);
     assert_eq!(c.flags(), Flags::STOP);
@@ -117,15 +120,15 @@ fn a_suspended_mailbox_accepts_and_schedules_on_resume() {
     let mailbox = Mailbox::new_scheduled();
     consumer(&mailbox).suspend();
     assert!(!must_schedule(mailbox.try_push(1, 0)));
-    assert!(!mailbox.raise(Flags::SIGNAL));
+    assert_eq!(mailbox.raise(Flags::SIGNAL), Wake::Nobody);
     assert!(mailbox.is_suspended());
-    assert!(mailbox.resume());
-    assert!(!mailbox.resume());
+    assert_eq!(mailbox.resume(), Wake::Actor);
+    assert_eq!(mailbox.resume(), Wake::Nobody);
     assert_eq!(consumer(&mailbox).pop(0), Some(1));
     let mut c = consumer(&mailbox);
     c.take_flags(Flags::SIGNAL);
     c.suspend();
-    assert!(!mailbox.resume(), "nothing to do");
+    assert_eq!(mailbox.resume(), Wake::Nobody, "nothing to do");
     assert!(must_schedule(mailbox.try_push(2, 0)));
 }
 
@@ -227,7 +230,7 @@ fn closing_returns_the_messages_of_waiting_senders() {
     let senders: Vec<_> = (1..4)
         .map(|i| {
             let mailbox = mailbox.clone();
-            thread::spawn(move || mailbox.push_wait(i, 1, None))
+            thread::spawn(move || mailbox.push_wait(i, 1, None, &drop))
         })
         .collect();
     while mailbox.word.load(SeqCst) & WAITERS == 0 {
@@ -318,7 +321,7 @@ fn stress_many_senders_keep_their_order() {
 fn stress_senders_that_wait_for_room() {
     for cap in [1, 3, 64] {
         stress(cap, 3, 20_000, |mailbox, message, cap| {
-            must_schedule(mailbox.push_wait(message, cap, None))
+            must_schedule(mailbox.push_wait(message, cap, None, &drop))
         });
     }
 }
@@ -332,8 +335,9 @@ fn stress_deadlines_lose_and_double_nothing() {
                 message,
                 cap,
                 Some(Instant::now() + std::time::Duration::from_micros(1)),
+                &drop,
             ) {
-                Ok(pushed) => return pushed.must_schedule,
+                Ok(pushed) => return pushed.wake == Wake::Actor,
                 Err(WaitError::Timeout(back)) => message = back,
                 Err(WaitError::Closed(_)) => unreachable!(),
             }
@@ -393,7 +397,7 @@ mod model {
                 let wake = |scheduled: &mut bool| {
                     let must = !*scheduled && !suspended;
                     *scheduled |= must;
-                    must
+                    if must { Wake::Actor } else { Wake::Nobody }
                 };
                 match op {
                     Op::Push => {
@@ -404,7 +408,7 @@ mod model {
                             Err(PushError::Full(next))
                         } else {
                             queue.push_back(next);
-                            Ok(Pushed { must_schedule: wake(&mut scheduled) })
+                            Ok(Pushed { wake: wake(&mut scheduled) })
                         };
                         prop_assert_eq!(mailbox.try_push(next, cap), expected);
                     }
@@ -421,7 +425,7 @@ mod model {
                         scheduled = !idle;
                     }
                     Op::Raise => {
-                        let must = !closed && wake(&mut scheduled);
+                        let must = if closed { Wake::Nobody } else { wake(&mut scheduled) };
                         prop_assert_eq!(mailbox.raise(Flags::SIGNAL), must);
                         flagged |= !closed;
                     }
@@ -435,7 +439,7 @@ mod model {
                     }
                     Op::Resume => {
                         let must = suspended && !closed && (!queue.is_empty() || flagged);
-                        prop_assert_eq!(mailbox.resume(), must);
+                        prop_assert_eq!(mailbox.resume() == Wake::Actor, must);
                         scheduled |= must;
                         suspended = false;
                     }
