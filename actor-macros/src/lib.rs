@@ -65,6 +65,8 @@ use crate::diagnostics::Errors;
 /// Sets the options of the type, all of which may be left out:
 ///
 /// * `mailbox = 1024`: the mailbox holds that many messages; without it, any number.
+/// * `when_full = "drop_oldest"`: what a bounded mailbox does with a message that finds it full: `"block"` (the sender
+///   waits; the default), `"fail"`, `"drop_oldest"` or `"drop_newest"`. See [`WhenFull`](../actor_core/enum.WhenFull.html).
 /// * `stack = 131072`: the size of its stack, in bytes.
 /// * `name = "account"`: the name in events and in the inspector; without it, that of the type.
 ///
@@ -84,6 +86,9 @@ use crate::diagnostics::Errors;
 /// `AskError::Handler`, beside what else can go wrong with an ask. Any message can be told or asked: a tell drops what
 /// the method returns, and an ask of a method that returns nothing waits until it is handled. The first paragraph of a
 /// method's documentation, its `#[cfg]`s, `#[deprecated]` and visibility carry over to what is generated from it.
+///
+/// A message marked `#[priority(high)]` is handled before all others that wait; among themselves such messages keep their
+/// order, as the others do.
 ///
 /// A private method marked `#[on_start]` is called before the first message. It takes nothing or `&mut Cx<Self>`, and
 /// returns nothing or `Result<(), E>` to refuse. One marked `#[on_stop]` is called after the last message, and takes any

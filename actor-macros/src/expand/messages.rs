@@ -44,6 +44,13 @@ impl MessageType {
         quote!(#name::#variant { #(#fields),* })
     }
 
+    /// The pattern for `message` that binds nothing.
+    pub(super) fn pattern(&self, message: &Message) -> TokenStream {
+        let name = &self.name;
+        let variant = &message.variant;
+        quote!(#name::#variant { .. })
+    }
+
     pub(super) fn enumeration(&self, actor: &Actor, messages: &[Message]) -> TokenStream {
         let Self { name, generics } = self;
         let doc = format!(

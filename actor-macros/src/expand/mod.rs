@@ -35,7 +35,9 @@ pub(crate) fn actor(actor: &Actor) -> TokenStream {
             let views = views::all(actor, &message, messages);
             let types = views::associated_types(actor);
             let handle = handle(&message, messages);
-            let implementation = implementation(actor, &message.ty(), &quote!(#types #handle));
+            let priority = priority(&message, messages);
+            let body = quote!(#types #priority #handle);
+            let implementation = implementation(actor, &message.ty(), &body);
             quote!(#enumeration #views #implementation)
         }
         Body::OwnStack { message, sound } => {
@@ -122,6 +124,31 @@ fn handle(message: &messages::MessageType, messages: &[Message]) -> TokenStream 
         ) {
             match #msg {
                 #(#arms)*
+            }
+        }
+    }
+}
+
+/// Which lane each message takes, if any takes another than the ordinary one.
+fn priority(message: &messages::MessageType, messages: &[Message]) -> TokenStream {
+    if !messages.iter().any(|message| message.urgent) {
+        return TokenStream::new();
+    }
+    let msg = local("msg");
+    let urgent = messages.iter().filter(|message| message.urgent);
+    let arms = urgent.map(|urgent| {
+        let cfgs = &urgent.cfgs;
+        let pattern = message.pattern(urgent);
+        quote!(#(#cfgs)* #pattern => ::actor_core::Priority::High,)
+    });
+    quote! {
+        const HAS_PRIORITIES: ::core::primitive::bool = true;
+
+        #[inline]
+        fn priority(#msg: &Self::Msg) -> ::actor_core::Priority {
+            match #msg {
+                #(#arms)*
+                _ => ::actor_core::Priority::Normal,
             }
         }
     }
