@@ -115,13 +115,14 @@ pub(crate) fn of_type(args: TokenStream, errors: &mut Errors) -> TypeArgs {
             ),
         }
     }
-    // A bound that is given and wrong has been reported.
-    if let (Some((key, _)), false) = (&read.when_full, bounded) {
+    if read.mailbox.is_none()
+        && let Some((key, _)) = read.when_full.take()
+        && !bounded // one that is wrong has been reported
+    {
         errors.at(
             key,
             "an unbounded mailbox is never full: give it a bound (`mailbox = 1024`), or leave `when_full` out",
         );
-        read.when_full = None;
     }
     read
 }

@@ -39,17 +39,13 @@
 //! All of it lies behind the lazily allocated part of the cell, from the first use on. An actor that has none pays for a flag
 //! in a word that it reads anyway.
 //!
-//! # Seeded faults
-//! | fault | what it breaks | caught by |
-//! |---|---|---|
-//! | `lanes_skip_second_look` | no L5 | `loom_an_urgent_message_is_seen_or_flagged` |
+//! L4 and L5 are [`Consumer::lower`], which has its model with those of the mailbox.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::observe::DeadReason;
-use crate::sys::fault::fault;
 
 use super::cell::{Cell, Envelope};
 use super::mailbox::{Consumer, Flags, Mailbox};
@@ -239,7 +235,7 @@ fn next_beside<A: Actor>(
     if found.is_some() {
         return found;
     }
-    take_down(cell, lanes, consumer)
+    take_down::<A>(lanes, consumer)
 }
 
 /// The oldest message of the urgent lane. For the consumer.
@@ -249,20 +245,12 @@ pub(super) fn pop_urgent<A: Actor>(lanes: &Lanes<A::Msg>) -> Option<Envelope<A::
     Cell::<A>::pop(&mut consumer)
 }
 
-/// Steps L4 and L5: nothing is set aside. An urgent message that has come meanwhile, or none.
+/// Steps L4 and L5: nothing is ahead. An urgent message that has come meanwhile, or none.
 pub(super) fn take_down<A: Actor>(
-    cell: &Cell<A>,
     lanes: &Lanes<A::Msg>,
     consumer: &mut Consumer<'_, Envelope<A::Msg>>,
 ) -> Option<Envelope<A::Msg>> {
-    let _ = consumer.take_flags(Flags::LANES);
-    if fault!("lanes_skip_second_look") {
-        return None;
-    }
-    let late = pop_urgent::<A>(lanes)?;
-    // It need not be the only one.
-    cell.raise(Flags::LANES);
-    Some(late)
+    consumer.lower(Flags::LANES, || pop_urgent::<A>(lanes))
 }
 
 /// The consumer has taken LANES down and is about to leave: raises it again if there is anything.

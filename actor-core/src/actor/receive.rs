@@ -233,7 +233,7 @@ impl<A: Actor> Scan<'_, A> {
         }
         drop(aside);
         if consumer.flags().contains(Flags::LANES)
-            && let Some(late) = lanes::take_down(self.cell, self.lanes, consumer)
+            && let Some(late) = lanes::take_down::<A>(self.lanes, consumer)
         {
             return Some((Which::Urgent, late));
         }

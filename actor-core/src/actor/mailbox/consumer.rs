@@ -8,7 +8,7 @@ use super::seam::atomic::{Backoff, Ordering};
 use super::seam::{asym, fault};
 use super::wait::{self, Outcome};
 use super::word::{self, CLOSED, Flags, LOCK, SCHEDULED, SUSPENDED, WAITERS};
-use super::{Drain, Mailbox};
+use super::{Drain, Mailbox, Wake};
 
 /// The right to pop: one at a time, see [`Mailbox::consumer`].
 pub(crate) struct Consumer<'a, M> {
@@ -104,6 +104,19 @@ impl<'a, M> Consumer<'a, M> {
             (word & !flags.bits(), ())
         });
         word::flags(taken.get())
+    }
+
+    /// Takes `flag` down, unless what it stands for has come meanwhile: then `look`, called after that, finds it, and the flag
+    /// is up again, as there may be more.
+    pub(crate) fn lower<T>(&mut self, flag: Flags, look: impl FnOnce() -> Option<T>) -> Option<T> {
+        let _ = self.take_flags(flag);
+        if fault!("mailbox_lower_blindly") {
+            return None;
+        }
+        let found = look()?;
+        let wake = self.mailbox.raise(flag);
+        debug_assert_eq!(wake, Wake::Nobody, "the consumer is here");
+        Some(found)
     }
 
     /// Ends the activation with the mailbox suspended: messages and flags are accepted, but nothing schedules the actor until

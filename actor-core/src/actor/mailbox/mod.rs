@@ -8,10 +8,12 @@
 //! - *block*: 512 bytes or 1 KiB of message slots (`block.rs`). The queue is a chain of blocks; an idle mailbox owns none.
 //! - *consumer*: the running activation. There is one at a time: it comes into being when somebody is told `must_schedule`,
 //!   and ends by going idle, suspending or closing.
+//! - *listening*: the consumer is parked in the middle of a handler, and is to be unparked instead of scheduled (`listen.rs`).
+//! - *displacing*: a policy of bounded mailboxes, by which a sender takes the oldest message out (`displace.rs`).
 //! - *waiter*: a sender that found a bounded mailbox full; its node and its message lie in its own stack frame (`wait.rs`).
 //!
 //! ```text
-//!   word: LOCK | SCHEDULED CLOSED SUSPENDED STOP KILL SIGNAL WAITERS | pushed
+//!   word: LOCK | SCHEDULED CLOSED SUSPENDED STOP KILL SIGNAL LANES WAITERS LISTENING | pushed
 //!                                   head                          tail
 //!   consumer pops here, no lock --> [ x x m m ] -> [ m m m m ] -> [ m m . . ] <-- senders append here, under LOCK
 //!                                   waiters: -> (sender, m) -> (sender, m)        admitted first come, first served
@@ -57,6 +59,9 @@
 //! after unlocking. So a freed slot is not a wake-up that could be lost with a sender that has just gone (killed, or out of
 //! time), nor one that a newcomer could steal: the message is in the queue before the sender knows.
 //!
+//! In a mailbox that displaces, a pop takes the lock as well, since senders pop too; nobody ever waits there. What a flag stands
+//! for is put in place before it is raised, and looked for again after it was taken down (`Consumer::lower`).
+//!
 //! # Why nothing is lost
 //! 1. *No lost schedule.* SCHEDULED is cleared only by going idle and by suspending, both by an exchange on the word that the
 //!    push changes too. Going idle requires that the exchanged word counts no message beyond `consumed` and holds no flag. So
@@ -68,7 +73,10 @@
 //! 4. *No waiter on an idle mailbox.* WAITERS implies SCHEDULED or SUSPENDED: a sender links itself only if it finds the queue
 //!    full under the lock, a full queue is not idle, and going idle requires WAITERS clear. Admitting never has to schedule.
 //! 5. *Deadline against admission.* Both need the lock; the node's outcome, read under it, says which was first.
-//! 6. *The last access.* After S3, or the store that ends going idle, neither side touches the mailbox, whose actor may already
+//! 6. *The right wake-up.* Whether the actor is idle, or listens, or neither is read by the exchange (or under the lock) that
+//!    adds the message. So a sender that is slow to act on "listens" unparks a stack without cause, at worst, and never
+//!    schedules an actor whose handler has gone on.
+//! 7. *The last access.* After S3, or the store that ends going idle, neither side touches the mailbox, whose actor may already
 //!    be running, or ended, elsewhere. A settled node is not touched after its outcome is stored.
 //!
 //! # Rejected
@@ -96,6 +104,9 @@
 //! | `mailbox_skip_admit` | no C3 | `loom_wait_for_room_against_pop` |
 //! | `mailbox_skip_recheck` | no W3 | `loom_wait_for_room_against_pop` |
 //! | `mailbox_drop_wake` | an admitted sender is not unparked | `loom_wait_for_room_against_pop` |
+//! | `mailbox_displace_unlocked` | the consumer of a mailbox that displaces pops without the lock | `loom_displace_against_pop` |
+//! | `mailbox_listen_blindly` | listening ignores a message that has come meanwhile | `loom_listen_against_push` |
+//! | `mailbox_lower_blindly` | what has come before its flag was taken down is not looked for | `loom_a_message_behind_a_flag_is_seen_or_flagged` |
 //! | `mailbox_close_forgets_waiters` | closing leaves waiting senders linked | `loom_close_against_waiting_sender` |
 
 mod block;

@@ -270,6 +270,88 @@ fn run_actor<M: Send + 'static>(
     (schedule, actor)
 }
 
+/// As `push_displacing`, whose contract the tests that call this keep: they pop under the lock.
+fn displace<M>(mailbox: &Mailbox<M>, message: M, cap: u32) -> Result<(Pushed, Option<M>), M> {
+    // SAFETY: see above.
+    unsafe { mailbox.push_displacing(message, cap) }
+}
+
+#[test]
+fn displacing_keeps_the_newest_in_order_across_blocks() {
+    for (cap, start) in [(1, 0), (2, u32::MAX - 3), (40, u32::MAX - 100), (200, 0)] {
+        let mailbox = Mailbox::with_counts(0, start);
+        let mut queue = VecDeque::new();
+        let mut rng = fastrand::Rng::with_seed(u64::from(cap));
+        for n in 0..20_000_u32 {
+            if rng.bool() {
+                let full = queue.len() == cap as usize;
+                let oldest = full.then(|| queue.pop_front().unwrap());
+                queue.push_back(n);
+                assert_eq!(displace(&mailbox, n, cap).unwrap().1, oldest);
+            } else if rng.u8(..3) > 0 {
+                assert_eq!(consumer(&mailbox).pop_locked(), queue.pop_front());
+            }
+            assert_eq!(mailbox.len(), queue.len());
+        }
+        assert!(consumer(&mailbox).close().eq(queue));
+        assert_eq!(displace(&mailbox, 7, cap), Err(7), "it is closed");
+    }
+}
+
+#[test]
+fn displacing_schedules_an_idle_actor_and_only_that() {
+    let mailbox = Mailbox::new();
+    assert_eq!(displace(&mailbox, 1, 1).unwrap().0.wake, Wake::Actor);
+    assert_eq!(displace(&mailbox, 2, 1).unwrap().0.wake, Wake::Nobody);
+    let mut c = consumer(&mailbox);
+    assert_eq!(c.pop_locked(), Some(2));
+    assert_eq!(c.pop_locked(), None);
+    assert!(c.go_idle(1).is_ok());
+    assert_eq!(displace(&mailbox, 3, 1).unwrap().0.wake, Wake::Actor);
+}
+
+#[test]
+fn a_suspended_mailbox_displaces_too() {
+    let mailbox = Mailbox::new_suspended();
+    assert_eq!(displace(&mailbox, 1, 1).unwrap().0.wake, Wake::Nobody);
+    assert_eq!(displace(&mailbox, 2, 1).unwrap().1, Some(1));
+    assert_eq!(mailbox.resume(), Wake::Actor);
+    assert_eq!(consumer(&mailbox).pop_locked(), Some(2));
+}
+
+#[test]
+fn whoever_finds_it_listening_wakes_the_listener_once() {
+    let mailbox = Mailbox::new_scheduled();
+    let mut c = consumer(&mailbox);
+    assert!(c.listen(0, Flags::STOP));
+    assert_eq!(mailbox.try_push(1, 0).unwrap().wake, Wake::Listener);
+    assert_eq!(mailbox.try_push(2, 0).unwrap().wake, Wake::Nobody);
+    c.stop_listening();
+    assert!(!c.listen(0, Flags::STOP), "there are messages");
+    assert_eq!((c.pop(0), c.pop(0)), (Some(1), Some(2)));
+    assert!(c.listen(0, Flags::STOP));
+    c.stop_listening();
+    assert_eq!(
+        mailbox.try_push(3, 0).unwrap().wake,
+        Wake::Nobody,
+        "it runs"
+    );
+    assert_eq!(c.pop(0), Some(3));
+    assert!(c.go_idle(0).is_ok());
+    assert_eq!(mailbox.try_push(4, 0).unwrap().wake, Wake::Actor);
+}
+
+#[test]
+fn a_listener_hears_of_the_flags_it_has_asked_for() {
+    let mailbox = Mailbox::<u32>::new_scheduled();
+    let mut c = consumer(&mailbox);
+    assert_eq!(mailbox.raise(Flags::SIGNAL), Wake::Nobody);
+    assert!(c.listen(0, Flags::STOP), "not that one");
+    assert_eq!(mailbox.raise(Flags::STOP), Wake::Listener);
+    c.stop_listening();
+    assert!(!c.listen(0, Flags::STOP));
+}
+
 type Push = fn(&Mailbox<(u64, u64)>, (u64, u64), u32) -> bool;
 
 fn stress(cap: u32, senders: u64, each: u64, push: Push) {
