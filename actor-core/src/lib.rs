@@ -95,13 +95,13 @@ pub use actor::private as __private;
 pub use actor::{
     Actor, ActorOptions, Addr, AddrOf, AnyAddr, AskError, Carries, Cx, Exit, ExitReason, Forward,
     ForwardError, Inbox, MessageMethods, Monitor, MonitorId, NameTaken, Never, NoAsker, NoMethods,
-    Options, Pending, Protocol, Received, Recipient, RecvError, Replies, Reply, ReplyTo, Signal,
-    SpawnError, StartError, Sys, SysError, TellError, TryRecvError,
+    Options, Pending, Priority, Protocol, Received, Recipient, RecvError, Replies, Reply, ReplyTo,
+    Signal, SpawnError, StartError, Sys, SysError, TellError, TryRecvError, WhenFull,
 };
 #[cfg(feature = "macros")]
 pub use actor_macros::{actor, preemptible, protocol, select, supervisor};
 pub use group::{Group, GroupEvent, GroupWatch, JoinError, Missed, PublishError, Published};
-pub use observe::{Event, Who};
+pub use observe::{DeadLetter, DeadReason, Event, Who};
 pub use pool::{Balance, Nobody, RouteError, Router};
 pub use registry::{LookupError, OnConflict, RegisterError, SpawnOptions};
 pub use rt::error::ShutdownFromInside;

@@ -15,15 +15,15 @@ use crate::rt::wait;
 use crate::rt::worker::Worker;
 use crate::stack;
 
-use super::cell::{Cell, DEAD, DOWN, Envelope};
+use super::cell::{Cell, DEAD, DOWN, ENDING, Envelope};
+use super::delivery;
 use super::error::{AskError, SpawnError, StartError, TellError};
 use super::exit::ExitReason;
 use super::extra::{Dependants, Extra, Keeper};
 use super::host::Host;
 use super::life;
-use super::mailbox::{PushError, Pushed, WaitError};
 use super::pending::Pending;
-use super::reply::{self, Port, Receiver, ReplyError};
+use super::reply::{self, Failure, Port, Receiver, ReplyError};
 use super::traits::Actor;
 
 /// The address of an actor: send it messages, ask it, stop it, wait for it.
@@ -36,7 +36,8 @@ use super::traits::Actor;
 /// # What is promised
 /// Between one sender and one actor, messages arrive in order, each at most once; a message is in the mailbox when the
 /// send returns. A message the actor never handled is given back (the send failed), answered with an error (it was
-/// asked), or counted in an [`Event::DeadLetters`](crate::Event::DeadLetters).
+/// asked), or is a [`DeadLetter`](crate::DeadLetter). Messages of one sender with different
+/// [priorities](crate::Priority) are in order among their like.
 pub struct Addr<A: Actor> {
     cell: NonNull<Cell<A>>,
 }
@@ -135,7 +136,7 @@ impl<A: Actor> Addr<A> {
     // ---- verbs ------------------------------------------------------------------------------------------------------
 
     /// The messages of the actor, as calls that return when the message is in the mailbox. While a bounded mailbox is full
-    /// the caller waits.
+    /// the caller waits, unless the actor has another [policy](crate::WhenFull).
     #[inline]
     pub fn tell(&self) -> A::Tell<'_> {
         self.into()
@@ -160,10 +161,11 @@ impl<A: Actor> Addr<A> {
         self.into()
     }
 
-    /// Puts a message into the mailbox; waits while a bounded one is full.
+    /// Puts a message into the mailbox; waits while a bounded one is full, or does what the actor's
+    /// [policy](crate::WhenFull) says.
     ///
     /// # Errors
-    /// [`TellError::Closed`], with the message, if the actor has ended.
+    /// [`TellError::Closed`], with the message, if the actor has ended; [`TellError::Full`] if that is the policy.
     #[inline]
     pub fn send(&self, msg: A::Msg) -> Result<(), TellError<A::Msg>> {
         self.push(msg, Port::none(), None)
@@ -181,17 +183,15 @@ impl<A: Actor> Addr<A> {
             msg,
             reply: Port::none(),
         };
-        match cell.mailbox.try_push(envelope, Cell::<A>::CAP) {
-            Ok(Pushed { must_schedule }) => {
-                if must_schedule {
-                    cell.schedule();
-                }
-                park::switch_point();
-                Ok(())
-            }
-            Err(PushError::Full(back)) => Err(TellError::Full(back.msg)),
-            Err(PushError::Closed(back)) => Err(TellError::Closed(back.msg)),
+        if delivery::is_urgent::<A>(&envelope.msg) {
+            let tried = delivery::urgent(cell, |lane| delivery::try_enter::<A>(lane, envelope));
+            return tried.map(|_| ()).map_err(|(refused, _)| refused);
         }
+        let wake =
+            delivery::try_enter::<A>(&cell.mailbox, envelope).map_err(|(refused, _)| refused)?;
+        cell.wake(wake);
+        park::switch_point();
+        Ok(())
     }
 
     #[inline]
@@ -204,17 +204,16 @@ impl<A: Actor> Addr<A> {
         check_stack();
         let cell = self.cell();
         let envelope = Envelope { msg, reply };
-        match cell.mailbox.push_wait(envelope, Cell::<A>::CAP, deadline) {
-            Ok(Pushed { must_schedule }) => {
-                if must_schedule {
-                    cell.schedule();
-                }
-                park::switch_point();
-                Ok(())
-            }
-            Err(WaitError::Timeout(back)) => Err(TellError::Timeout(back.msg)),
-            Err(WaitError::Closed(back)) => Err(TellError::Closed(back.msg)),
+        if delivery::is_urgent::<A>(&envelope.msg) {
+            let sent =
+                delivery::urgent(cell, |lane| delivery::enter(cell, lane, envelope, deadline));
+            return sent.map(|_| ()).map_err(|(refused, _)| refused);
         }
+        let wake = delivery::enter(cell, &cell.mailbox, envelope, deadline)
+            .map_err(|(refused, _)| refused)?;
+        cell.wake(wake);
+        park::switch_point();
+        Ok(())
     }
 
     // ---- life -------------------------------------------------------------------------------------------------------
@@ -226,12 +225,12 @@ impl<A: Actor> Addr<A> {
 
     /// Whether the actor has not ended for good.
     pub fn is_alive(&self) -> bool {
-        self.cell().life() != DEAD
+        self.cell().life() < ENDING
     }
 
-    /// Messages waiting in the mailbox. A snapshot.
+    /// Messages waiting in the mailbox, in all its lanes; those [stashed](Cx::stash) not counted. A snapshot.
     pub fn queued(&self) -> usize {
-        self.cell().mailbox.len()
+        self.cell().queued()
     }
 
     /// Asks the actor to end when the message it is handling is done, before those that are queued. Returns at once; its
@@ -589,6 +588,7 @@ pub(super) fn undelivered<M, E>(error: TellError<M>) -> AskError<M, E> {
 pub(super) fn no_answer<M, E>(error: ReplyError) -> AskError<M, E> {
     match error {
         ReplyError::Timeout => AskError::Timeout,
+        ReplyError::NoReply(Failure::Displaced) => AskError::Displaced,
         ReplyError::NoReply(failure) => AskError::NoReply(life::exit_reason(failure)),
     }
 }

@@ -24,7 +24,8 @@
 //!                        │                         ▼       ▼                              │
 //!                        └──────── restart() ────── DOWN (mailbox suspended) ── bury() ───┘
 //! ```
-//! Only the holder of the right to run moves on from STARTING and RUNNING, and only the supervisor from DOWN: its
+//! On its way to DEAD it is ENDING for a moment: for those who send it messages it is dead already, for those who wait for its
+//! end not yet. Only the holder of the right to run moves on from STARTING and RUNNING, and only the supervisor from DOWN: its
 //! mailbox is suspended, so nobody else can come by the right to run.
 
 use std::cell::UnsafeCell;
@@ -39,11 +40,13 @@ use crate::rt::header::{After, Header, Runnable, VTable};
 use crate::rt::park::Parker;
 use crate::rt::worker::Worker;
 
+use super::delivery::WhenFull;
 use super::extra::Extra;
 use super::host::{CellSlab, Host};
 use super::kept;
+use super::lanes::Lanes;
 use super::life;
-use super::mailbox::{Flags, Mailbox};
+use super::mailbox::{Consumer, Flags, Mailbox, Wake};
 use super::reply::Port;
 use super::slab::{Slab, Slot};
 use super::traits::Actor;
@@ -54,8 +57,10 @@ pub(super) const STARTING: u8 = 0;
 pub(super) const RUNNING: u8 = 1;
 /// Between two lives: it has no state, and its supervisor decides.
 pub(super) const DOWN: u8 = 2;
-/// It has ended for good.
-pub(super) const DEAD: u8 = 3;
+/// It has ended for good, and what it never handled is being accounted for.
+pub(super) const ENDING: u8 = 3;
+/// It has ended for good, and nothing is left to do.
+pub(super) const DEAD: u8 = 4;
 
 /// A message with the port for its answer.
 pub(super) struct Envelope<M> {
@@ -118,6 +123,9 @@ impl<A: Actor> Cell<A> {
         Some(capacity) => capacity,
         None => 0,
     };
+
+    /// What its mailbox does when it is full.
+    pub(super) const WHEN_FULL: WhenFull = A::OPTIONS.policy();
 
     pub(super) fn type_label() -> &'static str {
         A::OPTIONS
@@ -221,6 +229,34 @@ impl<A: Actor> Cell<A> {
         }
     }
 
+    /// The lanes beside the queue, if there are any.
+    pub(super) fn lanes(&self) -> Option<&Lanes<A::Msg>> {
+        self.extra()?.lanes.get()?.downcast_ref()
+    }
+
+    /// The lanes beside the queue.
+    pub(super) fn lanes_or_new(&self) -> &Lanes<A::Msg> {
+        let lanes = &self.extra_or_new().lanes;
+        if lanes.get().is_none() {
+            lanes.set(Box::new(Box::new(Lanes::<A::Msg>::new())));
+        }
+        self.lanes().expect("set just now, to lanes of this type")
+    }
+
+    /// Messages waiting, in all lanes.
+    pub(super) fn queued(&self) -> usize {
+        self.mailbox.len() + self.lanes().map_or(0, Lanes::len)
+    }
+
+    /// The oldest message of one lane, taken out as the policy of the type asks for.
+    #[inline(always)]
+    pub(super) fn pop(consumer: &mut Consumer<'_, Envelope<A::Msg>>) -> Option<Envelope<A::Msg>> {
+        match Self::WHEN_FULL {
+            WhenFull::DropOldest => consumer.pop_locked(),
+            _ => consumer.pop(Self::CAP),
+        }
+    }
+
     // ---- the state: for the holder of the right to run ---------------------------------------------------------------
 
     /// Where the state is: in the cell, or, once the place there was lost to an abandoned stack, on the heap.
@@ -318,6 +354,25 @@ impl<A: Actor> Cell<A> {
 
     // ---- scheduling ---------------------------------------------------------------------------------------------------
 
+    /// Does what the mailbox has told the caller to.
+    #[inline]
+    pub(super) fn wake(&self, wake: Wake) {
+        match wake {
+            Wake::Nobody => {}
+            Wake::Actor => self.schedule(),
+            Wake::Listener => self.wake_listener(),
+        }
+    }
+
+    /// Its handler waits for a message, on a stack that it noted before it said so. A wake-up that comes late is a spurious
+    /// one.
+    #[cold]
+    fn wake_listener(&self) {
+        if let Some(parker) = self.header.parker() {
+            parker.unpark();
+        }
+    }
+
     /// Makes the actor run. The caller has been told by the mailbox that it must.
     #[inline]
     pub(super) fn schedule(&self) {
@@ -364,9 +419,7 @@ impl<A: Actor> Cell<A> {
 
     /// Raises a flag for the actor to see at its next message boundary.
     pub(super) fn raise(&self, flag: Flags) {
-        if self.mailbox.raise(flag) {
-            self.schedule();
-        }
+        self.wake(self.mailbox.raise(flag));
     }
 
     unsafe fn run(runnable: Runnable) -> After {

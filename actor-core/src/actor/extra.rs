@@ -1,5 +1,6 @@
 //! What few actors have: behind one pointer of the cell, allocated when first needed.
 
+use std::any::Any;
 use std::ops::Range;
 use std::sync::atomic::AtomicPtr;
 use std::sync::{Arc, PoisonError};
@@ -42,6 +43,8 @@ pub(crate) trait Dependants: Send + Sync {
 pub(crate) struct Extra {
     /// Where the actor is, if its place in the cell was lost (see `Cell::leak_state`).
     pub(super) moved_state: AtomicPtr<()>,
+    /// Its lanes beside the queue ([`Lanes`](super::lanes::Lanes)), of whatever type its messages are.
+    pub(super) lanes: OnceBox<Box<dyn Any + Send + Sync>>,
     state: Mutex<State>,
     rare: OnceBox<Rare>,
 }

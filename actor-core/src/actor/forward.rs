@@ -4,9 +4,10 @@ use std::error::Error;
 use std::fmt;
 
 use super::addr::{Addr, check_stack};
-use super::cell::{Cell, Envelope};
+use super::cell::Envelope;
 use super::delegated::ReplyTo;
-use super::mailbox::{PushError, WaitError};
+use super::delivery;
+use super::mailbox::Mailbox;
 use super::traits::{Actor, MessageMethods};
 use crate::rt::park;
 
@@ -97,32 +98,18 @@ impl<A: Actor, T> Forward<'_, A, T> {
         let handed = self.reply.pass_on(|port| {
             port.hand_to(cell.header());
             let envelope = Envelope { msg, reply: port };
-            let pushed = match self.wait {
-                true => cell
-                    .mailbox
-                    .push_wait(envelope, Cell::<A>::CAP, None)
-                    .map_err(|error| match error {
-                        WaitError::Closed(back) => (back, true),
-                        WaitError::Timeout(back) => (back, false),
-                    }),
-                false => {
-                    cell.mailbox
-                        .try_push(envelope, Cell::<A>::CAP)
-                        .map_err(|error| match error {
-                            PushError::Closed(back) => (back, true),
-                            PushError::Full(back) => (back, false),
-                        })
-                }
+            let enter = |lane: &Mailbox<Envelope<A::Msg>>, envelope| match self.wait {
+                true => delivery::enter(cell, lane, envelope, None),
+                false => delivery::try_enter::<A>(lane, envelope),
             };
-            match pushed {
-                Ok(pushed) => {
-                    if pushed.must_schedule {
-                        cell.schedule();
-                    }
-                    Ok(())
-                }
-                Err((back, closed)) => Err((back.reply, (back.msg, closed))),
-            }
+            let entered = match delivery::is_urgent::<A>(&envelope.msg) {
+                true => delivery::urgent(cell, |lane| enter(lane, envelope)).map(|_| ()),
+                false => enter(&cell.mailbox, envelope).map(|wake| cell.wake(wake)),
+            };
+            entered.map_err(|(refused, port)| {
+                let closed = refused.is_closed();
+                (port, (refused.into_message(), closed))
+            })
         });
         match handed {
             Ok(()) => {

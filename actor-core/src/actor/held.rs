@@ -141,7 +141,7 @@ pub(super) fn check_drained<A: Actor>(
     if drain.is_none() {
         return;
     }
-    if consumer.len() > 0 {
+    if cell.queued() > 0 {
         drop(extra);
         return cell.raise(Flags::SIGNAL);
     }

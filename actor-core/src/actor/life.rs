@@ -16,8 +16,8 @@
 //! 2. The state is dropped. A panic there is contained; it becomes the reason if there was no worse.
 //! 3. Supervised: DOWN; the mailbox is suspended with what it holds, and the supervisor is told. It restarts the actor in
 //!    the same cell (addresses and queued messages stay), or buries it (step 4).
-//! 4. Otherwise DEAD: the mailbox is closed, what it still held is answered with the reason or counted as dead letters,
-//!    its names and memberships are given up, and those who wait for the end are woken.
+//! 4. Otherwise DEAD: the mailbox is closed, what it still held is answered with the reason or becomes dead letters, then its
+//!    names and memberships are given up, and those who wait for the end are woken.
 //!
 //! 5. Either way everybody tied to it is told (`ties`): links, monitors. In step 3 that is before the supervisor is.
 //!
@@ -31,7 +31,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use tracing::Level;
 
-use crate::observe::Event;
+use crate::observe::{DeadReason, Event};
 use crate::rt::error::panic_message;
 use crate::rt::header::{After, FAULT, HOLDS_STACK, KILLED, PANICS, Runnable};
 use crate::rt::locals;
@@ -44,17 +44,19 @@ use super::addr::Addr;
 use super::answer::Reply;
 use super::any_addr::AnyAddr;
 use super::attend::{Attended, attend, exit_signal};
-use super::cell::{Cell, DEAD, DOWN, Envelope, RUNNING, STARTING};
+use super::cell::{Cell, DEAD, DOWN, ENDING, Envelope, RUNNING, STARTING};
 use super::cx::Cx;
 use super::error::StartError;
 use super::exit::{Exit, ExitReason};
 use super::extra::Extra;
 use super::held;
 use super::inbox::Inbox;
-use super::mailbox::{Consumer, Flags};
+use super::lanes;
+use super::mailbox::{Consumer, Flags, Wake};
 use super::reply::{self, Failure};
 use super::stack::OwnStack;
 use super::traits::Actor;
+use super::unhandled;
 use super::{sys, ties};
 
 /// Messages an activation handles before others have their turn.
@@ -171,14 +173,15 @@ fn handle<A: Actor>(
     #[cfg(not(feature = "testing"))]
     let batch = BATCH;
     for _ in 0..batch {
-        if !consumer.flags().is_empty() {
+        let mut flags = consumer.flags();
+        if !flags.without(Flags::LANES).is_empty() {
             match attend_flags(cell, consumer, &mut cx) {
-                Ok(Attended::Messages) => {}
+                Ok(Attended::Messages) => flags = consumer.flags(),
                 Ok(_) => continue,
                 Err(step) => return step,
             }
         }
-        let Some(Envelope { msg, reply }) = consumer.pop(Cell::<A>::CAP) else {
+        let Some(Envelope { msg, reply }) = lanes::next(cell, consumer, flags) else {
             return Step::Idle;
         };
         // SAFETY: we have the right to run, and nothing else refers to the state between messages.
@@ -411,6 +414,7 @@ fn go_down<A: Actor>(
     report_exit(cell, reason);
     // What was asked of this life is not asked of the next.
     let _ = consumer.take_flags(Flags::STOP | Flags::KILL | Flags::SIGNAL | Flags::HELD);
+    lanes::keep_for_next_life(cell, failure(reason, false));
     cell.life.store(DOWN, Ordering::Release);
     untie(cell, reason);
     consumer.suspend();
@@ -482,26 +486,14 @@ fn close<A: Actor>(
     if reason != ExitReason::Normal {
         cell.extra_or_new().lock().ended_for = Some(reason.clone());
     }
+    cell.life.store(ENDING, Ordering::Release);
+    let left = consumer.close();
+    let (why, dead) = (failure(&reason, true), DeadReason::Ended(reason.clone()));
+    lanes::close(cell, &dead, &why);
+    unhandled::account_all(cell, left, &dead, &why);
     cell.life.store(DEAD, Ordering::Release);
     // Before the look at `extra`, as `wait_for` adds to it before it looks at `life`: one of the two sees the other.
     fence(Ordering::SeqCst);
-    let mut dead_letters = 0;
-    for Envelope { msg, reply } in consumer.close() {
-        if reply.is_some() {
-            reply.fail(failure(&reason, true));
-        } else {
-            dead_letters += 1;
-        }
-        // A message's destructor is the user's code.
-        let _ = contain(|| drop(msg));
-    }
-    let host = cell.host();
-    if dead_letters > 0 {
-        host.core.events.emit(Level::DEBUG, || Event::DeadLetters {
-            who: cell.describe(),
-            count: dead_letters,
-        });
-    }
     // Dropped last, and outside of the lock.
     let _keeper = cell.take_keeper();
     let Some(extra) = cell.extra() else { return };
@@ -597,7 +589,14 @@ pub(super) fn discarded<A: Actor>(cell: &Cell<A>) {
 #[cold]
 pub(super) fn discard_idle<A: Actor>(cell: &Cell<A>) {
     // The right to run one with its own stack stays with that stack, if it has started; if not, with its queue entry.
-    if !A::OWN_STACK && cell.mailbox.raise(Flags::KILL) {
+    if A::OWN_STACK {
+        return;
+    }
+    let wake = cell.mailbox.raise(Flags::KILL);
+    if wake != Wake::Actor {
+        // The right to run is with a handler; if that listens, it hears of it.
+        cell.wake(wake);
+    } else {
         // It was idle, so the right to run is ours now.
         discarded(cell);
         // SAFETY: the life reference, which came with the right to run.
@@ -609,7 +608,7 @@ pub(super) fn discard_idle<A: Actor>(cell: &Cell<A>) {
 pub(super) fn never_started<A: Actor>(cell: &Cell<A>) {
     // One that has a start is created scheduled, and nobody else has handed it over. One that has none is created idle, and
     // a shutdown's walk over all actors may have scheduled it: then the walk's stop ends it.
-    if !A::OWN_STACK && !A::HAS_ON_START && !cell.mailbox.raise(Flags::KILL) {
+    if !A::OWN_STACK && !A::HAS_ON_START && cell.mailbox.raise(Flags::KILL) == Wake::Nobody {
         return;
     }
     // SAFETY: so the creator has the right to run.
@@ -664,7 +663,7 @@ pub(super) fn restart<A: Actor>(cell: &Cell<A>, state: A) {
     unsafe { cell.put_state(state) };
     cell.life.store(STARTING, Ordering::Release);
     // With a flag up there is always something to do, so resuming hands us the duty to schedule.
-    if cell.mailbox.raise(Flags::SIGNAL) || cell.mailbox.resume() {
+    if cell.mailbox.raise(Flags::SIGNAL) != Wake::Nobody || cell.mailbox.resume() != Wake::Nobody {
         cell.schedule_first();
     }
 }
@@ -681,7 +680,7 @@ pub(super) fn bury_down<A: Actor>(cell: &Cell<A>, reason: ExitReason) {
 /// Which [`Failure`] of a reply says why the actor ended, as an exit reason.
 pub(super) fn exit_reason(failure: Failure) -> Option<ExitReason> {
     match failure {
-        Failure::Dropped | Failure::TypeMismatch => None,
+        Failure::Dropped | Failure::TypeMismatch | Failure::Displaced => None,
         Failure::Dead => Some(ExitReason::Normal),
         Failure::Killed => Some(ExitReason::Killed),
         Failure::Shutdown => Some(ExitReason::Shutdown),
