@@ -1,5 +1,8 @@
 //! A system: a runtime, its actors, their names.
 
+mod groups;
+mod names;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,7 +10,6 @@ use std::time::{Duration, Instant};
 use crate::actor::{Actor, Addr, Cx, Host, Inbox, SpawnError};
 use crate::microthread;
 use crate::observe::Event;
-use crate::registry::LookupError;
 use crate::rt::error::ShutdownFromInside;
 use crate::rt::report::{Phase, ShutdownReport};
 use crate::rt::runtime::{self, BuildError, Guard, OnOverflow, Runtime, Stats};
@@ -159,43 +161,6 @@ impl System {
     /// [`SpawnError`]: the hook failed, the system is shutting down, or (own-stack actors only) the stack limit is reached.
     pub fn spawn<A: Actor>(&self, actor: A) -> Result<Addr<A>, SpawnError> {
         Addr::spawn(&self.host, actor, None)
-    }
-
-    /// Starts an actor under a name, by which [`lookup`](Self::lookup) finds it until it ends for good.
-    ///
-    /// # Errors
-    /// As [`spawn`](Self::spawn), and [`SpawnError::NameTaken`].
-    pub fn spawn_named<A: Actor>(
-        &self,
-        name: impl Into<Arc<str>>,
-        actor: A,
-    ) -> Result<Addr<A>, SpawnError> {
-        Addr::spawn(&self.host, actor, Some(name.into()))
-    }
-
-    /// The actor of that name.
-    ///
-    /// # Errors
-    /// [`LookupError`]: there is none, or it is of another type.
-    ///
-    /// ```
-    /// # use actor_core::prelude::*;
-    /// # #[actor]
-    /// # struct Counter { n: u64 }
-    /// # #[actor]
-    /// # impl Counter { pub fn get(&self) -> u64 { self.n } }
-    /// let sys = System::new()?;
-    /// sys.spawn_named("hits", Counter { n: 7 })?;
-    /// assert_eq!(sys.lookup::<Counter>("hits")?.ask().get()?, 7);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn lookup<A: Actor>(&self, name: &str) -> Result<Addr<A>, LookupError> {
-        self.host.registry.lookup::<Addr<A>>(name)
-    }
-
-    /// The names in use, sorted.
-    pub fn names(&self) -> Vec<Arc<str>> {
-        self.host.registry.names()
     }
 
     /// Starts a microthread in the system's runtime. From anywhere.

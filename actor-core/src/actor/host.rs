@@ -8,6 +8,7 @@ use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Instant;
 
+use crate::group::Directory;
 use crate::registry::Registry;
 use crate::rt::core::Core;
 use crate::rt::header::Runnable;
@@ -27,6 +28,7 @@ use super::trees::{Names, Trees};
 pub(crate) struct Host {
     pub(crate) core: Arc<Core>,
     pub(crate) registry: Registry,
+    pub(crate) groups: Directory,
     /// What the system does when it ends, beyond stopping its actors.
     pub(crate) hooks: Hooks,
     trees: Trees,
@@ -139,6 +141,7 @@ impl Host {
         let host = Arc::new(Host {
             core,
             registry: Registry::default(),
+            groups: Directory::default(),
             hooks: Hooks::default(),
             trees: Trees::default(),
             slabs: RwLock::default(),
@@ -261,6 +264,14 @@ impl Host {
             .map(|(_, slab)| slab.clone())
             .collect();
         slabs.iter().for_each(f);
+    }
+
+    /// An id that no other call returns.
+    pub(super) fn next_id(&self) -> u64 {
+        match self.worker_here() {
+            Some(_) => Worker::here(|worker| worker.seam().next_id()),
+            None => self.core.seam.next_id(),
+        }
     }
 
     /// The worker whose thread this is, if it is one of this system's.

@@ -89,6 +89,8 @@ pub(crate) enum Failure {
     Panicked(Arc<str>),
     /// The actor failed for the reason given.
     Failed(Arc<str>),
+    /// The actor was linked to one that was dead.
+    NoProc,
     /// The handler answered with a value of another type than the asker expects.
     TypeMismatch,
 }
@@ -156,7 +158,6 @@ impl Port {
     }
 
     /// Has the asker left?
-    #[cfg(all(test, not(loom)))]
     pub(crate) fn is_abandoned(&self) -> bool {
         // SAFETY: the slot is not freed before both parties have left, and we have not.
         self.slot

@@ -15,7 +15,7 @@ use super::msg::{Answer, Answered, Msg};
 use super::seats::Seats;
 use super::settings::{AutoShutdown, Settings, Strategy};
 use super::spec::{ChildSpec, Factory, Made, Shutdown, SpecError};
-use crate::actor::{Actor, Addr, AskError, ExitReason, SpawnError, StartError};
+use crate::actor::{Actor, Addr, AnyAddr, AskError, ExitReason, SpawnError, StartError};
 use crate::registry::{Erased, LookupError};
 use crate::system::System;
 
@@ -242,6 +242,14 @@ pub struct Supervisor {
 impl fmt::Debug for Supervisor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Supervisor#{}", self.id())
+    }
+}
+
+/// A supervisor, as whom to monitor or link to. An exit signal that it gets stops it: its children in their order, then itself,
+/// for the signal's reason.
+impl From<&Supervisor> for AnyAddr {
+    fn from(supervisor: &Supervisor) -> Self {
+        AnyAddr::from(&supervisor.addr)
     }
 }
 
