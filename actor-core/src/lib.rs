@@ -85,9 +85,9 @@ pub mod testing;
 #[doc(hidden)]
 pub use actor::private as __private;
 pub use actor::{
-    Actor, ActorOptions, Addr, AskError, Cx, Exit, ExitReason, Forward, ForwardError, Inbox,
-    MessageMethods, NameTaken, Never, NoAsker, NoMethods, Options, Pending, RecvError, Reply,
-    ReplyTo, SpawnError, StartError, TellError, TryRecvError,
+    Actor, ActorOptions, Addr, After, AskError, Cx, Every, Exit, ExitReason, Forward, ForwardError,
+    Inbox, MessageMethods, MissedTicks, NameTaken, Never, NoAsker, NoMethods, Options, Pending,
+    Period, RecvError, Reply, ReplyTo, SpawnError, StartError, TellError, Timer, TryRecvError,
 };
 #[cfg(feature = "macros")]
 pub use actor_macros::{actor, preemptible, select};
@@ -111,7 +111,7 @@ pub mod prelude {
     pub use crate::microthread;
     pub use crate::{
         Actor, Addr, AskError, ChildError, ChildSpec, Cx, Exit, ExitReason, Inbox, Pending,
-        ReplyTo, Restart, Shutdown, SpawnError, StartError, Supervisor, System, TellError,
+        ReplyTo, Restart, Shutdown, SpawnError, StartError, Supervisor, System, TellError, Timer,
     };
     #[cfg(feature = "macros")]
     pub use crate::{actor, preemptible};

@@ -9,6 +9,7 @@ use crate::sys::once::OnceBox;
 use super::delegated::Debts;
 use super::error::StartError;
 use super::exit::ExitReason;
+use super::timers::Timers;
 
 /// Whoever decides what becomes of an actor when it ends: its supervisor. Called where the actor runs; must not block.
 pub(crate) trait Keeper: Send + Sync {
@@ -42,6 +43,8 @@ pub(crate) struct Extra {
 pub(super) struct Rare {
     /// Asks whose answer it owes.
     pub(super) debts: Debts,
+    /// Messages that time will send.
+    pub(super) timers: Timers,
 }
 
 /// Behind the lock, which nothing that blocks or calls user code runs under.

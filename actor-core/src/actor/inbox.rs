@@ -15,7 +15,7 @@ use super::error::{RecvError, TryRecvError};
 use super::exit::ExitReason;
 use super::host::Host;
 use super::life;
-use super::mailbox::Flags;
+use super::mailbox::{Consumer, Flags};
 use super::reply::Port;
 use super::traits::Actor;
 
@@ -103,8 +103,7 @@ impl<A: Actor> Inbox<A> {
         let cell = self.addr.cell();
         // SAFETY: as in `next`.
         let mut consumer = unsafe { cell.mailbox.consumer() };
-        consumer
-            .pop(Cell::<A>::CAP)
+        pop(cell, &mut consumer)
             .map(|envelope| envelope.msg)
             .ok_or(TryRecvError::Empty)
     }
@@ -145,7 +144,7 @@ impl<A: Actor> Inbox<A> {
             // activation is its whole life, so the right to run is here; and no other consumer of this activation is in
             // use, as none is kept across anything that could run other code.
             let mut consumer = unsafe { cell.mailbox.consumer() };
-            if let Some(Envelope { msg, reply }) = consumer.pop(Cell::<A>::CAP) {
+            if let Some(Envelope { msg, reply }) = pop(cell, &mut consumer) {
                 return Ok((msg, reply));
             }
             // Noted before the mailbox is idle: from then on a sender may unpark it.
@@ -185,5 +184,17 @@ impl<A: Actor> Inbox<A> {
     /// Whether no message waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// The next message, whether another or time has sent it.
+#[inline]
+fn pop<A: Actor>(
+    cell: &Cell<A>,
+    consumer: &mut Consumer<'_, Envelope<A::Msg>>,
+) -> Option<Envelope<A::Msg>> {
+    match consumer.flags().is_empty() {
+        true => consumer.pop(Cell::<A>::CAP),
+        false => life::timed_or_next(cell, consumer),
     }
 }

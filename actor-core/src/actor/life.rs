@@ -47,7 +47,8 @@ use super::exit::{Exit, ExitReason};
 use super::extra::{Extra, Keeper};
 use super::inbox::Inbox;
 use super::mailbox::{Consumer, Flags};
-use super::reply::{self, Failure};
+use super::reply::{self, Failure, Port};
+use super::timers;
 use super::traits::Actor;
 
 /// Messages an activation handles before others have their turn.
@@ -160,7 +161,11 @@ fn handle<A: Actor>(
         {
             return Step::End(reason);
         }
-        let Some(Envelope { msg, reply }) = consumer.pop(Cell::<A>::CAP) else {
+        let next = match flags.is_empty() {
+            true => consumer.pop(Cell::<A>::CAP),
+            false => timed_or_next(cell, consumer),
+        };
+        let Some(Envelope { msg, reply }) = next else {
             return Step::Idle;
         };
         // SAFETY: we have the right to run, and nothing else refers to the state between messages.
@@ -182,13 +187,27 @@ fn handle<A: Actor>(
     Step::Batch
 }
 
+/// The message of a timer whose turn it is, or else the next of the mailbox.
+#[cold]
+pub(super) fn timed_or_next<A: Actor>(
+    cell: &Cell<A>,
+    consumer: &mut Consumer<'_, Envelope<A::Msg>>,
+) -> Option<Envelope<A::Msg>> {
+    match timers::attend(cell, consumer) {
+        Some(msg) => Some(Envelope {
+            msg,
+            reply: Port::none(),
+        }),
+        None => consumer.pop(Cell::<A>::CAP),
+    }
+}
+
 /// Why the flags say that the actor shall end now, if they do.
 #[cold]
 fn asked_to_end<A: Actor>(
     cell: &Cell<A>,
     consumer: &mut Consumer<'_, Envelope<A::Msg>>,
 ) -> Option<ExitReason> {
-    let _ = consumer.take_flags(Flags::SIGNAL);
     let flags = consumer.flags();
     if flags.contains(Flags::KILL) {
         return Some(ExitReason::Killed);
@@ -324,6 +343,9 @@ fn end<A: Actor>(
     if let Err(later) = contain(|| unsafe { cell.drop_state() }) {
         reason = worse(reason, later);
     }
+    if let Err(later) = contain(|| drop(timers::life_ends(cell))) {
+        reason = worse(reason, later);
+    }
     locals::end_of_task();
     runner::release_claim(cell.header());
     if reason == ExitReason::Overflow {
@@ -447,6 +469,7 @@ fn close<A: Actor>(
         // A message's destructor is the user's code.
         let _ = contain(|| drop(msg));
     }
+    let _ = contain(|| drop(timers::life_ends(cell)));
     let host = cell.host();
     if dead_letters > 0 {
         host.core.events.emit(Level::DEBUG, || Event::DeadLetters {
@@ -499,6 +522,7 @@ pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
     };
     // Its claim on the stack is never given back: not now, nor by its next life.
     cell.header().clear(KILLED | PANICS | FAULT | HOLDS_STACK);
+    let _ = contain(|| drop(timers::life_ends(cell)));
     let dependants = cell.extra().and_then(|it| it.lock().dependants.take());
     if let Some(dependants) = dependants {
         dependants.orphaned();

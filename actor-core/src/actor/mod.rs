@@ -23,6 +23,7 @@ mod options;
 mod pending;
 mod reply;
 mod slab;
+mod timers;
 mod traits;
 
 pub use addr::Addr;
@@ -39,4 +40,5 @@ pub(crate) use life::cause;
 pub use options::*;
 pub use pending::Pending;
 pub(crate) use reply::Port;
+pub use timers::{After, Every, MissedTicks, Period, Timer};
 pub use traits::*;

@@ -6,6 +6,7 @@
 
 mod forward;
 mod messages;
+mod timers;
 mod views;
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -39,7 +40,8 @@ pub(crate) fn actor(actor: &Actor) -> TokenStream {
             let implementation = implementation(actor, &message.ty(), &quote!(#types #handle));
             let forward = forward::view(actor, &message, messages);
             let methods = message_methods(actor);
-            quote!(#enumeration #views #forward #implementation #methods)
+            let timers = timers::views(actor, &message, messages);
+            quote!(#enumeration #views #forward #timers #implementation #methods)
         }
         Body::OwnStack { message, sound } => {
             let message = match message {
@@ -75,12 +77,14 @@ fn message_methods(actor: &Actor) -> TokenStream {
     let Actor { ty, generics, .. } = actor;
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let forward = forward::associated_type(actor);
+    let timers = timers::associated_types(actor);
     let quiet = quiet();
     quote! {
         #[automatically_derived]
         #quiet
         impl #impl_generics ::actor_core::MessageMethods for #ty #where_clause {
             #forward
+            #timers
         }
     }
 }

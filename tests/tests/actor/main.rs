@@ -25,3 +25,4 @@ mod panics;
 mod shapes;
 mod support;
 mod system;
+mod timers;
