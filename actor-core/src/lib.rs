@@ -93,10 +93,11 @@ pub mod testing;
 #[doc(hidden)]
 pub use actor::private as __private;
 pub use actor::{
-    Actor, ActorOptions, Addr, AddrOf, AnyAddr, AskError, Carries, Cx, Exit, ExitReason, Forward,
-    ForwardError, Inbox, MessageMethods, Monitor, MonitorId, NameTaken, Never, NoAsker, NoMethods,
-    Options, Pending, Priority, Protocol, Received, Recipient, RecvError, Replies, Reply, ReplyTo,
-    Signal, SpawnError, StartError, Sys, SysError, TellError, TryRecvError, WhenFull,
+    Actor, ActorOptions, Addr, AddrOf, After, AnyAddr, AskError, Carries, Cx, Every, Exit,
+    ExitReason, Forward, ForwardError, Inbox, MessageMethods, MissedTicks, Monitor, MonitorId,
+    NameTaken, Never, NoAsker, NoMethods, Options, Pending, Period, Priority, Protocol, Received,
+    Recipient, RecvError, Replies, Reply, ReplyTo, Signal, SpawnError, StartError, Sys, SysError,
+    TellError, Timer, TryRecvError, WhenFull,
 };
 #[cfg(feature = "macros")]
 pub use actor_macros::{actor, preemptible, protocol, select, supervisor};
@@ -123,7 +124,7 @@ pub mod prelude {
     pub use crate::{
         Actor, Addr, AddrOf, AskError, ChildError, ChildSpec, Cx, Exit, ExitReason, Inbox, Pending,
         Recipient, ReplyTo, Restart, Shutdown, Signal, SpawnError, StartError, Supervisor, System,
-        TellError,
+        TellError, Timer,
     };
     #[cfg(feature = "macros")]
     pub use crate::{actor, preemptible, protocol, supervisor};

@@ -83,7 +83,8 @@ use crate::diagnostics::Errors;
 /// * `AccountReply`, an enum with a variant for each answer (`Withdraw(Result<i64, Broke>)`, `Deposit`): what
 ///   `addr.call(message)` gives, which asks any message;
 /// * `AccountTell`, `AccountTryTell`, `AccountAsk` and `AccountRequest`, with a method for each message, behind
-///   `addr.tell()`, `addr.try_tell()`, `addr.ask()` and `addr.request()`. `addr.ask().within(limit)` sets a deadline.
+///   `addr.tell()`, `addr.try_tell()`, `addr.ask()` and `addr.request()`. `addr.ask().within(limit)` sets a deadline;
+/// * `AccountAfter` and `AccountEvery`, the same behind `addr.after(delay)` and `addr.every(period)`, which set timers.
 ///
 /// A parameter `&mut Cx<Self>`, anywhere after the receiver, is supplied by the runtime. All others travel, and are
 /// therefore owned, `Send` and named. If a method returns a type called `Result`, its `Err` reaches the asker as

@@ -113,6 +113,7 @@ impl<A: Actor> Cell<A> {
         overflowed: Self::overflowed,
         discard: Self::discard,
         release: Self::release,
+        alarm: Self::alarm,
         who: Self::who,
         pending: |_| None,
         type_name: Self::type_label,
@@ -452,6 +453,11 @@ impl<A: Actor> Cell<A> {
             ptr::drop_in_place(&raw mut (*cell.as_ptr()).mailbox);
             Slab::<Self, Arc<Host>>::free(worker, cell);
         }
+    }
+
+    unsafe fn alarm(header: NonNull<Header>) {
+        // SAFETY: as in `run`; the caller holds a reference.
+        unsafe { Self::of(header) }.raise(Flags::TIMERS);
     }
 
     unsafe fn who(header: NonNull<Header>) -> Who {

@@ -18,6 +18,7 @@ use super::error::StartError;
 use super::exit::ExitReason;
 use super::held::Held;
 use super::ties::Ties;
+use super::timers::Timers;
 
 /// Whoever decides what becomes of an actor when it ends: its supervisor. Called where the actor runs; must not block.
 /// Which actor it is about is said by its id.
@@ -54,6 +55,8 @@ pub(crate) struct Extra {
 pub(super) struct Rare {
     /// Asks whose answer it owes.
     pub(super) debts: Debts,
+    /// Messages that time will send.
+    pub(super) timers: Timers,
 }
 
 /// Behind the lock, which nothing that blocks or calls user code runs under.

@@ -50,6 +50,7 @@ use crate::observe::DeadReason;
 use super::cell::{Cell, Envelope};
 use super::mailbox::{Consumer, Flags, Mailbox};
 use super::reply::{Failure, Port};
+use super::timers;
 use super::traits::Actor;
 use super::unhandled;
 
@@ -210,7 +211,23 @@ pub(super) fn next<A: Actor>(
     {
         return Some(beside);
     }
+    if flags.contains(Flags::TIMERS)
+        && let Some(timed) = timed(cell, consumer)
+    {
+        return Some(timed);
+    }
     Cell::<A>::pop(consumer)
+}
+
+/// The message of a timer whose turn it is (see `timers`): what was set aside came before it.
+#[cold]
+pub(super) fn timed<A: Actor>(
+    cell: &Cell<A>,
+    consumer: &mut Consumer<'_, Envelope<A::Msg>>,
+) -> Option<Envelope<A::Msg>> {
+    let msg = timers::attend(cell, consumer)?;
+    let reply = Port::none();
+    Some(Envelope { msg, reply })
 }
 
 /// Step L3, and L4 if there is none.

@@ -55,6 +55,7 @@ use super::lanes;
 use super::mailbox::{Consumer, Flags, Wake};
 use super::reply::{self, Failure};
 use super::stack::OwnStack;
+use super::timers;
 use super::traits::Actor;
 use super::unhandled;
 use super::{sys, ties};
@@ -174,7 +175,7 @@ fn handle<A: Actor>(
     let batch = BATCH;
     for _ in 0..batch {
         let mut flags = consumer.flags();
-        if !flags.without(Flags::LANES).is_empty() {
+        if !flags.without(Flags::LANES.with(Flags::TIMERS)).is_empty() {
             match attend_flags(cell, consumer, &mut cx) {
                 Ok(Attended::Messages) => flags = consumer.flags(),
                 Ok(_) => continue,
@@ -366,6 +367,9 @@ fn end<A: Actor>(
     if let Err(later) = contain(|| unsafe { cell.drop_state() }) {
         reason = worse(reason, later);
     }
+    if let Err(later) = contain(|| drop(timers::life_ends(cell))) {
+        reason = worse(reason, later);
+    }
     locals::end_of_task();
     runner::release_claim(cell.header());
     if reason == ExitReason::Overflow {
@@ -494,6 +498,7 @@ fn close<A: Actor>(
     cell.life.store(DEAD, Ordering::Release);
     // Before the look at `extra`, as `wait_for` adds to it before it looks at `life`: one of the two sees the other.
     fence(Ordering::SeqCst);
+    let _ = contain(|| drop(timers::life_ends(cell)));
     // Dropped last, and outside of the lock.
     let _keeper = cell.take_keeper();
     let Some(extra) = cell.extra() else { return };
@@ -540,6 +545,7 @@ pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
     };
     // Its claim on the stack is never given back: not now, nor by its next life.
     cell.header().clear(KILLED | PANICS | FAULT | HOLDS_STACK);
+    let _ = contain(|| drop(timers::life_ends(cell)));
     let dependants = cell.extra().and_then(|it| {
         let mut extra = it.lock();
         extra.stack = None;

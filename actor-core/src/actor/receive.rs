@@ -28,7 +28,10 @@ use super::reply::Port;
 use super::traits::Actor;
 
 /// What ends a wait for a message, beside a message.
-const HEARD: Flags = Flags::STOP.with(Flags::KILL).with(Flags::LANES);
+const HEARD: Flags = Flags::STOP
+    .with(Flags::KILL)
+    .with(Flags::LANES)
+    .with(Flags::TIMERS);
 
 /// The same for an actor with its own stack, whose message boundary this is: signals too.
 const HEARD_BY_OWN: Flags = HEARD.with(Flags::SIGNAL);
@@ -244,6 +247,11 @@ impl<A: Actor> Scan<'_, A> {
             && let Some(late) = lanes::take_down::<A>(self.lanes, consumer)
         {
             return Some((Which::Urgent, late));
+        }
+        if consumer.flags().contains(Flags::TIMERS)
+            && let Some(timed) = lanes::timed(self.cell, consumer)
+        {
+            return Some((Which::Normal, timed));
         }
         Cell::<A>::pop(consumer).map(|envelope| (Which::Normal, envelope))
     }

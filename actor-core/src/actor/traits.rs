@@ -19,7 +19,8 @@ use std::convert::Infallible;
 use std::fmt;
 
 use super::{
-    Addr, Cx, Exit, ExitReason, Forward, Inbox, Options, Priority, Reply, Signal, StartError,
+    Addr, After, Cx, Every, Exit, ExitReason, Forward, Inbox, Options, Priority, Reply, Signal,
+    StartError,
 };
 
 /// The options of an actor type: its mailbox, stack and name. `#[actor]` on the struct writes this.
@@ -217,6 +218,11 @@ pub trait MessageMethods: Actor {
     /// What [`ReplyTo::forward`](crate::ReplyTo::forward) returns for an ask that waits for a `T`: one method for each message
     /// that is answered so.
     type Forward<'a, T>: From<Forward<'a, Self, T>>;
+    /// What [`Addr::after`] returns: one method a message, which sets a [`Timer`](crate::Timer).
+    type After: From<After<Self>>;
+    /// What [`Addr::every`] returns: one method a message, which sets a [`Timer`](crate::Timer) that repeats. The message's
+    /// parameters are `Clone`.
+    type Every: From<Every<Self>>;
 }
 
 /// A message that cannot exist: the message type of an actor that takes none.

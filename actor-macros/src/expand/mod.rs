@@ -6,6 +6,7 @@
 
 mod forward;
 mod messages;
+mod timers;
 mod views;
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -62,7 +63,8 @@ pub(crate) fn actor(actor: &Actor) -> TokenStream {
             let replies = replies(actor, &side, &message);
             let forward = forward::view(actor, &side, &message);
             let methods = message_methods(actor);
-            quote!(#data #forward #implementation #replies #methods)
+            let timers = timers::views(&side, &message, ty);
+            quote!(#data #forward #timers #implementation #replies #methods)
         }
         Body::OwnStack { message, sound } => {
             let message = match message {
@@ -188,12 +190,14 @@ fn message_methods(actor: &Actor) -> TokenStream {
     let Actor { ty, generics, .. } = actor;
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let forward = forward::associated_type(actor);
+    let timers = timers::associated_types(actor);
     let quiet = quiet();
     quote! {
         #[automatically_derived]
         #quiet
         impl #impl_generics ::actor_core::MessageMethods for #ty #where_clause {
             #forward
+            #timers
         }
     }
 }

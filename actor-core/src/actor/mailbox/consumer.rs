@@ -58,6 +58,17 @@ impl<'a, M> Consumer<'a, M> {
         Some(message)
     }
 
+    /// The place behind everything that is in the queue now: see [`has_reached`](Self::has_reached).
+    pub(crate) fn position(&self) -> u32 {
+        word::pushed(self.mailbox.word.load(Ordering::Acquire))
+    }
+
+    /// Whether all that was in the queue when [`position`](Self::position) gave this has been popped.
+    pub(crate) fn has_reached(&self, position: u32) -> bool {
+        let consumed = self.mailbox.consumed.load(Ordering::Relaxed);
+        consumed.wrapping_sub(position) as i32 >= 0
+    }
+
     /// Ends the activation if there is nothing left to do; otherwise gives the consumer back.
     ///
     /// After `Ok` the next push or flag schedules the actor, perhaps before this call has returned: the caller must not

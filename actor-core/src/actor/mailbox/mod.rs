@@ -13,7 +13,7 @@
 //! - *waiter*: a sender that found a bounded mailbox full; its node and its message lie in its own stack frame (`wait.rs`).
 //!
 //! ```text
-//!   word: LOCK | SCHEDULED CLOSED SUSPENDED STOP KILL SIGNAL HELD LANES WAITERS LISTENING | pushed
+//!   word: LOCK | SCHEDULED CLOSED SUSPENDED STOP KILL SIGNAL HELD LANES TIMERS WAITERS LISTENING | pushed
 //!                                   head                          tail
 //!   consumer pops here, no lock --> [ x x m m ] -> [ m m m m ] -> [ m m . . ] <-- senders append here, under LOCK
 //!                                   waiters: -> (sender, m) -> (sender, m)        admitted first come, first served
