@@ -224,7 +224,7 @@ pub(super) struct Started {
     pub(super) crowd: Option<Arc<dyn AtRest>>,
 }
 
-/// Starts a batch, as far as the factory goes along, under the keys from `first_key` on.
+/// Starts a batch, as far as the factory goes along, under the keys from `first_key` on. `id` is the children's.
 pub(super) fn start<A: Actor, Args: Send + 'static>(
     site: &Site,
     make: &Make<A, Args>,

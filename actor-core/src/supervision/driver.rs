@@ -20,21 +20,16 @@
 //! is unwound where it waits, or in a factory that waits. Its state is dropped, and with it the [`Roster`] emptied. If its
 //! stack is lost instead (a factory that overflows it), the roster is told by the runtime.
 
-use std::any::Any;
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tracing::Level;
-
 use super::child::{Child, Launch, News, Notice, drop_quietly};
-use super::crowd::{Crowds, Started};
-use super::decide::{Action, ChildKey, Decider, Incarnation, Input, Outcome, Report, Target, What};
+use super::crowd::Crowds;
+use super::decide::{Action, ChildKey, Decider, Incarnation, Input, Outcome, Target};
 use super::error::ChildError;
-use super::info::{ChildCounts, ChildInfo, ChildState};
 use super::msg::{Answer, Answered, Msg, Site};
 use super::retries::Retries;
 use super::roster::{Roster, Ticket};
@@ -45,8 +40,10 @@ use crate::actor::{
     Actor, ActorOptions, Cx, Exit, ExitReason, Inbox, NoMethods, Options, Port, StartError,
     TryRecvError,
 };
-use crate::observe::{Event, Who};
 use crate::rt::park;
+
+mod rest;
+mod state;
 
 /// After so many messages in a row, others have their turn, and a deadline that has passed is seen.
 const BATCH: u32 = 64;
@@ -267,57 +264,6 @@ impl Driver {
         key
     }
 
-    fn start_batch(&mut self, args: Box<dyn Any + Send>) -> Answered {
-        if self.decider.is_leaving() {
-            drop_quietly(args);
-            return Err(ChildError::ShuttingDown);
-        }
-        let (Some(template), Some(site)) = (&self.template, &self.site) else {
-            drop_quietly(args);
-            return Err(ChildError::NotDynamic);
-        };
-        let decider = &mut self.decider;
-        let started = template.batch(args, site, &mut |n| decider.new_keys(n));
-        let Some((first_key, started)) = started else {
-            return Err(ChildError::NotDynamic);
-        };
-        let Started {
-            addrs,
-            ended,
-            crowd,
-        } = started;
-        if let Some(crowd) = crowd {
-            self.crowds.add(first_key, crowd);
-        }
-        Ok(Answer::Batch(addrs, ended))
-    }
-
-    /// The child that is the actor with this id.
-    fn child_of(&mut self, actor: u64) -> Option<ChildKey> {
-        let risen = self.site().roster.child_of(actor);
-        let key = risen.or_else(|| self.crowds.resting(actor))?;
-        self.rise(key);
-        Some(key)
-    }
-
-    /// If the child is at rest, it is a child like any other from here on.
-    fn rise(&mut self, key: ChildKey) {
-        if self.children.contains_key(&key) {
-            return;
-        }
-        let (Some(child), Some(template)) = (self.crowds.hand_over(key), &self.template) else {
-            return;
-        };
-        self.children.insert(key, child);
-        self.decider.adopt(key, template.policy());
-    }
-
-    fn rise_all(&mut self) {
-        let mut resting = Vec::new();
-        self.crowds.each(|key, _, _| resting.push(key));
-        resting.into_iter().for_each(|key| self.rise(key));
-    }
-
     fn hear(&mut self, notice: Notice) {
         let child = notice.child();
         self.rise(child);
@@ -468,99 +414,6 @@ impl Driver {
             Outcome::Ignored { .. } => return Err(ChildError::Declined),
             Outcome::Booted | Outcome::Terminated | Outcome::Deleted => Answer::Done,
         })
-    }
-
-    fn find(&self, id: &str) -> Answered {
-        let mut children = self.decider.list();
-        let found = children.find(|it| *it.id == *id);
-        let key = found.ok_or(ChildError::NotFound)?.child;
-        let address = self.children.get(&key).and_then(|it| it.address());
-        address.map(Answer::Child).ok_or(ChildError::Stopped)
-    }
-
-    fn list(&self) -> Vec<ChildInfo> {
-        let children = self.decider.list().map(|it| {
-            let actor = self
-                .children
-                .get(&it.child)
-                .and_then(|child| child.address())
-                .map(|address| address.id());
-            let info = ChildInfo {
-                actor,
-                id: it.id,
-                restart: it.restart,
-                state: it.phase.into(),
-                incarnation: it.incarnation.get(),
-            };
-            (it.child, info)
-        });
-        let mut children: Vec<_> = children.collect();
-        if let Some(template) = self.template.as_ref().filter(|_| !self.crowds.is_empty()) {
-            let policy = template.policy();
-            self.crowds.each(|key, actor, _| {
-                let info = ChildInfo {
-                    actor: Some(actor),
-                    id: Arc::clone(&policy.id),
-                    restart: policy.restart,
-                    state: ChildState::Running,
-                    incarnation: Incarnation::FIRST.get(),
-                };
-                children.push((key, info));
-            });
-            children.sort_unstable_by_key(|(key, _)| Reverse(*key));
-        }
-        children.into_iter().map(|(_, info)| info).collect()
-    }
-
-    fn count(&self) -> ChildCounts {
-        let is_up = |key, _| self.children.get(&key).is_some_and(|it| it.is_up());
-        let counts = self.decider.counts(is_up);
-        let mut counts = ChildCounts {
-            specs: counts.specs,
-            active: counts.active,
-        };
-        self.crowds.each(|_, _, is_up| {
-            counts.specs += 1;
-            counts.active += usize::from(is_up);
-        });
-        counts
-    }
-
-    fn report(&self, report: Report) {
-        let child = report.id;
-        let incarnation = report.incarnation.get();
-        match report.what {
-            // The actor's own event says it.
-            What::Ended { .. } | What::StoppedWith { .. } => {}
-            What::StartFailed { reason } => {
-                self.emit(Level::WARN, |supervisor| Event::StartFailed {
-                    supervisor,
-                    child,
-                    incarnation,
-                    reason,
-                })
-            }
-            What::Restarted => self.emit(Level::WARN, |supervisor| Event::Restarted {
-                supervisor,
-                child,
-                incarnation,
-            }),
-            What::Overdue => self.emit(Level::WARN, |supervisor| Event::StopOverdue {
-                supervisor,
-                child,
-                incarnation,
-            }),
-            What::GaveUp => self.emit(Level::ERROR, |supervisor| Event::GaveUp {
-                supervisor,
-                child,
-            }),
-        }
-    }
-
-    fn emit(&self, level: Level, event: impl FnOnce(Who) -> Event) {
-        let site = self.site();
-        let events = &site.host.core.events;
-        events.emit(level, || event(site.addr.who()));
     }
 }
 

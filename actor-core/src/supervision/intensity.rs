@@ -117,6 +117,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_is_what_would_be_allowed() {
+        let start = Instant::now();
+        let mut window = window(2, 10);
+        assert_eq!(window.left(start), 2);
+        assert_eq!(window.charge(start), Charge::Allowed);
+        assert_eq!(window.left(start), 1);
+        assert_eq!(window.charge(start), Charge::Allowed);
+        assert_eq!(window.left(start + Duration::from_millis(10)), 0);
+        assert_eq!(window.left(start + Duration::from_millis(11)), 2);
+    }
+
+    #[test]
     fn an_attempt_counts_until_it_is_older_than_the_period() {
         let start = Instant::now();
         let period = Duration::from_millis(10);

@@ -5,6 +5,10 @@
 //! (how many restarts within a period are still normal), and a [`Strategy`] (which children are started again with the one that
 //! has to be). The rules are those of OTP's `supervisor`.
 //!
+//! A tree that is known when the program is written is best declared as a struct, with typed addresses in its fields:
+//! see [`Tree`]. One that is not is built with [`Supervisor::builder`] and [`Supervisor::start_child`]. Either may be part of the
+//! other.
+//!
 //! # A child and its address
 //! Each **life** of a child begins with its factory and its start hook, and ends when it panics, is killed, runs out of stack,
 //! stops or is stopped. The next life begins only after the last one is torn down: its stop hook has run, its state has been
@@ -67,6 +71,7 @@
 // * `decide` is the deciding half: a pure state machine which is told what happened and answers with an ordered list of
 //   what to do. It owns no actor and reads no clock.
 // * `driver` is the acting half: the supervisor as an actor. `child` is what it has of each child, and the child's tie to it.
+//   `msg` is what it is told and asked. `crowd` is what a dynamic supervisor has of those that were started in a batch.
 // * `declared` is what `#[supervisor]` writes code for, and `seats` where the children of such a tree leave their addresses.
 // * `supervisor` is the handle, `spec`, `info` and `error` what goes in and out.
 
