@@ -46,6 +46,7 @@
 //! |---|---|---|---|---|
 //! | [`Addr::stop`], [`Cx::stop`] | before the next message | run | runs | [`Normal`](ExitReason::Normal) |
 //! | its supervisor or system stops it | before the next message | run | runs | [`Shutdown`](ExitReason::Shutdown) |
+//! | a handler's `Err`, if its message was told | after that handler, unless [`on_error`](HandlerError) says otherwise | run | runs | [`Failed`](ExitReason::Failed) |
 //! | a panic | at once, by unwinding | run | runs | [`Panicked`](ExitReason::Panicked) |
 //! | [`Addr::kill`] | at its next suspension point | run | does not | [`Killed`](ExitReason::Killed) |
 //! | the stack runs short | at the next call into this crate, by unwinding | run | does not | [`Overflow`](ExitReason::Overflow) |
@@ -86,8 +87,9 @@ pub mod testing;
 pub use actor::private as __private;
 pub use actor::{
     Actor, ActorOptions, Addr, After, AskError, Cx, Every, Exit, ExitReason, Forward, ForwardError,
-    Inbox, MessageMethods, MissedTicks, NameTaken, Never, NoAsker, NoMethods, Options, Pending,
-    Period, RecvError, Reply, ReplyTo, SpawnError, StartError, TellError, Timer, TryRecvError,
+    HandlerError, Inbox, MessageMethods, MissedTicks, NameTaken, Never, NoAsker, NoMethods,
+    Options, Pending, Period, RecvError, Reply, ReplyTo, SpawnError, StartError, TellError, Timer,
+    TryRecvError,
 };
 #[cfg(feature = "macros")]
 pub use actor_macros::{actor, preemptible, select};
@@ -110,8 +112,9 @@ pub use system::{System, SystemBuilder};
 pub mod prelude {
     pub use crate::microthread;
     pub use crate::{
-        Actor, Addr, AskError, ChildError, ChildSpec, Cx, Exit, ExitReason, Inbox, Pending,
-        ReplyTo, Restart, Shutdown, SpawnError, StartError, Supervisor, System, TellError, Timer,
+        Actor, Addr, AskError, ChildError, ChildSpec, Cx, Exit, ExitReason, HandlerError, Inbox,
+        Pending, ReplyTo, Restart, Shutdown, SpawnError, StartError, Supervisor, System, TellError,
+        Timer,
     };
     #[cfg(feature = "macros")]
     pub use crate::{actor, preemptible};

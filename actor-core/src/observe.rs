@@ -6,7 +6,7 @@
 //!
 //! | target | events |
 //! |---|---|
-//! | `actor_core::lifecycle` | [`Spawned`](Event::Spawned), [`Exited`](Event::Exited) |
+//! | `actor_core::lifecycle` | [`Spawned`](Event::Spawned), [`Exited`](Event::Exited), [`HandlerFailed`](Event::HandlerFailed) |
 //! | `actor_core::supervision` | [`Restarted`](Event::Restarted), [`StartFailed`](Event::StartFailed), [`StopOverdue`](Event::StopOverdue), [`GaveUp`](Event::GaveUp) |
 //! | `actor_core::scheduler` | [`Stuck`](Event::Stuck), [`Overflow`](Event::Overflow) |
 //! | `actor_core::mailbox` | [`DeadLetters`](Event::DeadLetters) |
@@ -91,6 +91,16 @@ pub enum Event {
         who: Who,
         /// Why.
         reason: ExitReason,
+    },
+    /// A handler returned an error, and its message was only told. (`WARN`)
+    #[non_exhaustive]
+    HandlerFailed {
+        /// Whose handler.
+        who: Who,
+        /// The message's method.
+        message: &'static str,
+        /// The error, displayed.
+        error: Arc<str>,
     },
     /// A supervisor started a child again by itself. (`WARN`)
     #[non_exhaustive]
@@ -178,7 +188,8 @@ impl Event {
             Self::Spawned { .. } => Level::TRACE,
             Self::Exited { reason, .. } => Self::exit_level(reason),
             Self::DeadLetters { .. } | Self::Lagged { .. } => Level::DEBUG,
-            Self::Restarted { .. }
+            Self::HandlerFailed { .. }
+            | Self::Restarted { .. }
             | Self::StartFailed { .. }
             | Self::StopOverdue { .. }
             | Self::Stuck { .. } => Level::WARN,

@@ -14,6 +14,7 @@ pub(crate) struct Actor {
     pub(crate) body: Body,
     pub(crate) on_start: Option<Hook>,
     pub(crate) on_stop: Option<Hook>,
+    pub(crate) on_error: Option<Hook>,
 }
 
 #[expect(clippy::large_enum_variant, reason = "one for each expansion")]
@@ -84,7 +85,7 @@ pub(crate) enum Answer {
     Fallible(Type),
 }
 
-/// A method that the runtime calls when the actor starts or stops.
+/// A method that the runtime calls when the actor starts or stops, or a handler has failed.
 pub(crate) struct Hook {
     pub(crate) method: Ident,
     pub(crate) cfgs: Vec<Attribute>,
@@ -98,4 +99,5 @@ pub(crate) struct Hook {
 pub(crate) enum HookArg {
     Context,
     Reason,
+    Error,
 }

@@ -18,7 +18,10 @@
 use std::convert::Infallible;
 use std::fmt;
 
-use super::{Addr, After, Cx, Every, Exit, ExitReason, Forward, Inbox, Options, Reply, StartError};
+use super::{
+    Addr, After, Cx, Every, Exit, ExitReason, Forward, HandlerError, Inbox, Options, Reply,
+    StartError,
+};
 
 /// The options of an actor type: its mailbox, stack and name. `#[actor]` on the struct writes this.
 ///
@@ -139,6 +142,16 @@ pub trait Actor: ActorOptions + Sized + Send + 'static {
         let _ = (cx, reason);
     }
 
+    /// Called with the error of a handler whose message was only told: there is nobody else to have it. By default the actor
+    /// ends, as [`ExitReason::Failed`] with the error displayed, after this handler. Before that the error is an
+    /// [`Event::HandlerFailed`](crate::Event::HandlerFailed).
+    ///
+    /// It is what `#[actor]` writes into [`handle`](Self::handle) that calls this, for methods that return a `Result`. It is
+    /// not called if the message was asked, also when the asker has given up, nor for an answer by [`ReplyTo`](crate::ReplyTo).
+    fn on_error(&mut self, cx: &mut Cx<Self>, error: HandlerError) {
+        cx.exit(error.into());
+    }
+
     /// Handles one message. To answer, `reply.send(value)`, with the type that the asker expects; a `reply` dropped
     /// without an answer fails the ask. If the message was only told, the answer goes nowhere.
     ///
@@ -209,6 +222,10 @@ impl<'a, A: Actor> From<&'a Addr<A>> for NoMethods {
 
 /// What the generated code needs beside the public API. Reached as `actor_core::__private`.
 pub mod private {
+    pub use crate::actor::failed::{
+        ErrorText, TextByDebug, TextByDisplay, TextByType, told_in_vain,
+    };
+
     /// The two halves of a handler's `Result`, also behind an alias such as `io::Result<T>`.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is called `Result` and is not `std::result::Result`",
@@ -220,11 +237,16 @@ pub mod private {
         type Ok;
         /// What `Err` holds.
         type Err;
+        /// What is in the `Err`, if it is one.
+        fn into_err(self) -> Option<Self::Err>;
     }
 
     impl<T, E> Fallible for Result<T, E> {
         type Ok = T;
         type Err = E;
+        fn into_err(self) -> Option<E> {
+            self.err()
+        }
     }
 
     /// The shorter names for a handler's `Ok` and `Err`.

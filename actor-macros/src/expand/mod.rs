@@ -58,6 +58,7 @@ fn implementation(actor: &Actor, message: &TokenStream, body: &TokenStream) -> T
     let Actor { ty, generics, .. } = actor;
     let on_start = actor.on_start.as_ref().map(on_start);
     let on_stop = actor.on_stop.as_ref().map(on_stop);
+    let on_error = actor.on_error.as_ref().map(on_error);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let quiet = quiet();
     quote! {
@@ -67,6 +68,7 @@ fn implementation(actor: &Actor, message: &TokenStream, body: &TokenStream) -> T
             type Msg = #message;
             #on_start
             #on_stop
+            #on_error
             #body
         }
     }
@@ -96,7 +98,7 @@ fn local(name: &str) -> Ident {
 
 fn handle(message: &messages::MessageType, messages: &[Message]) -> TokenStream {
     let (msg, reply, cx, value) = (local("msg"), local("reply"), local("cx"), local("value"));
-    let port = local("port");
+    let (port, text) = (local("port"), local("text"));
     let arms = messages.iter().map(|message_| {
         let Message {
             method,
@@ -128,12 +130,30 @@ fn handle(message: &messages::MessageType, messages: &[Message]) -> TokenStream 
                 #call;
                 ::actor_core::Reply::send::<()>(#reply, ());
             },
-            Answer::Value(ty) | Answer::Fallible(ty) => {
+            Answer::Value(ty) => {
                 let travels = must_travel(ty);
                 quote! {
                     #travels
                     let #value: #ty = #call;
                     ::actor_core::Reply::send::<#ty>(#reply, #value);
+                }
+            }
+            Answer::Fallible(ty) => {
+                let travels = must_travel(ty);
+                let name = method.to_string();
+                let name = name.trim_start_matches("r#");
+                let error = local("error");
+                let into_err = quote_spanned!(ty.span()=> ::actor_core::__private::Fallible::into_err);
+                quote! {
+                    #travels
+                    let #value: #ty = #call;
+                    if ::actor_core::Reply::is_asked(&#reply) {
+                        ::actor_core::Reply::send::<#ty>(#reply, #value);
+                    } else if let ::core::option::Option::Some(#error) = #into_err(#value) {
+                        use ::actor_core::__private::{TextByDebug as _, TextByDisplay as _, TextByType as _};
+                        let #text = (&&&::actor_core::__private::ErrorText(&#error)).text();
+                        ::actor_core::__private::told_in_vain(self, #cx, #name, #text, #error);
+                    }
                 }
             }
         };
@@ -220,10 +240,24 @@ fn on_stop(hook: &Hook) -> TokenStream {
     }
 }
 
-fn hook_args(hook: &Hook, cx: &Ident, reason: &Ident) -> TokenStream {
+fn on_error(hook: &Hook) -> TokenStream {
+    let Hook { method, cfgs, .. } = hook;
+    let (cx, error) = (local("cx"), local("error"));
+    let args = hook_args(hook, &cx, &error);
+    quote! {
+        #(#cfgs)*
+        #[allow(unused_variables)]
+        fn on_error(&mut self, #cx: &mut ::actor_core::Cx<Self>, #error: ::actor_core::HandlerError) {
+            Self::#method(self, #args);
+        }
+    }
+}
+
+/// The arguments of a hook; `about` is what it is called for.
+fn hook_args(hook: &Hook, cx: &Ident, about: &Ident) -> TokenStream {
     let args = hook.args.iter().map(|arg| match arg {
         HookArg::Context => cx,
-        HookArg::Reason => reason,
+        HookArg::Reason | HookArg::Error => about,
     });
     quote!(#(#args),*)
 }

@@ -46,11 +46,14 @@ impl Reader<'_> {
                 HookArg::Context
             } else if types::is_reference_to(&arg.ty, "ExitReason") && name == "on_stop" {
                 HookArg::Reason
+            } else if types::is_named(&arg.ty, "HandlerError") && name == "on_error" {
+                HookArg::Error
             } else {
                 self.errors.at(
                     arg,
                     match name {
                         "on_stop" => "`#[on_stop]` takes `cx: &mut Cx<Self>` and `reason: &ExitReason`, or neither",
+                        "on_error" => "`#[on_error]` takes `cx: &mut Cx<Self>` and `error: HandlerError`, or neither",
                         _ => "`#[on_start]` takes `cx: &mut Cx<Self>` or nothing: give the actor what it needs as fields",
                     },
                 );
@@ -67,6 +70,12 @@ impl Reader<'_> {
             self.errors.at(
                 ty,
                 "the actor is gone when `#[on_stop]` returns, so nobody could receive this: return nothing",
+            );
+        }
+        if let (Some(ty), "on_error") = (&returns, name) {
+            self.errors.at(
+                ty,
+                "nobody asked, so nobody could receive this: return nothing, and end the actor by `cx.exit(..)` if it shall end",
             );
         }
         if let (Some(ty), "on_start") = (&returns, name)
@@ -133,11 +142,18 @@ impl Reader<'_> {
         &mut self,
         messages: &[(ImplItemFn, Option<Message>)],
         on_stop: Option<&Option<Hook>>,
+        on_error: Option<&Option<Hook>>,
     ) {
         for (method, _) in messages {
             self.errors.at(
                 &method.vis,
                 "an actor with a `run` body takes messages from its inbox alone: drop this `pub`, or drop `run`",
+            );
+        }
+        if let Some(Some(hook)) = on_error {
+            self.errors.at(
+                &hook.method,
+                "`run` handles its messages itself, and their errors: there is nothing to call this for",
             );
         }
         if let Some(Some(hook)) = on_stop {

@@ -20,12 +20,14 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
     let name = header(block, errors);
     let ty = (*block.self_ty).clone();
     let mut reader = Reader { ty: &ty, errors };
-    let (mut messages, mut on_start, mut on_stop, mut run) = (Vec::new(), None, None, None);
+    let (mut messages, mut run) = (Vec::new(), None);
+    let (mut on_start, mut on_stop, mut on_error) = (None, None, None);
     for item in &mut block.items {
         let ImplItem::Fn(method) = item else { continue };
         match reader.take_hook(&mut method.attrs) {
             Some(Kind::Start(attr)) => reader.hook(method, &attr, "on_start", &mut on_start),
             Some(Kind::Stop(attr)) => reader.hook(method, &attr, "on_stop", &mut on_stop),
+            Some(Kind::Error(attr)) => reader.hook(method, &attr, "on_error", &mut on_error),
             None if is_run(method) => run = Some(method.clone()),
             None if is_public(&method.vis) && method.sig.receiver().is_some() => {
                 messages.push((method.clone(), reader.message(method)));
@@ -38,7 +40,7 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
             let before = reader.errors.count();
             reader.run(&run);
             let sound = reader.errors.count() == before;
-            reader.beside_run(&messages, on_stop.as_ref());
+            reader.beside_run(&messages, on_stop.as_ref(), on_error.as_ref());
             Body::OwnStack {
                 sound,
                 message: args.message.map(|(_, ty)| ty),
@@ -73,6 +75,7 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
         body,
         on_start: on_start.flatten(),
         on_stop: on_stop.flatten(),
+        on_error: on_error.flatten(),
         ty,
     })
 }
@@ -111,6 +114,7 @@ fn header(block: &ItemImpl, errors: &mut Errors) -> Option<Ident> {
 enum Kind {
     Start(Attribute),
     Stop(Attribute),
+    Error(Attribute),
 }
 
 /// An own-stack body: a `run` that takes the actor by value.
@@ -138,7 +142,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Takes `#[on_start]` and `#[on_stop]` off.
+    /// Takes `#[on_start]`, `#[on_stop]` and `#[on_error]` off.
     fn take_hook(&mut self, attrs: &mut Vec<Attribute>) -> Option<Kind> {
         let mut found = None;
         let mut extra = Vec::new();
@@ -146,6 +150,7 @@ impl Reader<'_> {
             let kind = match attr.path().segments.last() {
                 Some(last) if last.ident == "on_start" => Kind::Start(attr.clone()),
                 Some(last) if last.ident == "on_stop" => Kind::Stop(attr.clone()),
+                Some(last) if last.ident == "on_error" => Kind::Error(attr.clone()),
                 _ => return true,
             };
             if !matches!(attr.meta, Meta::Path(_)) || found.is_some() {

@@ -19,6 +19,7 @@ mod forward;
 mod kill;
 mod lifecycle;
 mod names;
+mod on_error;
 mod overflow;
 mod own_stack;
 mod panics;
