@@ -49,6 +49,7 @@
 //! | [`Addr::stop`], [`Cx::stop`] | before the next message | run | runs | [`Normal`](ExitReason::Normal) |
 //! | its supervisor or system stops it | before the next message | run | runs | [`Shutdown`](ExitReason::Shutdown) |
 //! | an exit signal: a link, [`Addr::exit`] | before the next message | run | runs | the [signal](Signal)'s reason |
+//! | a handler's `Err`, if its message was told | after that handler, unless [`on_error`](HandlerError) says otherwise | run | runs | [`Failed`](ExitReason::Failed) |
 //! | a panic | at once, by unwinding | run | runs | [`Panicked`](ExitReason::Panicked) |
 //! | [`Addr::kill`] | at its next suspension point | run | does not | [`Killed`](ExitReason::Killed) |
 //! | the stack runs short | at the next call into this crate, by unwinding | run | does not | [`Overflow`](ExitReason::Overflow) |
@@ -94,10 +95,10 @@ pub mod testing;
 pub use actor::private as __private;
 pub use actor::{
     Actor, ActorOptions, Addr, AddrOf, After, AnyAddr, AskError, Carries, Cx, Every, Exit,
-    ExitReason, Forward, ForwardError, Inbox, MessageMethods, MissedTicks, Monitor, MonitorId,
-    NameTaken, Never, NoAsker, NoMethods, Options, Pending, Period, Priority, Protocol, Received,
-    Recipient, RecvError, Replies, Reply, ReplyTo, Signal, SpawnError, StartError, Sys, SysError,
-    TellError, Timer, TryRecvError, WhenFull,
+    ExitReason, Forward, ForwardError, HandlerError, Inbox, MessageMethods, MissedTicks, Monitor,
+    MonitorId, NameTaken, Never, NoAsker, NoMethods, Options, Pending, Period, Priority, Protocol,
+    Received, Recipient, RecvError, Replies, Reply, ReplyTo, Signal, SpawnError, StartError, Sys,
+    SysError, TellError, Timer, TryRecvError, WhenFull,
 };
 #[cfg(feature = "macros")]
 pub use actor_macros::{actor, preemptible, protocol, select, supervisor};
@@ -122,9 +123,9 @@ pub use system::{System, SystemBuilder};
 pub mod prelude {
     pub use crate::microthread;
     pub use crate::{
-        Actor, Addr, AddrOf, AskError, ChildError, ChildSpec, Cx, Exit, ExitReason, Inbox, Pending,
-        Recipient, ReplyTo, Restart, Shutdown, Signal, SpawnError, StartError, Supervisor, System,
-        TellError, Timer,
+        Actor, Addr, AddrOf, AskError, ChildError, ChildSpec, Cx, Exit, ExitReason, HandlerError,
+        Inbox, Pending, Recipient, ReplyTo, Restart, Shutdown, Signal, SpawnError, StartError,
+        Supervisor, System, TellError, Timer,
     };
     #[cfg(feature = "macros")]
     pub use crate::{actor, preemptible, protocol, supervisor};

@@ -6,7 +6,7 @@
 //!
 //! | target | events |
 //! |---|---|
-//! | `actor_core::lifecycle` | [`Spawned`](Event::Spawned), [`Exited`](Event::Exited), [`NameLost`](Event::NameLost), [`SignalDropped`](Event::SignalDropped) |
+//! | `actor_core::lifecycle` | [`Spawned`](Event::Spawned), [`Exited`](Event::Exited), [`HandlerFailed`](Event::HandlerFailed), [`NameLost`](Event::NameLost), [`SignalDropped`](Event::SignalDropped) |
 //! | `actor_core::supervision` | [`Restarted`](Event::Restarted), [`StartFailed`](Event::StartFailed), [`StopOverdue`](Event::StopOverdue), [`GaveUp`](Event::GaveUp) |
 //! | `actor_core::scheduler` | [`Stuck`](Event::Stuck), [`Overflow`](Event::Overflow) |
 //! | `actor_core::mailbox` | [`DeadLetters`](Event::DeadLetters) |
@@ -105,6 +105,16 @@ pub enum Event {
         name: Arc<str>,
         /// The id of the actor that has it now.
         holder: u64,
+    },
+    /// A handler returned an error, and its message was only told. (`WARN`)
+    #[non_exhaustive]
+    HandlerFailed {
+        /// Whose handler.
+        who: Who,
+        /// The message's method.
+        message: &'static str,
+        /// The error, displayed.
+        error: Arc<str>,
     },
     /// A supervisor started a child again by itself. (`WARN`)
     #[non_exhaustive]
@@ -206,7 +216,8 @@ impl Event {
             | Self::Lagged { .. }
             | Self::NameLost { .. }
             | Self::SignalDropped { .. } => Level::DEBUG,
-            Self::Restarted { .. }
+            Self::HandlerFailed { .. }
+            | Self::Restarted { .. }
             | Self::StartFailed { .. }
             | Self::StopOverdue { .. }
             | Self::Stuck { .. } => Level::WARN,

@@ -102,7 +102,9 @@ use crate::diagnostics::Errors;
 /// A private method marked `#[on_start]` is called before the first message. It takes nothing or `&mut Cx<Self>`, and
 /// returns nothing or `Result<(), E>` to refuse. One marked `#[on_stop]` is called after the last message, and takes any
 /// of `&mut Cx<Self>` and `&ExitReason`. One marked `#[on_signal]` is called when an actor that this one monitors, or is
-/// linked to, has ended; it takes any of `&mut Cx<Self>` and `Signal`.
+/// linked to, has ended; it takes any of `&mut Cx<Self>` and `Signal`. One marked `#[on_error]`
+/// is called with the `Err` of a handler whose message was only told, and takes any of `&mut Cx<Self>` and `HandlerError`;
+/// without one such an error ends the actor.
 ///
 /// An actor has one such block; methods in others are not messages.
 ///

@@ -20,6 +20,7 @@ pub(crate) struct Actor {
     pub(crate) on_start: Option<Hook>,
     pub(crate) on_stop: Option<Hook>,
     pub(crate) on_signal: Option<Hook>,
+    pub(crate) on_error: Option<Hook>,
 }
 
 /// A trait whose methods are messages of their own.
@@ -136,7 +137,7 @@ impl Spoken {
     }
 }
 
-/// A method that the runtime calls: when the actor starts or stops, or gets a signal.
+/// A method that the runtime calls: when the actor starts or stops, gets a signal, or a handler has failed.
 pub(crate) struct Hook {
     pub(crate) method: Ident,
     pub(crate) cfgs: Vec<Attribute>,
@@ -151,4 +152,5 @@ pub(crate) enum HookArg {
     Context,
     Reason,
     Signal,
+    Error,
 }

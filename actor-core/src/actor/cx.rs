@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use crate::observe::Who;
 use crate::rt::header::Header;
 
 use super::addr::Addr;
@@ -76,6 +77,11 @@ impl<A: Actor> Cx<A> {
     /// The actor's id, unique in its system.
     pub fn id(&self) -> u64 {
         self.cell().header().id()
+    }
+
+    /// How it is named in events.
+    pub(super) fn who(&self) -> Who {
+        self.cell().describe()
     }
 
     pub(super) fn header(&self) -> &Header {

@@ -18,6 +18,7 @@ mod delivery;
 mod error;
 mod exit;
 mod extra;
+mod failed;
 mod forward;
 mod held;
 mod host;
@@ -57,6 +58,7 @@ pub use delivery::{Priority, WhenFull};
 pub use error::*;
 pub use exit::*;
 pub(crate) use extra::{Dependants, Keeper};
+pub use failed::HandlerError;
 pub use forward::{Forward, ForwardError};
 #[allow(unused_imports, reason = "for pools")]
 pub(crate) use held::Drained;

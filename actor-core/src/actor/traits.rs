@@ -19,8 +19,8 @@ use std::convert::Infallible;
 use std::fmt;
 
 use super::{
-    Addr, After, Cx, Every, Exit, ExitReason, Forward, Inbox, Options, Priority, Reply, Signal,
-    StartError,
+    Addr, After, Cx, Every, Exit, ExitReason, Forward, HandlerError, Inbox, Options, Priority,
+    Reply, Signal, StartError,
 };
 
 /// The options of an actor type: its mailbox, stack and name. `#[actor]` on the struct writes this.
@@ -190,6 +190,16 @@ pub trait Actor: ActorOptions + Sized + Send + 'static {
         cx.drop_signal(&signal);
     }
 
+    /// Called with the error of a handler whose message was only told: there is nobody else to have it. By default the actor
+    /// ends, as [`ExitReason::Failed`] with the error displayed, after this handler. Before that the error is an
+    /// [`Event::HandlerFailed`](crate::Event::HandlerFailed).
+    ///
+    /// It is what `#[actor]` writes into [`handle`](Self::handle) that calls this, for methods that return a `Result`. It is
+    /// not called if the message was asked, also when the asker has given up, nor for an answer by [`ReplyTo`](crate::ReplyTo).
+    fn on_error(&mut self, cx: &mut Cx<Self>, error: HandlerError) {
+        cx.exit(error.into());
+    }
+
     /// Handles one message. To answer, `reply.send(value)`, with the type that the asker expects; a `reply` dropped
     /// without an answer fails the ask. If the message was only told, the answer goes nowhere.
     ///
@@ -265,6 +275,9 @@ pub mod private {
     pub use actor_macros::PlainData;
     pub use serde;
 
+    pub use crate::actor::failed::{
+        ErrorText, TextByDebug, TextByDisplay, TextByType, told_in_vain,
+    };
     pub use crate::actor::plain;
 
     /// The two halves of a handler's `Result`, also behind an alias such as `io::Result<T>`.
@@ -278,11 +291,16 @@ pub mod private {
         type Ok;
         /// What `Err` holds.
         type Err;
+        /// What is in the `Err`, if it is one.
+        fn into_err(self) -> Option<Self::Err>;
     }
 
     impl<T, E> Fallible for Result<T, E> {
         type Ok = T;
         type Err = E;
+        fn into_err(self) -> Option<E> {
+            self.err()
+        }
     }
 
     /// The shorter names for a handler's `Ok` and `Err`.

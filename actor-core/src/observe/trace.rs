@@ -31,6 +31,17 @@ pub(super) fn emit(about: &Event) {
         } => {
             event!(target: "actor_core::lifecycle", Level::DEBUG, id, label, name = &**name, holder, "name lost");
         }
+        Event::HandlerFailed {
+            who: Who { id, label, name },
+            message,
+            error,
+        } => {
+            let name = name.as_deref();
+            event!(
+                target: "actor_core::lifecycle", Level::WARN,
+                id, label, name, message, error = &**error, "a handler failed"
+            );
+        }
         Event::Restarted {
             supervisor,
             child,

@@ -101,6 +101,7 @@ pub(crate) fn protocol(protocol: &Protocol) -> TokenStream {
         &message,
         &answer,
         &cx,
+        &quote!(#actor),
         |method, args| quote!(<#who as #name #type_generics>::#method(#actor, #args)),
     );
     let quiet = quiet();
@@ -170,6 +171,7 @@ fn implementation(actor: &Actor, message: &TokenStream, body: &TokenStream) -> T
     let on_start = actor.on_start.as_ref().map(on_start);
     let on_stop = actor.on_stop.as_ref().map(on_stop);
     let on_signal = actor.on_signal.as_ref().map(on_signal);
+    let on_error = actor.on_error.as_ref().map(on_error);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let quiet = quiet();
     quote! {
@@ -180,6 +182,7 @@ fn implementation(actor: &Actor, message: &TokenStream, body: &TokenStream) -> T
             #on_start
             #on_stop
             #on_signal
+            #on_error
             #body
         }
     }
@@ -215,6 +218,7 @@ fn handle(side: &Side<'_>, message: &EnumType) -> TokenStream {
         message,
         &reply,
         &cx,
+        &quote!(self),
         |method, args| quote!(Self::#method(self, #args)),
     );
     let spoken = side.spoken.iter().map(|spoken| {
@@ -246,9 +250,10 @@ fn arms(
     message: &EnumType,
     reply: &Ident,
     cx: &Ident,
+    actor: &TokenStream,
     call: impl Fn(&Ident, TokenStream) -> TokenStream,
 ) -> TokenStream {
-    let (value, port) = (local("value"), local("port"));
+    let (value, port, text) = (local("value"), local("port"), local("text"));
     let arms = side.messages.iter().map(|message_| {
         let Message {
             method,
@@ -279,6 +284,24 @@ fn arms(
                 #call;
                 ::actor_core::Reply::send::<()>(#reply, ());
             },
+            Some(ty) if matches!(answer, Answer::Fallible(_)) => {
+                let travels = must_travel(ty);
+                let name = method.to_string();
+                let name = name.trim_start_matches("r#");
+                let error = local("error");
+                let into_err = quote_spanned!(ty.span()=> ::actor_core::__private::Fallible::into_err);
+                quote! {
+                    #travels
+                    let #value: #ty = #call;
+                    if ::actor_core::Reply::is_asked(&#reply) {
+                        ::actor_core::Reply::send::<#ty>(#reply, #value);
+                    } else if let ::core::option::Option::Some(#error) = #into_err(#value) {
+                        use ::actor_core::__private::{TextByDebug as _, TextByDisplay as _, TextByType as _};
+                        let #text = (&&&::actor_core::__private::ErrorText(&#error)).text();
+                        ::actor_core::__private::told_in_vain(#actor, #cx, #name, #text, #error);
+                    }
+                }
+            }
             Some(ty) => {
                 let travels = must_travel(ty);
                 quote! {
@@ -397,11 +420,24 @@ fn on_signal(hook: &Hook) -> TokenStream {
     }
 }
 
+fn on_error(hook: &Hook) -> TokenStream {
+    let Hook { method, cfgs, .. } = hook;
+    let (cx, error) = (local("cx"), local("error"));
+    let args = hook_args(hook, &cx, Some(&error));
+    quote! {
+        #(#cfgs)*
+        #[allow(unused_variables)]
+        fn on_error(&mut self, #cx: &mut ::actor_core::Cx<Self>, #error: ::actor_core::HandlerError) {
+            Self::#method(self, #args);
+        }
+    }
+}
+
 /// `other` is what the hook gets beside its context.
 fn hook_args(hook: &Hook, cx: &Ident, other: Option<&Ident>) -> TokenStream {
     let args = hook.args.iter().map(|arg| match arg {
         HookArg::Context => Some(cx),
-        HookArg::Reason | HookArg::Signal => other,
+        HookArg::Reason | HookArg::Signal | HookArg::Error => other,
     });
     quote!(#(#args),*)
 }

@@ -48,12 +48,15 @@ impl Reader<'_> {
                 HookArg::Reason
             } else if types::is_named(&arg.ty, "Signal") && name == "on_signal" {
                 HookArg::Signal
+            } else if types::is_named(&arg.ty, "HandlerError") && name == "on_error" {
+                HookArg::Error
             } else {
                 self.errors.at(
                     arg,
                     match name {
                         "on_stop" => "`#[on_stop]` takes `cx: &mut Cx<Self>` and `reason: &ExitReason`, or neither",
                         "on_signal" => "`#[on_signal]` takes `cx: &mut Cx<Self>` and `signal: Signal`, by value, or one of them",
+                        "on_error" => "`#[on_error]` takes `cx: &mut Cx<Self>` and `error: HandlerError`, or neither",
                         _ => "`#[on_start]` takes `cx: &mut Cx<Self>` or nothing: give the actor what it needs as fields",
                     },
                 );
@@ -76,6 +79,12 @@ impl Reader<'_> {
             self.errors.at(
                 ty,
                 "nobody waits for what `#[on_signal]` returns: return nothing, and to end the actor call `cx.exit(..)`",
+            );
+        }
+        if let (Some(ty), "on_error") = (&returns, name) {
+            self.errors.at(
+                ty,
+                "nobody asked, so nobody could receive this: return nothing, and end the actor by `cx.exit(..)` if it shall end",
             );
         }
         if let (Some(ty), "on_start") = (&returns, name)
@@ -143,11 +152,18 @@ impl Reader<'_> {
         messages: &[(ImplItemFn, Option<Message>)],
         on_stop: Option<&Option<Hook>>,
         on_signal: Option<&Option<Hook>>,
+        on_error: Option<&Option<Hook>>,
     ) {
         for (method, _) in messages {
             self.errors.at(
                 &method.vis,
                 "an actor with a `run` body takes messages from its inbox alone: drop this `pub`, or drop `run`",
+            );
+        }
+        if let Some(Some(hook)) = on_error {
+            self.errors.at(
+                &hook.method,
+                "`run` handles its messages itself, and their errors: there is nothing to call this for",
             );
         }
         if let Some(Some(hook)) = on_stop {

@@ -28,7 +28,8 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
         errors,
     };
     let (mut messages, mut run) = (Vec::new(), None);
-    let (mut on_start, mut on_stop, mut on_signal) = (None, None, None);
+    let (mut on_start, mut on_stop) = (None, None);
+    let (mut on_signal, mut on_error) = (None, None);
     for item in &mut block.items {
         let ImplItem::Fn(method) = item else { continue };
         let priority = reader.take_priority(&mut method.attrs);
@@ -47,6 +48,7 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
             Some(Kind::Start(attr)) => reader.hook(method, &attr, "on_start", &mut on_start),
             Some(Kind::Stop(attr)) => reader.hook(method, &attr, "on_stop", &mut on_stop),
             Some(Kind::Signal(attr)) => reader.hook(method, &attr, "on_signal", &mut on_signal),
+            Some(Kind::Error(attr)) => reader.hook(method, &attr, "on_error", &mut on_error),
             None if is_run(method) => run = Some(method.clone()),
             None if is_public(&method.vis) && method.sig.receiver().is_some() => {
                 let mut message = reader.message(method);
@@ -72,7 +74,12 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
             let before = reader.errors.count();
             reader.run(&run);
             let sound = reader.errors.count() == before;
-            reader.beside_run(&messages, on_stop.as_ref(), on_signal.as_ref());
+            reader.beside_run(
+                &messages,
+                on_stop.as_ref(),
+                on_signal.as_ref(),
+                on_error.as_ref(),
+            );
             Body::OwnStack {
                 sound,
                 message: args.message.map(|(_, ty)| ty),
@@ -114,6 +121,7 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
         on_start: on_start.flatten(),
         on_stop: on_stop.flatten(),
         on_signal: on_signal.flatten(),
+        on_error: on_error.flatten(),
         ty,
     })
 }
@@ -154,6 +162,7 @@ enum Kind {
     Start(Attribute),
     Stop(Attribute),
     Signal(Attribute),
+    Error(Attribute),
 }
 
 /// An own-stack body: a `run` that takes the actor by value.
@@ -184,7 +193,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Takes `#[on_start]`, `#[on_stop]` and `#[on_signal]` off.
+    /// Takes `#[on_start]`, `#[on_stop]`, `#[on_signal]` and `#[on_error]` off.
     fn take_hook(&mut self, attrs: &mut Vec<Attribute>) -> Option<Kind> {
         let mut found = None;
         let mut extra = Vec::new();
@@ -193,6 +202,7 @@ impl Reader<'_> {
                 Some(last) if last.ident == "on_start" => Kind::Start(attr.clone()),
                 Some(last) if last.ident == "on_stop" => Kind::Stop(attr.clone()),
                 Some(last) if last.ident == "on_signal" => Kind::Signal(attr.clone()),
+                Some(last) if last.ident == "on_error" => Kind::Error(attr.clone()),
                 _ => return true,
             };
             if !matches!(attr.meta, Meta::Path(_)) || found.is_some() {

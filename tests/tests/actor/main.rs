@@ -21,6 +21,7 @@ mod lifecycle;
 mod links;
 mod monitors;
 mod names;
+mod on_error;
 mod overflow;
 mod own_stack;
 mod panics;
