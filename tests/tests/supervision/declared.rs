@@ -283,7 +283,7 @@ impl<T: Clone + Send + 'static> Holds<T> {
 struct Pair<T: Clone + Send + Default + 'static, const N: usize> {
     #[child(Holds(T::default()))]
     one: Addr<Holds<T>>,
-    #[child(|i| Holds(i))]
+    #[child(|i| Holds(i * 2))]
     all: [Addr<Holds<usize>>; N],
 }
 
@@ -292,5 +292,5 @@ fn a_declared_tree_may_be_generic() {
     let sys = system();
     let pair: Pair<String, 4> = started(&patient(&sys), Pair::spec("pair"));
     assert_eq!(pair.one.ask().get().unwrap(), "");
-    assert_eq!(pair.all[3].ask().get().unwrap(), 3);
+    assert_eq!(pair.all[3].ask().get().unwrap(), 6);
 }
