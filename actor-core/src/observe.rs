@@ -6,7 +6,7 @@
 //!
 //! | target | events |
 //! |---|---|
-//! | `actor_core::lifecycle` | [`Spawned`](Event::Spawned), [`Exited`](Event::Exited), [`SignalDropped`](Event::SignalDropped) |
+//! | `actor_core::lifecycle` | [`Spawned`](Event::Spawned), [`Exited`](Event::Exited), [`NameLost`](Event::NameLost), [`SignalDropped`](Event::SignalDropped) |
 //! | `actor_core::supervision` | [`Restarted`](Event::Restarted), [`StartFailed`](Event::StartFailed), [`StopOverdue`](Event::StopOverdue), [`GaveUp`](Event::GaveUp) |
 //! | `actor_core::scheduler` | [`Stuck`](Event::Stuck), [`Overflow`](Event::Overflow) |
 //! | `actor_core::mailbox` | [`DeadLetters`](Event::DeadLetters) |
@@ -43,7 +43,11 @@ use tracing::level_filters::LevelFilter;
 
 use crate::actor::ExitReason;
 
+mod dead_letters;
 mod trace;
+
+pub(crate) use dead_letters::DeadLetters;
+pub use dead_letters::{DeadLetter, DeadReason};
 
 /// Who an event is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +95,16 @@ pub enum Event {
         who: Who,
         /// Why.
         reason: ExitReason,
+    },
+    /// Its name was taken over by another actor. (`DEBUG`)
+    #[non_exhaustive]
+    NameLost {
+        /// Who had it.
+        who: Who,
+        /// The name.
+        name: Arc<str>,
+        /// The id of the actor that has it now.
+        holder: u64,
     },
     /// A supervisor started a child again by itself. (`WARN`)
     #[non_exhaustive]
@@ -154,7 +168,8 @@ pub enum Event {
         /// Whether the stack could not be unwound: it and what it held are leaked.
         abandoned: bool,
     },
-    /// An actor ended with messages that it never handled. (`DEBUG`)
+    /// Messages that were accepted will never be handled. The messages themselves, and why, come by
+    /// [`System::dead_letters`](crate::System::dead_letters). (`DEBUG`)
     #[non_exhaustive]
     DeadLetters {
         /// Whose messages.
@@ -187,9 +202,10 @@ impl Event {
         match self {
             Self::Spawned { .. } => Level::TRACE,
             Self::Exited { reason, .. } => Self::exit_level(reason),
-            Self::DeadLetters { .. } | Self::SignalDropped { .. } | Self::Lagged { .. } => {
-                Level::DEBUG
-            }
+            Self::DeadLetters { .. }
+            | Self::Lagged { .. }
+            | Self::NameLost { .. }
+            | Self::SignalDropped { .. } => Level::DEBUG,
             Self::Restarted { .. }
             | Self::StartFailed { .. }
             | Self::StopOverdue { .. }

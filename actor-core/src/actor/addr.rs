@@ -15,15 +15,15 @@ use crate::rt::wait;
 use crate::rt::worker::Worker;
 use crate::stack;
 
-use super::cell::{Cell, DEAD, DOWN, Envelope};
+use super::cell::{Cell, DEAD, DOWN, ENDING, Envelope};
+use super::delivery;
 use super::error::{AskError, SpawnError, StartError, TellError};
 use super::exit::ExitReason;
 use super::extra::{Dependants, Extra, Keeper};
 use super::host::Host;
 use super::life;
-use super::mailbox::{PushError, Pushed, WaitError};
 use super::pending::Pending;
-use super::reply::{self, Port, Receiver, ReplyError};
+use super::reply::{self, Failure, Port, Receiver, ReplyError};
 use super::traits::Actor;
 
 /// The address of an actor: send it messages, ask it, stop it, wait for it.
@@ -36,7 +36,8 @@ use super::traits::Actor;
 /// # What is promised
 /// Between one sender and one actor, messages arrive in order, each at most once; a message is in the mailbox when the
 /// send returns. A message the actor never handled is given back (the send failed), answered with an error (it was
-/// asked), or counted in an [`Event::DeadLetters`](crate::Event::DeadLetters).
+/// asked), or is a [`DeadLetter`](crate::DeadLetter). Messages of one sender with different
+/// [priorities](crate::Priority) are in order among their like.
 pub struct Addr<A: Actor> {
     cell: NonNull<Cell<A>>,
 }
@@ -94,6 +95,26 @@ impl<A: Actor> Erased for Addr<A> {
     fn as_any(&self) -> &dyn std::any::Any {
         self
     }
+
+    fn who(&self) -> Who {
+        Addr::who(self)
+    }
+
+    fn note_name(&self, name: &Arc<str>) {
+        Addr::note_name(self, name);
+    }
+
+    fn forget_name(&self, name: &str) {
+        Addr::forget_name(self, name);
+    }
+
+    fn stop(&self) {
+        Addr::stop(self);
+    }
+
+    fn kill(&self) {
+        Addr::kill(self);
+    }
 }
 
 impl<A: Actor> Addr<A> {
@@ -115,7 +136,7 @@ impl<A: Actor> Addr<A> {
     // ---- verbs ------------------------------------------------------------------------------------------------------
 
     /// The messages of the actor, as calls that return when the message is in the mailbox. While a bounded mailbox is full
-    /// the caller waits.
+    /// the caller waits, unless the actor has another [policy](crate::WhenFull).
     #[inline]
     pub fn tell(&self) -> A::Tell<'_> {
         self.into()
@@ -140,10 +161,11 @@ impl<A: Actor> Addr<A> {
         self.into()
     }
 
-    /// Puts a message into the mailbox; waits while a bounded one is full.
+    /// Puts a message into the mailbox; waits while a bounded one is full, or does what the actor's
+    /// [policy](crate::WhenFull) says.
     ///
     /// # Errors
-    /// [`TellError::Closed`], with the message, if the actor has ended.
+    /// [`TellError::Closed`], with the message, if the actor has ended; [`TellError::Full`] if that is the policy.
     #[inline]
     pub fn send(&self, msg: A::Msg) -> Result<(), TellError<A::Msg>> {
         self.push(msg, Port::none(), None)
@@ -161,21 +183,19 @@ impl<A: Actor> Addr<A> {
             msg,
             reply: Port::none(),
         };
-        match cell.mailbox.try_push(envelope, Cell::<A>::CAP) {
-            Ok(Pushed { must_schedule }) => {
-                if must_schedule {
-                    cell.schedule();
-                }
-                park::switch_point();
-                Ok(())
-            }
-            Err(PushError::Full(back)) => Err(TellError::Full(back.msg)),
-            Err(PushError::Closed(back)) => Err(TellError::Closed(back.msg)),
+        if delivery::is_urgent::<A>(&envelope.msg) {
+            let tried = delivery::urgent(cell, |lane| delivery::try_enter::<A>(lane, envelope));
+            return tried.map(|_| ()).map_err(|(refused, _)| refused);
         }
+        let wake =
+            delivery::try_enter::<A>(&cell.mailbox, envelope).map_err(|(refused, _)| refused)?;
+        cell.wake(wake);
+        park::switch_point();
+        Ok(())
     }
 
     #[inline]
-    fn push(
+    pub(super) fn push(
         &self,
         msg: A::Msg,
         reply: Port,
@@ -184,17 +204,16 @@ impl<A: Actor> Addr<A> {
         check_stack();
         let cell = self.cell();
         let envelope = Envelope { msg, reply };
-        match cell.mailbox.push_wait(envelope, Cell::<A>::CAP, deadline) {
-            Ok(Pushed { must_schedule }) => {
-                if must_schedule {
-                    cell.schedule();
-                }
-                park::switch_point();
-                Ok(())
-            }
-            Err(WaitError::Timeout(back)) => Err(TellError::Timeout(back.msg)),
-            Err(WaitError::Closed(back)) => Err(TellError::Closed(back.msg)),
+        if delivery::is_urgent::<A>(&envelope.msg) {
+            let sent =
+                delivery::urgent(cell, |lane| delivery::enter(cell, lane, envelope, deadline));
+            return sent.map(|_| ()).map_err(|(refused, _)| refused);
         }
+        let wake = delivery::enter(cell, &cell.mailbox, envelope, deadline)
+            .map_err(|(refused, _)| refused)?;
+        cell.wake(wake);
+        park::switch_point();
+        Ok(())
     }
 
     // ---- life -------------------------------------------------------------------------------------------------------
@@ -206,12 +225,12 @@ impl<A: Actor> Addr<A> {
 
     /// Whether the actor has not ended for good.
     pub fn is_alive(&self) -> bool {
-        self.cell().life() != DEAD
+        self.cell().life() < ENDING
     }
 
-    /// Messages waiting in the mailbox. A snapshot.
+    /// Messages waiting in the mailbox, in all its lanes; those [stashed](Cx::stash) not counted. A snapshot.
     pub fn queued(&self) -> usize {
-        self.cell().mailbox.len()
+        self.cell().queued()
     }
 
     /// Asks the actor to end when the message it is handling is done, before those that are queued. Returns at once; its
@@ -241,7 +260,7 @@ impl<A: Actor> Addr<A> {
         self.wait_end(wait::after(timeout))
     }
 
-    fn wait_end(&self, deadline: Option<Instant>) -> Option<ExitReason> {
+    pub(super) fn wait_end(&self, deadline: Option<Instant>) -> Option<ExitReason> {
         let cell = self.cell();
         wait_for(cell, deadline, |cell, extra| {
             (cell.life() == DEAD).then(|| {
@@ -292,13 +311,9 @@ impl<A: Actor> Addr<A> {
         msg: A::Msg,
         within: Option<Duration>,
     ) -> Result<T, AskError<A::Msg, E>> {
-        let deadline = within.and_then(wait::after);
-        if !may_block() {
-            return Err(AskError::StackLimit(msg));
-        }
-        let (reply, receiver) = reply::slot_waiting::<T>();
-        self.push(msg, reply, deadline).map_err(undelivered)?;
-        receiver.wait(deadline).map_err(no_answer)
+        ask_by(msg, within, |msg, reply, deadline| {
+            self.push(msg, reply, deadline)
+        })
     }
 
     #[doc(hidden)]
@@ -438,9 +453,7 @@ impl<A: Actor> Addr<A> {
 
     /// Whether a supervisor decides what becomes of it.
     pub(super) fn is_supervised(&self) -> bool {
-        self.cell()
-            .extra()
-            .is_some_and(|extra| extra.lock().keeper.is_some())
+        self.cell().has_keeper()
     }
 
     /// Notes the claim on a stack that `check_may_start` has taken for it.
@@ -450,7 +463,7 @@ impl<A: Actor> Addr<A> {
         }
     }
 
-    fn report_spawned(&self) {
+    pub(super) fn report_spawned(&self) {
         let cell = self.cell();
         cell.host()
             .core
@@ -529,6 +542,22 @@ fn wait_for<A: Actor, R>(
     }
 }
 
+/// An ask, of whoever `push` reaches.
+#[inline]
+pub(super) fn ask_by<M, T: Send + 'static, E>(
+    msg: M,
+    within: Option<Duration>,
+    push: impl FnOnce(M, Port, Option<Instant>) -> Result<(), TellError<M>>,
+) -> Result<T, AskError<M, E>> {
+    let deadline = within.and_then(wait::after);
+    if !may_block() {
+        return Err(AskError::StackLimit(msg));
+    }
+    let (reply, receiver) = reply::slot_waiting::<T>();
+    push(msg, reply, deadline).map_err(undelivered)?;
+    receiver.wait(deadline).map_err(no_answer)
+}
+
 /// Unwinds a caller that is about to run out of stack, while there is room for that. Each call of the runtime that users may
 /// recurse through begins with it.
 #[inline]
@@ -548,7 +577,7 @@ fn may_block() -> bool {
 }
 
 #[cold]
-fn undelivered<M, E>(error: TellError<M>) -> AskError<M, E> {
+pub(super) fn undelivered<M, E>(error: TellError<M>) -> AskError<M, E> {
     match error {
         TellError::Closed(msg) => AskError::Closed(msg),
         TellError::Full(msg) | TellError::Timeout(msg) => AskError::Full(msg),
@@ -559,6 +588,7 @@ fn undelivered<M, E>(error: TellError<M>) -> AskError<M, E> {
 pub(super) fn no_answer<M, E>(error: ReplyError) -> AskError<M, E> {
     match error {
         ReplyError::Timeout => AskError::Timeout,
+        ReplyError::NoReply(Failure::Displaced) => AskError::Displaced,
         ReplyError::NoReply(failure) => AskError::NoReply(life::exit_reason(failure)),
     }
 }

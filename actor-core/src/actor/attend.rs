@@ -13,6 +13,7 @@
 use super::cell::{Cell, Envelope};
 use super::cx::Cx;
 use super::exit::ExitReason;
+use super::held;
 use super::mailbox::{Consumer, Flags};
 use super::signal::Signal;
 use super::sys::Order;
@@ -46,7 +47,10 @@ pub(super) fn attend<A: Actor>(
         state.ties.as_mut().map(|ties| ties.next())
     });
     match next.unwrap_or(Next::Nothing) {
-        Next::Nothing => return Attended::Messages,
+        Next::Nothing => {
+            held::check_drained(cell, consumer);
+            return Attended::Messages;
+        }
         Next::Suspended => return Attended::Suspended,
         Next::End(reason) => return Attended::Exit(reason),
         Next::Ignored(signal) => drop(signal),
@@ -94,6 +98,7 @@ fn obey<A: Actor>(
 #[cold]
 pub(super) fn attend_own<A: Actor>(cell: &Cell<A>, consumer: &mut Consumer<'_, Envelope<A::Msg>>) {
     let _ = consumer.take_flags(Flags::SIGNAL);
+    held::check_drained(cell, consumer);
     let Some(extra) = cell.extra() else { return };
     let mut state = extra.lock();
     let Some(ties) = state.ties.as_mut() else {

@@ -4,9 +4,12 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use crate::rt::header::Header;
+
 use super::addr::Addr;
 use super::cell::Cell;
 use super::exit::Exit;
+use super::extra::Extra;
 use super::host::Host;
 use super::inbox::Inbox;
 use super::traits::Actor;
@@ -75,6 +78,14 @@ impl<A: Actor> Cx<A> {
         self.cell().header().id()
     }
 
+    pub(super) fn header(&self) -> &Header {
+        self.cell().header()
+    }
+
+    pub(super) fn extra(&self) -> &Extra {
+        self.cell().extra_or_new()
+    }
+
     pub(crate) fn host(&self) -> &Arc<Host> {
         self.cell().host()
     }
@@ -95,8 +106,8 @@ impl<A: Actor> Cx<A> {
         Inbox::new(self.cell())
     }
 
-    /// Messages waiting in the actor's mailbox.
+    /// Messages waiting in the actor's mailbox, in all its lanes; those [stashed](Self::stash) not counted.
     pub fn queued(&self) -> usize {
-        self.cell().mailbox.len()
+        self.cell().queued()
     }
 }

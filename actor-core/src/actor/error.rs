@@ -34,7 +34,8 @@ use super::exit::ExitReason;
 pub enum TellError<M> {
     /// The actor is dead, or was when the message would have entered its mailbox.
     Closed(M),
-    /// The mailbox is full, and the operation does not wait (`try_tell`, `try_send`).
+    /// The mailbox is full, and the operation does not wait: `try_tell`, `try_send`, or, if the actor's policy is
+    /// [`WhenFull::Fail`](crate::WhenFull::Fail), any.
     Full(M),
     /// The mailbox stayed full until the deadline.
     Timeout(M),
@@ -45,6 +46,15 @@ impl<M> TellError<M> {
     pub fn into_message(self) -> M {
         match self {
             Self::Closed(message) | Self::Full(message) | Self::Timeout(message) => message,
+        }
+    }
+
+    /// The same error with the message in another form.
+    pub fn map_message<N>(self, form: impl FnOnce(M) -> N) -> TellError<N> {
+        match self {
+            Self::Closed(message) => TellError::Closed(form(message)),
+            Self::Full(message) => TellError::Full(form(message)),
+            Self::Timeout(message) => TellError::Timeout(form(message)),
         }
     }
 
@@ -76,6 +86,24 @@ impl<M> fmt::Display for TellError<M> {
 }
 
 impl<M> Error for TellError<M> {}
+
+/// There is nobody to receive the answer; it is given back. From [`ReplyTo::send`](crate::ReplyTo::send).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct NoAsker<T>(pub T);
+
+impl<T> fmt::Debug for NoAsker<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NoAsker(..)")
+    }
+}
+
+impl<T> fmt::Display for NoAsker<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nobody waits for the answer")
+    }
+}
+
+impl<T> Error for NoAsker<T> {}
 
 /// An ask got no answer, or the handler's answer was an error.
 ///
@@ -119,6 +147,9 @@ pub enum AskError<M, E = Infallible> {
     StackLimit(M),
     /// The message was accepted, but there was no answer by the deadline. It may have been handled, or may yet be.
     Timeout,
+    /// The mailbox was full, and its policy ([`WhenFull::DropOldest`](crate::WhenFull::DropOldest)) gave the place of the
+    /// message to a newer one. It was not handled.
+    Displaced,
     /// The handler answered with this error.
     Handler(E),
     /// The message was accepted, and there will be no answer: the actor died before or in the handler, for the reason
@@ -133,7 +164,20 @@ impl<M, E> AskError<M, E> {
             Self::Closed(message) | Self::Full(message) | Self::StackLimit(message) => {
                 Some(message)
             }
-            Self::Timeout | Self::Handler(_) | Self::NoReply(_) => None,
+            Self::Timeout | Self::Displaced | Self::Handler(_) | Self::NoReply(_) => None,
+        }
+    }
+
+    /// The same error with the message, if it is there, in another form.
+    pub fn map_message<N>(self, form: impl FnOnce(M) -> N) -> AskError<N, E> {
+        match self {
+            Self::Closed(message) => AskError::Closed(form(message)),
+            Self::Full(message) => AskError::Full(form(message)),
+            Self::StackLimit(message) => AskError::StackLimit(form(message)),
+            Self::Timeout => AskError::Timeout,
+            Self::Displaced => AskError::Displaced,
+            Self::Handler(error) => AskError::Handler(error),
+            Self::NoReply(reason) => AskError::NoReply(reason),
         }
     }
 
@@ -165,6 +209,7 @@ impl<M, E: fmt::Debug> fmt::Debug for AskError<M, E> {
             Self::Full(_) => f.write_str("Full(..)"),
             Self::StackLimit(_) => f.write_str("StackLimit(..)"),
             Self::Timeout => f.write_str("Timeout"),
+            Self::Displaced => f.write_str("Displaced"),
             Self::Handler(error) => f.debug_tuple("Handler").field(error).finish(),
             Self::NoReply(reason) => f.debug_tuple("NoReply").field(reason).finish(),
         }
@@ -180,6 +225,7 @@ impl<M, E> fmt::Display for AskError<M, E> {
                 "all of the system's stacks are in use; raise `max_stacks`, or block in fewer handlers at once",
             ),
             Self::Timeout => f.write_str("no answer by the deadline"),
+            Self::Displaced => f.write_str("the actor's mailbox was full, and a newer message took the place"),
             // The error itself is the `source`, and a chain shows it there.
             Self::Handler(_) => f.write_str("the handler answered with an error"),
             Self::NoReply(None) => f.write_str("the actor let the message go without an answer"),

@@ -18,7 +18,9 @@
 use std::convert::Infallible;
 use std::fmt;
 
-use super::{Addr, Cx, Exit, ExitReason, Inbox, Options, Reply, Signal, StartError};
+use super::{
+    Addr, Cx, Exit, ExitReason, Forward, Inbox, Options, Priority, Reply, Signal, StartError,
+};
 
 /// The options of an actor type: its mailbox, stack and name. `#[actor]` on the struct writes this.
 ///
@@ -124,6 +126,46 @@ pub trait Actor: ActorOptions + Sized + Send + 'static {
     /// message.
     const HAS_ON_START: bool = false;
 
+    /// Whether [`priority`](Self::priority) ever says anything but [`Normal`](Priority::Normal). If not, it is never asked.
+    const HAS_PRIORITIES: bool = false;
+
+    /// Which lane `msg` takes, whoever sends it and by whatever verb. The lanes are each first in, first out; at each message
+    /// boundary urgent messages go before ordinary ones. `#[actor]` writes this for methods marked `#[priority(high)]`.
+    ///
+    /// Called on the sender's stack.
+    ///
+    /// ```
+    /// use actor_core::prelude::*;
+    ///
+    /// #[actor]
+    /// struct Job { done: u64, cancelled: bool }
+    ///
+    /// #[actor]
+    /// impl Job {
+    ///     pub fn step(&mut self) {
+    ///         if !self.cancelled { self.done += 1 }
+    ///     }
+    ///     /// Does not wait behind the steps that are queued.
+    ///     #[priority(high)]
+    ///     pub fn cancel(&mut self) -> u64 {
+    ///         self.cancelled = true;
+    ///         self.done
+    ///     }
+    /// }
+    ///
+    /// let sys = System::new()?;
+    /// let job = sys.spawn(Job { done: 0, cancelled: false })?;
+    /// for _ in 0..1000 {
+    ///     job.tell().step()?;
+    /// }
+    /// assert!(job.ask().cancel()? <= 1000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn priority(msg: &Self::Msg) -> Priority {
+        let _ = msg;
+        Priority::Normal
+    }
+
     /// Called once, before the first message, or before [`run`](Self::run). May wait.
     ///
     /// # Errors
@@ -164,6 +206,19 @@ pub trait Actor: ActorOptions + Sized + Send + 'static {
     }
 }
 
+/// An actor whose messages are methods. `#[actor]` writes this, with more views of the messages; who writes an [`Actor`] by
+/// hand does without, and sends messages as values.
+#[diagnostic::on_unimplemented(
+    message = "the messages of `{Self}` are not methods",
+    label = "has no methods to call here",
+    note = "send it its messages as values: `reply.forward_message(&addr, message)`"
+)]
+pub trait MessageMethods: Actor {
+    /// What [`ReplyTo::forward`](crate::ReplyTo::forward) returns for an ask that waits for a `T`: one method for each message
+    /// that is answered so.
+    type Forward<'a, T>: From<Forward<'a, Self, T>>;
+}
+
 /// A message that cannot exist: the message type of an actor that takes none.
 ///
 /// An actor with a `run` body and no `#[actor(message = ..)]` has it. Such an actor can still be stopped, killed,
@@ -199,6 +254,13 @@ impl<'a, A: Actor> From<&'a Addr<A>> for NoMethods {
 
 /// What the generated code needs beside the public API. Reached as `actor_core::__private`.
 pub mod private {
+    pub use crate::supervision::declared::private as tree;
+    #[cfg(feature = "macros")]
+    pub use actor_macros::PlainData;
+    pub use serde;
+
+    pub use crate::actor::plain;
+
     /// The two halves of a handler's `Result`, also behind an alias such as `io::Result<T>`.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is called `Result` and is not `std::result::Result`",

@@ -24,6 +24,13 @@ pub(super) fn emit(about: &Event) {
                 event!(target: "actor_core::lifecycle", Level::WARN, id, label, name, %reason, "exited");
             }
         }
+        Event::NameLost {
+            who: Who { id, label, .. },
+            name,
+            holder,
+        } => {
+            event!(target: "actor_core::lifecycle", Level::DEBUG, id, label, name = &**name, holder, "name lost");
+        }
         Event::Restarted {
             supervisor,
             child,

@@ -12,8 +12,10 @@
 
 mod asks;
 mod blocking;
+mod delegated;
 mod delivery;
 mod exclusive;
+mod forward;
 mod kill;
 mod lifecycle;
 mod links;
@@ -22,6 +24,8 @@ mod names;
 mod overflow;
 mod own_stack;
 mod panics;
+mod protocols;
+mod recipients;
 mod shapes;
 mod signals;
 mod support;

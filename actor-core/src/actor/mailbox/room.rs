@@ -7,7 +7,7 @@ use super::seam::atomic::Ordering;
 use super::seam::{asym, fault, park};
 use super::wait::{self, Outcome, Waiter};
 use super::word::{self, CLOSED, WAITERS};
-use super::{Mailbox, PushError, Pushed, WaitError, limit};
+use super::{Mailbox, PushError, Pushed, WaitError, Wake, limit};
 
 impl<M> Mailbox<M> {
     #[cold]
@@ -16,11 +16,12 @@ impl<M> Mailbox<M> {
         mut message: M,
         cap: u32,
         deadline: Option<Instant>,
+        lost: &dyn Fn(M),
     ) -> Result<Pushed, WaitError<M>> {
         loop {
             let node = Waiter::new(message, park::current());
             if self.enlist(&node, cap) {
-                return self.wait_enlisted(&node, cap, deadline);
+                return self.wait_enlisted(&node, cap, deadline, lost);
             }
             // SAFETY: the node was not linked, so it holds the message and is ours alone.
             message = unsafe { node.take_message() };
@@ -52,11 +53,13 @@ impl<M> Mailbox<M> {
         node: &Waiter<M>,
         cap: u32,
         deadline: Option<Instant>,
+        lost: &dyn Fn(M),
     ) -> Result<Pushed, WaitError<M>> {
         /// Unlinks the node if the wait ends by itself, by deadline or unwinding.
         struct Enlisted<'a, M> {
             mailbox: &'a Mailbox<M>,
             node: &'a Waiter<M>,
+            lost: &'a dyn Fn(M),
         }
         impl<M> Enlisted<'_, M> {
             /// `true`: the node was still waiting, and holds the message.
@@ -69,7 +72,7 @@ impl<M> Mailbox<M> {
                 // Only unwinding gets here without a verdict, see `forget` below.
                 if self.retract() || self.node.outcome() == Outcome::Closed {
                     // SAFETY: the node is in no list and holds the message.
-                    drop(unsafe { self.node.take_message() });
+                    (self.lost)(unsafe { self.node.take_message() });
                 }
             }
         }
@@ -77,6 +80,7 @@ impl<M> Mailbox<M> {
         let enlisted = Enlisted {
             mailbox: self,
             node,
+            lost,
         };
         if !fault!("mailbox_skip_recheck") {
             asym::heavy(); // step W2
@@ -85,9 +89,7 @@ impl<M> Mailbox<M> {
         let verdict = loop {
             match node.outcome() {
                 Outcome::Admitted => {
-                    break Ok(Pushed {
-                        must_schedule: false,
-                    });
+                    break Ok(Pushed { wake: Wake::Nobody });
                 }
                 // SAFETY: the node was unlinked with the message left in it.
                 Outcome::Closed => break Err(WaitError::Closed(unsafe { node.take_message() })),
@@ -141,9 +143,10 @@ impl<M> Mailbox<M> {
                 let empty = self.waiters.unlink(node);
                 (wait::settle(node, Outcome::Admitted), empty)
             };
-            let (word, must_schedule) = word::push_one(word);
-            debug_assert!(
-                !must_schedule,
+            let (word, wake) = word::push_one(word);
+            debug_assert_eq!(
+                wake,
+                Wake::Nobody,
                 "WAITERS implies SCHEDULED, SUSPENDED or HELD"
             );
             self.unlock(if empty { word & !WAITERS } else { word });
