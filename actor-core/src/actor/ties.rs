@@ -78,6 +78,8 @@ use super::sys::Order;
 
 #[cfg(all(test, loom))]
 mod models;
+#[cfg(test)]
+mod node;
 #[cfg(all(test, not(loom)))]
 mod tests;
 

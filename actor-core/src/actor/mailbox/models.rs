@@ -230,6 +230,28 @@ fn loom_close_against_waiting_sender() {
     });
 }
 
+/// The consumer takes HELD down while a push comes: the message is handled, by this activation or by the one it asks for.
+#[test]
+fn loom_push_against_the_end_of_a_hold() {
+    model(3, || {
+        let actor = Actor::new(Mailbox::new_scheduled());
+        actor.scheduled.store(1, SeqCst);
+        // SAFETY: there is no other consumer yet; the run below takes over.
+        unsafe { actor.mailbox.consumer() }.hold();
+        let sender = {
+            let actor = actor.clone();
+            thread::spawn(move || {
+                let pushed = actor.mailbox.try_push(1, 0).expect("open");
+                actor.schedule(pushed.wake);
+            })
+        };
+        // SAFETY: as above.
+        unsafe { actor.mailbox.consumer() }.take_flags(Flags::HELD);
+        assert_eq!(actor.run(0, 1), [1]);
+        sender.join().unwrap();
+    });
+}
+
 /// A sender displaces while the consumer pops, across a block: each message goes to one of them, in order.
 #[test]
 fn loom_displace_against_pop() {

@@ -46,6 +46,59 @@ fn only_the_push_that_finds_the_actor_idle_must_schedule_it() {
 }
 
 #[test]
+fn held_messages_stay_and_schedule_nobody() {
+    let mailbox = Mailbox::new();
+    for n in 0..100 {
+        let _ = mailbox.try_push(n, 0);
+    }
+    let mut c = consumer(&mailbox);
+    assert_eq!(c.pop(0), Some(0));
+    c.hold();
+    assert!(c.go_idle(0).is_ok(), "held messages are nothing to do");
+    for n in 100..200 {
+        assert!(!must_schedule(mailbox.try_push(n, 0)));
+    }
+    assert_eq!(mailbox.len(), 199);
+    // A flag does schedule, and keeps the consumer from going idle.
+    assert_eq!(mailbox.raise(Flags::SIGNAL), Wake::Actor);
+    let mut c = consumer(&mailbox).go_idle(0).expect_err("a flag is up");
+    assert_eq!(
+        c.take_flags(Flags::SIGNAL | Flags::HELD),
+        Flags::SIGNAL | Flags::HELD
+    );
+    c = c.go_idle(0).expect_err("messages count again");
+    for n in 1..200 {
+        assert_eq!(c.pop(0), Some(n));
+    }
+    assert!(c.go_idle(0).is_ok());
+    assert!(must_schedule(mailbox.try_push(200, 0)));
+}
+
+#[test]
+fn whoever_waits_for_room_in_a_held_mailbox_is_admitted_when_it_is_not_held() {
+    const CAP: u32 = 1;
+    let mailbox = Arc::new(Mailbox::new_scheduled());
+    let mut c = consumer(&mailbox);
+    c.hold();
+    let _ = mailbox.try_push(0, CAP);
+    assert!(c.go_idle(CAP).is_ok());
+    let sender = thread::spawn({
+        let mailbox = mailbox.clone();
+        move || mailbox.push_wait(1, CAP, None, &drop).map(|_| ())
+    });
+    while mailbox.try_push(9, CAP).is_ok() || mailbox.word.load(Relaxed) & WAITERS == 0 {
+        thread::yield_now();
+    }
+    assert_eq!(mailbox.raise(Flags::SIGNAL), Wake::Actor);
+    let mut c = consumer(&mailbox);
+    c.take_flags(Flags::SIGNAL | Flags::HELD);
+    assert_eq!(c.pop(CAP), Some(0));
+    assert_eq!(sender.join().unwrap(), Ok(()));
+    assert_eq!(c.pop(CAP), Some(1));
+    assert!(c.go_idle(CAP).is_ok());
+}
+
+#[test]
 fn a_mailbox_born_scheduled_is_not_scheduled_by_pushes() {
     let mailbox = Mailbox::new_scheduled();
     assert!(!must_schedule(mailbox.try_push(1, 0)));
