@@ -117,7 +117,8 @@ pub(crate) fn of_type(args: TokenStream, errors: &mut Errors) -> TypeArgs {
     }
     if read.mailbox.is_none()
         && let Some((key, _)) = read.when_full.take()
-        && !bounded // one that is wrong has been reported
+        && !bounded
+    // one that is wrong has been reported
     {
         errors.at(
             key,

@@ -321,7 +321,6 @@ impl<M> Mailbox<M> {
         word::len(word, self.consumed.load(Ordering::Acquire)).max(0) as usize
     }
 
-    #[cfg(all(test, not(loom)))]
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
