@@ -95,6 +95,26 @@ impl<A: Actor> Erased for Addr<A> {
     fn as_any(&self) -> &dyn std::any::Any {
         self
     }
+
+    fn who(&self) -> Who {
+        Addr::who(self)
+    }
+
+    fn note_name(&self, name: &Arc<str>) {
+        Addr::note_name(self, name);
+    }
+
+    fn forget_name(&self, name: &str) {
+        Addr::forget_name(self, name);
+    }
+
+    fn stop(&self) {
+        Addr::stop(self);
+    }
+
+    fn kill(&self) {
+        Addr::kill(self);
+    }
 }
 
 impl<A: Actor> Addr<A> {
@@ -175,7 +195,7 @@ impl<A: Actor> Addr<A> {
     }
 
     #[inline]
-    fn push(
+    pub(super) fn push(
         &self,
         msg: A::Msg,
         reply: Port,
@@ -187,9 +207,10 @@ impl<A: Actor> Addr<A> {
         if delivery::is_urgent::<A>(&envelope.msg) {
             let sent =
                 delivery::urgent(cell, |lane| delivery::enter(cell, lane, envelope, deadline));
-            return sent.map(|_| ());
+            return sent.map(|_| ()).map_err(|(refused, _)| refused);
         }
-        let wake = delivery::enter(cell, &cell.mailbox, envelope, deadline)?;
+        let wake = delivery::enter(cell, &cell.mailbox, envelope, deadline)
+            .map_err(|(refused, _)| refused)?;
         cell.wake(wake);
         park::switch_point();
         Ok(())
@@ -239,7 +260,7 @@ impl<A: Actor> Addr<A> {
         self.wait_end(wait::after(timeout))
     }
 
-    fn wait_end(&self, deadline: Option<Instant>) -> Option<ExitReason> {
+    pub(super) fn wait_end(&self, deadline: Option<Instant>) -> Option<ExitReason> {
         let cell = self.cell();
         wait_for(cell, deadline, |cell, extra| {
             (cell.life() == DEAD).then(|| {
@@ -290,13 +311,9 @@ impl<A: Actor> Addr<A> {
         msg: A::Msg,
         within: Option<Duration>,
     ) -> Result<T, AskError<A::Msg, E>> {
-        let deadline = within.and_then(wait::after);
-        if !may_block() {
-            return Err(AskError::StackLimit(msg));
-        }
-        let (reply, receiver) = reply::slot_waiting::<T>();
-        self.push(msg, reply, deadline).map_err(undelivered)?;
-        receiver.wait(deadline).map_err(no_answer)
+        ask_by(msg, within, |msg, reply, deadline| {
+            self.push(msg, reply, deadline)
+        })
     }
 
     #[doc(hidden)]
@@ -329,6 +346,16 @@ impl<A: Actor> Addr<A> {
         actor: A,
         name: Option<Arc<str>>,
     ) -> Result<Self, SpawnError> {
+        Self::spawn_tied(host, actor, name, |_| {})
+    }
+
+    /// As [`spawn`](Self::spawn), and calls `tie` with its address before it runs.
+    pub(super) fn spawn_tied(
+        host: &Arc<Host>,
+        actor: A,
+        name: Option<Arc<str>>,
+        tie: impl FnOnce(&Self),
+    ) -> Result<Self, SpawnError> {
         check_stack();
         check_may_start::<A>(host)?;
         let waits = A::HAS_ON_START;
@@ -345,6 +372,7 @@ impl<A: Actor> Addr<A> {
         }
         addr.note_claim();
         addr.report_spawned();
+        tie(&addr);
         if A::HAS_ON_START || A::OWN_STACK {
             addr.begin();
         }
@@ -425,9 +453,7 @@ impl<A: Actor> Addr<A> {
 
     /// Whether a supervisor decides what becomes of it.
     pub(super) fn is_supervised(&self) -> bool {
-        self.cell()
-            .extra()
-            .is_some_and(|extra| extra.lock().keeper.is_some())
+        self.cell().has_keeper()
     }
 
     /// Notes the claim on a stack that `check_may_start` has taken for it.
@@ -437,7 +463,7 @@ impl<A: Actor> Addr<A> {
         }
     }
 
-    fn report_spawned(&self) {
+    pub(super) fn report_spawned(&self) {
         let cell = self.cell();
         cell.host()
             .core
@@ -516,6 +542,22 @@ fn wait_for<A: Actor, R>(
     }
 }
 
+/// An ask, of whoever `push` reaches.
+#[inline]
+pub(super) fn ask_by<M, T: Send + 'static, E>(
+    msg: M,
+    within: Option<Duration>,
+    push: impl FnOnce(M, Port, Option<Instant>) -> Result<(), TellError<M>>,
+) -> Result<T, AskError<M, E>> {
+    let deadline = within.and_then(wait::after);
+    if !may_block() {
+        return Err(AskError::StackLimit(msg));
+    }
+    let (reply, receiver) = reply::slot_waiting::<T>();
+    push(msg, reply, deadline).map_err(undelivered)?;
+    receiver.wait(deadline).map_err(no_answer)
+}
+
 /// Unwinds a caller that is about to run out of stack, while there is room for that. Each call of the runtime that users may
 /// recurse through begins with it.
 #[inline]
@@ -535,7 +577,7 @@ fn may_block() -> bool {
 }
 
 #[cold]
-fn undelivered<M, E>(error: TellError<M>) -> AskError<M, E> {
+pub(super) fn undelivered<M, E>(error: TellError<M>) -> AskError<M, E> {
     match error {
         TellError::Closed(msg) => AskError::Closed(msg),
         TellError::Full(msg) | TellError::Timeout(msg) => AskError::Full(msg),

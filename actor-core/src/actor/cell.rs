@@ -42,7 +42,8 @@ use crate::rt::worker::Worker;
 
 use super::delivery::WhenFull;
 use super::extra::Extra;
-use super::host::Host;
+use super::host::{CellSlab, Host};
+use super::kept;
 use super::lanes::Lanes;
 use super::life;
 use super::mailbox::{Consumer, Flags, Mailbox, Wake};
@@ -145,14 +146,26 @@ impl<A: Actor> Cell<A> {
             Some(_) => Worker::here(|worker| worker.seam().next_id()),
             None => host.core.seam.next_id(),
         };
+        let extra = extra.map_or(ptr::null_mut(), Box::into_raw);
+        host.with_slab::<A, _>(|slab| Self::create_as(host, slab, worker, id, state, extra))
+    }
+
+    /// As [`create`](Self::create), with an id that is no other's, and `extra` as the word for the lazily allocated part.
+    pub(super) fn create_as(
+        host: &Arc<Host>,
+        slab: &CellSlab<A>,
+        worker: Option<usize>,
+        id: u64,
+        state: Option<A>,
+        extra: *mut Extra,
+    ) -> NonNull<Self> {
         // SAFETY: the index is this thread's worker, if it has one.
-        let cell = host.with_slab::<A, _>(|slab| unsafe { slab.alloc(worker, host) });
+        let cell = unsafe { slab.alloc(worker, host) };
         let (life, mailbox) = match &state {
             None => (DOWN, Mailbox::new_suspended()),
             Some(_) if A::OWN_STACK || A::HAS_ON_START => (STARTING, Mailbox::new_scheduled()),
             Some(_) => (RUNNING, Mailbox::new()),
         };
-        let extra = extra.map_or(ptr::null_mut(), Box::into_raw);
         let stack_size = A::OPTIONS.stack_size().unwrap_or(0);
         // SAFETY: a fresh slot that nobody else knows; every field but the count is written here, one by one, then the count
         // is published.
@@ -193,44 +206,37 @@ impl<A: Actor> Cell<A> {
         self.life.load(Ordering::Acquire)
     }
 
+    /// The word for the lazily allocated part: null, an [`Extra`], or a keeper that is shared (see [`kept`]).
+    pub(super) fn extra_word(&self) -> &AtomicPtr<Extra> {
+        &self.extra
+    }
+
     /// The lazily allocated part, if it is there.
     pub(super) fn extra(&self) -> Option<&Extra> {
+        let word = self.extra.load(Ordering::Acquire);
+        if kept::is_shared(word) {
+            return None;
+        }
         // SAFETY: null, or what `extra_or_new` or `create` put there, which stays until the cell is freed.
-        unsafe { self.extra.load(Ordering::Acquire).as_ref() }
+        unsafe { word.as_ref() }
     }
 
     /// The lazily allocated part.
     pub(super) fn extra_or_new(&self) -> &Extra {
-        if let Some(extra) = self.extra() {
-            return extra;
-        }
-        let fresh = Box::into_raw(Box::<Extra>::default());
-        match self.extra.compare_exchange(
-            ptr::null_mut(),
-            fresh,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        ) {
-            // SAFETY: just allocated, and freed only with the cell.
-            Ok(_) => unsafe { &*fresh },
-            Err(existing) => {
-                // SAFETY: `fresh` was not shared; `existing` is as in `extra`.
-                unsafe {
-                    drop(Box::from_raw(fresh));
-                    &*existing
-                }
-            }
+        match self.extra() {
+            Some(extra) => extra,
+            None => self.make_extra(self.extra.load(Ordering::Acquire)),
         }
     }
 
     /// The lanes beside the queue, if there are any.
     pub(super) fn lanes(&self) -> Option<&Lanes<A::Msg>> {
-        self.extra()?.lanes.get()?.downcast_ref()
+        self.extra()?.has_rare()?.lanes.get()?.downcast_ref()
     }
 
     /// The lanes beside the queue.
     pub(super) fn lanes_or_new(&self) -> &Lanes<A::Msg> {
-        let lanes = &self.extra_or_new().lanes;
+        let lanes = &self.extra_or_new().rare().lanes;
         if lanes.get().is_none() {
             lanes.set(Box::new(Box::new(Lanes::<A::Msg>::new())));
         }
@@ -441,10 +447,7 @@ impl<A: Actor> Cell<A> {
             let this = cell.as_ref();
             // The life reference is gone, so it has ended for good, and its state with it.
             debug_assert!(!*this.has_state.get());
-            let extra = this.extra.load(Ordering::Acquire);
-            if !extra.is_null() {
-                drop(Box::from_raw(extra));
-            }
+            kept::release(this.extra.load(Ordering::Acquire));
             let worker = this.host().worker_here();
             ptr::drop_in_place(&raw mut (*cell.as_ptr()).mailbox);
             Slab::<Self, Arc<Host>>::free(worker, cell);

@@ -76,30 +76,34 @@ pub enum Priority {
     High,
 }
 
-/// Puts a message into `mailbox`, a lane of the actor's, by the policy of its type. Says whom to wake.
+/// A message that was not accepted, with its port.
+pub(super) type Refused<A> = (TellError<<A as Actor>::Msg>, Port);
+
+/// Puts a message into `mailbox`, a lane of the actor's, by the policy of its type. Says whom to wake; gives
+/// the port back with a message that is not accepted.
 #[inline(always)]
 pub(super) fn enter<A: Actor>(
     cell: &Cell<A>,
     mailbox: &Mailbox<Envelope<A::Msg>>,
     envelope: Envelope<A::Msg>,
     deadline: Option<Instant>,
-) -> Result<Wake, TellError<A::Msg>> {
+) -> Result<Wake, Refused<A>> {
     match Cell::<A>::WHEN_FULL {
         WhenFull::Block => {
             let lost = |envelope| unhandled::account(cell, envelope, DeadReason::SenderEnded, None);
             match mailbox.push_wait(envelope, Cell::<A>::CAP, deadline, &lost) {
                 Ok(pushed) => Ok(pushed.wake),
-                Err(WaitError::Timeout(back)) => Err(TellError::Timeout(back.msg)),
-                Err(WaitError::Closed(back)) => Err(TellError::Closed(back.msg)),
+                Err(WaitError::Timeout(back)) => Err((TellError::Timeout(back.msg), back.reply)),
+                Err(WaitError::Closed(back)) => Err((TellError::Closed(back.msg), back.reply)),
             }
         }
-        WhenFull::Fail => try_enter::<A>(mailbox, envelope).map_err(|refused| refused.0),
+        WhenFull::Fail => try_enter::<A>(mailbox, envelope),
         WhenFull::DropNewest => match try_enter::<A>(mailbox, envelope) {
             Err((TellError::Full(msg), reply)) if !reply.is_some() => {
                 unhandled::account(cell, Envelope { msg, reply }, DeadReason::Full, None);
                 Ok(Wake::Nobody)
             }
-            entered => entered.map_err(|refused| refused.0),
+            entered => entered,
         },
         WhenFull::DropOldest => {
             // SAFETY: all of the actor's lanes are popped by `Cell::pop`, which knows the policy.
@@ -111,7 +115,7 @@ pub(super) fn enter<A: Actor>(
                     }
                     Ok(pushed.wake)
                 }
-                Err(back) => Err(TellError::Closed(back.msg)),
+                Err(back) => Err((TellError::Closed(back.msg), back.reply)),
             }
         }
     }
@@ -122,7 +126,7 @@ pub(super) fn enter<A: Actor>(
 pub(super) fn try_enter<A: Actor>(
     mailbox: &Mailbox<Envelope<A::Msg>>,
     envelope: Envelope<A::Msg>,
-) -> Result<Wake, (TellError<A::Msg>, Port)> {
+) -> Result<Wake, Refused<A>> {
     match mailbox.try_push(envelope, Cell::<A>::CAP) {
         Ok(pushed) => Ok(pushed.wake),
         Err(PushError::Full(back)) => Err((TellError::Full(back.msg), back.reply)),

@@ -17,15 +17,16 @@
 //! 3. Supervised: DOWN; the mailbox is suspended with what it holds, and the supervisor is told. It restarts the actor in
 //!    the same cell (addresses and queued messages stay), or buries it (step 4).
 //! 4. Otherwise DEAD: the mailbox is closed, what it still held is answered with the reason or becomes dead letters,
-//!    then the name is given up, and those who wait for the end are woken.
+//!    then its names and memberships are given up, and those who wait for the end are woken.
 //!
-//! Dead comes before giving up the name, as the registry asks for.
+//! 5. Either way everybody tied to it is told (`ties`): links, monitors. In step 3 that is before the supervisor is.
+//!
+//! Dead comes before giving up names and memberships (see `held`).
 
 use std::any::Any;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 use tracing::Level;
@@ -39,18 +40,23 @@ use crate::rt::runner;
 use crate::rt::worker::Worker;
 use crate::stack;
 
+use super::addr::Addr;
 use super::answer::Reply;
+use super::any_addr::AnyAddr;
+use super::attend::{Attended, attend, exit_signal};
 use super::cell::{Cell, DEAD, DOWN, ENDING, Envelope, RUNNING, STARTING};
 use super::cx::Cx;
 use super::error::StartError;
 use super::exit::{Exit, ExitReason};
-use super::extra::{Extra, Keeper};
+use super::extra::Extra;
+use super::held;
 use super::inbox::Inbox;
 use super::lanes;
 use super::mailbox::{Consumer, Flags, Wake};
 use super::reply::{self, Failure};
+use super::stack::OwnStack;
 use super::traits::Actor;
-use super::unhandled;
+use super::{sys, ties, unhandled};
 
 /// Messages an activation handles before others have their turn.
 const BATCH: u32 = 128;
@@ -60,6 +66,8 @@ enum Step {
     Batch,
     Idle,
     End(ExitReason),
+    /// As `End`, by an exit signal: whatever the reason, the actor is well.
+    Exit(ExitReason),
 }
 
 /// How and why an actor ends.
@@ -130,6 +138,14 @@ pub(super) fn activate<A: Actor>(cell: &Cell<A>, mut runnable: Runnable) -> Afte
             Ok(Step::End(reason)) => {
                 return end(cell, consumer, runnable, Ending::for_reason(reason));
             }
+            Ok(Step::Exit(reason)) => {
+                let ending = Ending {
+                    reason,
+                    hook: true,
+                    start_failed: None,
+                };
+                return end(cell, consumer, runnable, ending);
+            }
             Err(reason) => {
                 let unanswered = stack.local().reply.replace(std::ptr::null_mut());
                 // SAFETY: the note is set while a `Reply` holds the port, and one dropped by the unwinding leaves both.
@@ -157,10 +173,12 @@ fn handle<A: Actor>(
     let batch = BATCH;
     for _ in 0..batch {
         let flags = consumer.flags();
-        if !flags.is_empty()
-            && let Some(reason) = asked_to_end(cell, consumer)
-        {
-            return Step::End(reason);
+        if !flags.without(Flags::LANES).is_empty() {
+            match attend_flags(cell, consumer, &mut cx) {
+                Ok(Attended::Messages) => {}
+                Ok(_) => continue,
+                Err(step) => return step,
+            }
         }
         let Some(Envelope { msg, reply }) = lanes::next(cell, consumer, flags) else {
             return Step::Idle;
@@ -184,13 +202,34 @@ fn handle<A: Actor>(
     Step::Batch
 }
 
+/// Does what the flags ask for. `Err`: the activation's messages have run out.
+#[cold]
+fn attend_flags<A: Actor>(
+    cell: &Cell<A>,
+    consumer: &mut Consumer<'_, Envelope<A::Msg>>,
+    cx: &mut Cx<A>,
+) -> Result<Attended, Step> {
+    if let Some(reason) = asked_to_end(cell, consumer) {
+        return Err(Step::End(reason));
+    }
+    let attended = attend(cell, consumer, cx);
+    if let Some(exit) = cx.take_exit() {
+        return Err(Step::End(exit.into()));
+    }
+    match attended {
+        Attended::Suspended => Err(Step::Idle),
+        Attended::Exit(reason) => Err(Step::Exit(reason)),
+        Attended::Broken(reason) => Err(Step::End(reason)),
+        attended @ (Attended::Messages | Attended::Again) => Ok(attended),
+    }
+}
+
 /// Why the flags say that the actor shall end now, if they do.
 #[cold]
 fn asked_to_end<A: Actor>(
     cell: &Cell<A>,
     consumer: &mut Consumer<'_, Envelope<A::Msg>>,
 ) -> Option<ExitReason> {
-    let _ = consumer.take_flags(Flags::SIGNAL);
     let flags = consumer.flags();
     if flags.contains(Flags::KILL) {
         return Some(ExitReason::Killed);
@@ -246,20 +285,20 @@ fn start<A: Actor>(
 
 /// Tells whoever waits for the start. A supervisor that waits for one which failed is told when it is torn down.
 fn announce_start<A: Actor>(cell: &Cell<A>, outcome: Result<(), StartError>) {
-    let Some(extra) = cell.extra() else { return };
-    let keeper = {
+    if let Some(extra) = cell.extra() {
         let mut extra = extra.lock();
         extra.start = Some(outcome);
         extra.wake_all();
-        extra.keeper.clone()
-    };
-    if let Some(keeper) = keeper {
-        keeper.started(cell.incarnation.load(Ordering::Relaxed));
+    }
+    if let Some(keeper) = cell.keeper() {
+        let incarnation = cell.incarnation.load(Ordering::Relaxed);
+        keeper.started(cell.header().id(), incarnation);
     }
 }
 
 /// The whole life of an actor with its own stack.
 fn live<A: Actor>(cell: &Cell<A>) -> ExitReason {
+    let _known = OwnStack::note(cell);
     // Taken out inside, so that a large one is moved no more often than need be.
     let life = || {
         // SAFETY: we have the right to run.
@@ -268,7 +307,7 @@ fn live<A: Actor>(cell: &Cell<A>) -> ExitReason {
         state.run(Inbox::new(cell))
     };
     match contain(life) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => exit_signal(cell).unwrap_or_else(|| exit.into()),
         Err(reason) => reason,
     }
 }
@@ -313,6 +352,7 @@ fn end<A: Actor>(
     let mut reason = ending.reason;
     // The kill has arrived. One that comes from here on ends `on_stop`.
     cell.header().clear(KILLED | PANICS | FAULT);
+    tell_debts(cell, &reason);
     if ending.hook {
         // SAFETY: we have the right to run, and the handlers are done with the state.
         let state = unsafe { cell.state() };
@@ -330,8 +370,10 @@ fn end<A: Actor>(
     if reason == ExitReason::Overflow {
         report_overflow(cell);
     }
-    if keeper_of(cell).is_none() {
+    if cell.keeper().is_none() {
         bury(cell, consumer, reason);
+        // A destructor of what it left may have waited.
+        runner::release_claim(cell.header());
         // Last: whoever waits for the start may try again under the same name.
         if let Some(error) = ending.start_failed {
             announce_start(cell, Err(error));
@@ -350,12 +392,15 @@ fn end<A: Actor>(
     After::Idle
 }
 
-fn worse(reason: ExitReason, later: ExitReason) -> ExitReason {
-    if reason.is_clean() { later } else { reason }
+/// Those whose answer the actor owes learn from now on, if they get none, that it is for this reason.
+fn tell_debts<A: Actor>(cell: &Cell<A>, reason: &ExitReason) {
+    if let Some(rare) = cell.extra().and_then(Extra::has_rare) {
+        rare.debts.life_ends(&failure(reason, true));
+    }
 }
 
-fn keeper_of<A: Actor>(cell: &Cell<A>) -> Option<Arc<dyn Keeper>> {
-    cell.extra().and_then(|extra| extra.lock().keeper.clone())
+fn worse(reason: ExitReason, later: ExitReason) -> ExitReason {
+    if reason.is_clean() { later } else { reason }
 }
 
 /// DOWN: the supervisor has the cell from here on. Returns which incarnation it was.
@@ -367,22 +412,33 @@ fn go_down<A: Actor>(
     let incarnation = cell.incarnation.load(Ordering::Relaxed);
     report_exit(cell, reason);
     // What was asked of this life is not asked of the next.
-    let _ = consumer.take_flags(Flags::STOP | Flags::KILL | Flags::SIGNAL);
+    let _ = consumer.take_flags(Flags::STOP | Flags::KILL | Flags::SIGNAL | Flags::HELD);
     lanes::keep_for_next_life(cell, failure(reason, false));
     cell.life.store(DOWN, Ordering::Release);
+    untie(cell, reason);
     consumer.suspend();
     incarnation
 }
 
+/// Tells everybody tied to it that this life has ended: `ties`, E2 to E5.
+fn untie<A: Actor>(cell: &Cell<A>, reason: &ExitReason) {
+    let ties = cell.extra().and_then(|extra| extra.lock().ties.take());
+    if let Some(ties) = ties {
+        let me = AnyAddr::of(Addr::to(cell));
+        sys::drop_all(ties::announce(&me, *ties, reason));
+    }
+}
+
 fn tell_keeper<A: Actor>(cell: &Cell<A>, incarnation: u32, reason: ExitReason, start_failed: bool) {
     // The keeper may free the cell as soon as it is told, so it is taken out of it first.
-    let Some(keeper) = keeper_of(cell) else {
+    let Some(keeper) = cell.keeper() else {
         return;
     };
+    let actor = cell.header().id();
     if start_failed {
-        keeper.start_failed(incarnation, reason);
+        keeper.start_failed(actor, incarnation, reason);
     } else {
-        keeper.exited(incarnation, reason);
+        keeper.exited(actor, incarnation, reason);
     }
 }
 
@@ -431,22 +487,21 @@ fn close<A: Actor>(
     }
     cell.life.store(ENDING, Ordering::Release);
     let left = consumer.close();
-    let (why, dead) = (failure(&reason, true), DeadReason::Ended(reason));
+    let (why, dead) = (failure(&reason, true), DeadReason::Ended(reason.clone()));
     lanes::close(cell, &dead, &why);
     unhandled::account_all(cell, left, &dead, &why);
     cell.life.store(DEAD, Ordering::Release);
     // Before the look at `extra`, as `wait_for` adds to it before it looks at `life`: one of the two sees the other.
     fence(Ordering::SeqCst);
-    let host = cell.host();
+    // Dropped last, and outside of the lock.
+    let _keeper = cell.take_keeper();
     let Some(extra) = cell.extra() else { return };
-    let name = extra.lock().name.clone();
-    if let Some(name) = name {
-        host.registry.unregister(&name, cell.header().id());
-    }
+    held::give_up(cell, &reason);
+    untie(cell, &reason);
     let others = {
         let mut extra = extra.lock();
         extra.wake_all();
-        (extra.keeper.take(), extra.dependants.take())
+        extra.dependants.take()
     };
     drop(others);
 }
@@ -459,6 +514,7 @@ fn failure(reason: &ExitReason, queued: bool) -> Failure {
         ExitReason::Panicked(text) => Failure::Panicked(text.clone()),
         ExitReason::Failed(text) => Failure::Failed(text.clone()),
         ExitReason::Shutdown => Failure::Shutdown,
+        ExitReason::NoProc => Failure::NoProc,
         ExitReason::Normal if queued => Failure::Dead,
         ExitReason::Normal => Failure::Dropped,
     }
@@ -471,6 +527,9 @@ pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
     // SAFETY: the port lies in the abandoned frames, which will never run again, and cannot have left them: `Reply` does
     // not outlive the call of the handler, and clears the note before the port is used up.
     unsafe { reply::fail_raw(lost, Failure::Overflow) };
+    if let Some(rare) = cell.extra().and_then(Extra::has_rare) {
+        rare.debts.life_is_lost(&Failure::Overflow);
+    }
     // The abandoned frames keep theirs; this is the life reference from now on.
     cell.header().add_ref();
     // SAFETY: the right to run was on that stack, and is nobody's now but ours.
@@ -480,12 +539,16 @@ pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
     };
     // Its claim on the stack is never given back: not now, nor by its next life.
     cell.header().clear(KILLED | PANICS | FAULT | HOLDS_STACK);
-    let dependants = cell.extra().and_then(|it| it.lock().dependants.take());
+    let dependants = cell.extra().and_then(|it| {
+        let mut extra = it.lock();
+        extra.stack = None;
+        extra.dependants.take()
+    });
     if let Some(dependants) = dependants {
         dependants.orphaned();
     }
     let starting = cell.life() == STARTING;
-    if keeper_of(cell).is_some() {
+    if cell.keeper().is_some() {
         let incarnation = go_down(cell, consumer, &ExitReason::Overflow);
         return tell_keeper(cell, incarnation, ExitReason::Overflow, starting);
     }
@@ -502,17 +565,19 @@ pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
 pub(super) fn discarded<A: Actor>(cell: &Cell<A>) {
     // SAFETY: the queue entry carried the right to run.
     let mut consumer = unsafe { cell.mailbox.consumer() };
+    tell_debts(cell, &ExitReason::Shutdown);
     // SAFETY: as above.
     let _ = contain(|| unsafe { cell.drop_state() });
     let starting = cell.life() == STARTING;
     report_exit(cell, &ExitReason::Shutdown);
-    let keeper = keeper_of(cell);
+    let keeper = cell.keeper();
     close(cell, &mut consumer, ExitReason::Shutdown);
     if starting {
         announce_start(cell, Err(StartError::new(&ExitReason::Shutdown)));
     }
     if let Some(keeper) = keeper {
         keeper.exited(
+            cell.header().id(),
             cell.incarnation.load(Ordering::Relaxed),
             ExitReason::Shutdown,
         );
@@ -569,7 +634,11 @@ pub(super) fn stop<A: Actor>(cell: &Cell<A>, reason: ExitReason) {
 /// A kill is two marks, one for where it waits and one for its next message boundary. The first may end a life before the
 /// second is made; under the lock, which [`restart`] takes too, both are of the same life.
 pub(super) fn kill<A: Actor>(cell: &Cell<A>) {
-    let _one_life = cell.extra().map(Extra::lock);
+    let extra = match cell.has_keeper() {
+        true => Some(cell.extra_or_new()),
+        false => None,
+    };
+    let _one_life = extra.map(Extra::lock);
     if cell.life() < DOWN {
         cell.header().kill();
         cell.raise(Flags::KILL);
@@ -614,6 +683,7 @@ pub(super) fn exit_reason(failure: Failure) -> Option<ExitReason> {
         Failure::Dead => Some(ExitReason::Normal),
         Failure::Killed => Some(ExitReason::Killed),
         Failure::Shutdown => Some(ExitReason::Shutdown),
+        Failure::NoProc => Some(ExitReason::NoProc),
         Failure::Overflow => Some(ExitReason::Overflow),
         Failure::Panicked(text) => Some(ExitReason::Panicked(text)),
         Failure::Failed(text) => Some(ExitReason::Failed(text)),

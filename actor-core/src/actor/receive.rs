@@ -17,6 +17,7 @@ use crate::rt::wait;
 use crate::rt::worker::Worker;
 
 use super::addr::check_stack;
+use super::attend::attend_own;
 use super::cell::{Cell, ENDING, Envelope};
 use super::cx::Cx;
 use super::error::{RecvError, TryRecvError};
@@ -161,6 +162,10 @@ pub(super) fn check_open<A: Actor>(cell: &Cell<A>) -> Result<(), TryRecvError> {
     check_stack();
     // Receiving is a suspension point, whether or not there is a message.
     park::checkpoint();
+    if A::OWN_STACK && cell.mailbox.flags().contains(Flags::SIGNAL) {
+        // SAFETY: as in `receive`; no other consumer is in use here.
+        attend_own(cell, &mut unsafe { cell.mailbox.consumer() });
+    }
     let flags = cell.mailbox.flags();
     // KILL and no unwinding: this is a destructor, while something else unwinds. No wait would end by itself, as the
     // mailbox does not go idle with a flag up. Dead: it is the destructor of a message that was left.
@@ -280,7 +285,12 @@ fn park_listening<A: Actor>(
     }
     // Noted before the mailbox says so: from then on a sender may unpark it.
     cell.header().set_parker(park::current());
-    if !consumer.listen(Cell::<A>::CAP, HEARD) {
+    // Signals are for the next message boundary, or for the inbox.
+    let heard = match A::OWN_STACK {
+        true => HEARD.with(Flags::SIGNAL),
+        false => HEARD,
+    };
+    if !consumer.listen(Cell::<A>::CAP, heard) {
         // Something has come meanwhile.
         return true;
     }

@@ -92,6 +92,8 @@ pub(crate) enum Failure {
     Panicked(Arc<str>),
     /// The actor failed for the reason given.
     Failed(Arc<str>),
+    /// The actor was linked to one that was dead.
+    NoProc,
     /// The handler answered with a value of another type than the asker expects.
     TypeMismatch,
     /// The mailbox was full, and a newer message took the place of this one.
@@ -161,7 +163,6 @@ impl Port {
     }
 
     /// Has the asker left?
-    #[cfg(all(test, not(loom)))]
     pub(crate) fn is_abandoned(&self) -> bool {
         // SAFETY: the slot is not freed before both parties have left, and we have not.
         self.slot
@@ -199,8 +200,13 @@ impl Port {
         unsafe { publish(slot, value, SENT, leaving) }
     }
 
-    /// Answers that there will be no value. `false`: there is nobody (any more) who would be told.
-    pub(crate) fn fail(self, why: Failure) -> bool {
+    /// Answers that there will be no value.
+    pub(crate) fn fail(self, why: Failure) {
+        self.fail_noting(why, || {});
+    }
+
+    /// As [`fail`](Self::fail). `false`: there is nobody (any more) who would be told.
+    pub(crate) fn tell_failure(self, why: Failure) -> bool {
         self.fail_noting(why, || {})
     }
 

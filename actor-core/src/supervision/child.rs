@@ -30,8 +30,10 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::decide::{ChildKey, How, Incarnation};
-use super::driver::{Driver, Msg, Site};
+use super::driver::Driver;
+use super::msg::{Msg, Site};
 use super::roster::Roster;
+use super::seats::Seat;
 use super::spec::Factory;
 use crate::actor::{Actor, Addr, ExitReason, Keeper, cause};
 use crate::registry::Erased;
@@ -68,11 +70,16 @@ pub(super) trait Child: Send {
 pub(super) struct ChildOf<A: Actor> {
     factory: Factory<A>,
     name: Option<Arc<str>>,
+    /// How large its stack may become.
+    grow_stack: Option<usize>,
+    /// The size it has come to, if it has.
+    stack_size: Option<usize>,
+    seat: Option<Seat>,
     lease: Option<Lease<A>>,
 }
 
 /// An actor that has not been buried.
-struct Lease<A: Actor> {
+pub(super) struct Lease<A: Actor> {
     tie: Arc<Tie<A>>,
     addr: Addr<A>,
     /// The number of its present life, as the actor counts.
@@ -82,11 +89,37 @@ struct Lease<A: Actor> {
 }
 
 impl<A: Actor> ChildOf<A> {
-    pub(super) fn new(factory: Factory<A>, name: Option<Arc<str>>) -> Self {
+    pub(super) fn new(factory: Factory<A>) -> Self {
         Self {
             factory,
-            name,
+            name: None,
+            grow_stack: None,
+            stack_size: None,
+            seat: None,
             lease: None,
+        }
+    }
+
+    /// Whose actor is there already.
+    pub(super) fn of_lease(factory: Factory<A>, lease: Lease<A>) -> Self {
+        Self {
+            lease: Some(lease),
+            ..Self::new(factory)
+        }
+    }
+
+    /// With what its spec says.
+    pub(super) fn of_spec(
+        factory: Factory<A>,
+        name: Option<Arc<str>>,
+        grow_stack: Option<usize>,
+        seat: Option<Seat>,
+    ) -> Self {
+        Self {
+            name,
+            grow_stack,
+            seat,
+            ..Self::new(factory)
         }
     }
 
@@ -97,13 +130,8 @@ impl<A: Actor> ChildOf<A> {
         key: ChildKey,
         incarnation: Incarnation,
     ) -> Result<Lease<A>, ExitReason> {
-        let tie = Arc::new(Tie {
-            supervisor: site.addr.clone(),
-            roster: site.roster.clone(),
-            child: key,
-            actor: OnceLock::new(),
-            fate: Mutex::new(Fate::Down(ExitReason::Shutdown)),
-        });
+        let down = Fate::Down(ExitReason::Shutdown);
+        let tie = Arc::new(Tie::new(&site.addr, &site.roster, key, down));
         let addr = Addr::prepare(&site.host, name.cloned(), tie.clone());
         // Just made, and set nowhere else.
         let _ = tie.actor.set(addr.clone());
@@ -129,14 +157,24 @@ impl<A: Actor> Child for ChildOf<A> {
     fn start(&mut self, site: &Site, key: ChildKey, incarnation: Incarnation) -> Launch {
         let state = match contain(|| (self.factory)()) {
             Ok(Ok(Some(state))) => state,
-            Ok(Ok(None)) => return Launch::Declined,
+            Ok(Ok(None)) => {
+                if let Some(seat) = &self.seat {
+                    seat.leave();
+                }
+                return Launch::Declined;
+            }
             Ok(Err(why)) => return Launch::Failed(ExitReason::Failed(why)),
             Err(reason) => return Launch::Failed(reason),
         };
         let lease = match &mut self.lease {
             Some(lease) => lease,
             None => match Self::prepare(self.name.as_ref(), site, key, incarnation) {
-                Ok(lease) => self.lease.insert(lease),
+                Ok(lease) => {
+                    if let Some(seat) = &self.seat {
+                        seat.take(lease.addr.clone());
+                    }
+                    self.lease.insert(lease)
+                }
                 Err(reason) => {
                     drop_quietly(state);
                     return Launch::Failed(reason);
@@ -144,7 +182,14 @@ impl<A: Actor> Child for ChildOf<A> {
             },
         };
         // Before the start: the actor may be down again before `restart` returns.
-        *lease.tie.fate() = Fate::Lives;
+        let last = std::mem::replace(&mut *lease.tie.fate(), Fate::Lives);
+        if let (Some(max), Fate::Down(ExitReason::Overflow)) = (self.grow_stack, &last) {
+            let had = lease.addr.stack_size();
+            self.stack_size = Some(had.saturating_mul(2).min(max).max(had));
+        }
+        if let Some(bytes) = self.stack_size {
+            lease.addr.set_stack_size(bytes);
+        }
         match contain(|| lease.addr.restart(state)) {
             Ok(Ok(life)) => {
                 lease.life = life;
@@ -189,6 +234,17 @@ impl<A: Actor> Child for ChildOf<A> {
 }
 
 impl<A: Actor> Lease<A> {
+    /// Of an actor that has been at rest since its first life began.
+    pub(super) fn of_first_life(tie: Arc<Tie<A>>, addr: Addr<A>) -> Self {
+        let incarnation = Incarnation::FIRST;
+        Self {
+            tie,
+            addr,
+            life: 1,
+            incarnation,
+        }
+    }
+
     fn refused(&self, reason: ExitReason) -> Launch {
         *self.tie.fate() = Fate::Down(reason.clone());
         Launch::Failed(reason)
@@ -196,7 +252,7 @@ impl<A: Actor> Lease<A> {
 }
 
 /// Calls the user's `f`. A panic there ends there; a kill, which is meant for the supervisor, does not.
-fn contain<R>(f: impl FnOnce() -> R) -> Result<R, ExitReason> {
+pub(super) fn contain<R>(f: impl FnOnce() -> R) -> Result<R, ExitReason> {
     panic::catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
         if payload.is::<Killed>() {
             panic::resume_unwind(payload);
@@ -228,7 +284,7 @@ enum Fate {
 }
 
 /// The tie between an actor and its supervisor.
-struct Tie<A: Actor> {
+pub(super) struct Tie<A: Actor> {
     supervisor: Addr<Driver>,
     roster: Arc<Roster>,
     child: ChildKey,
@@ -238,6 +294,29 @@ struct Tie<A: Actor> {
 }
 
 impl<A: Actor> Tie<A> {
+    fn new(supervisor: &Addr<Driver>, roster: &Arc<Roster>, child: ChildKey, fate: Fate) -> Self {
+        Self {
+            supervisor: supervisor.clone(),
+            roster: roster.clone(),
+            child,
+            actor: OnceLock::new(),
+            fate: Mutex::new(fate),
+        }
+    }
+
+    /// Of an actor that is alive already.
+    pub(super) fn of_living(
+        supervisor: &Addr<Driver>,
+        roster: &Arc<Roster>,
+        child: ChildKey,
+        actor: Addr<A>,
+    ) -> Arc<Self> {
+        let tie = Self::new(supervisor, roster, child, Fate::Lives);
+        // Just made, and set nowhere else.
+        let _ = tie.actor.set(actor);
+        Arc::new(tie)
+    }
+
     fn fate(&self) -> MutexGuard<'_, Fate> {
         self.fate.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -258,16 +337,16 @@ impl<A: Actor> Tie<A> {
 }
 
 impl<A: Actor> Keeper for Tie<A> {
-    fn started(self: Arc<Self>, life: u32) {
+    fn started(self: Arc<Self>, _: u64, life: u32) {
         self.tell(life, News::Started);
     }
 
-    fn start_failed(self: Arc<Self>, life: u32, reason: ExitReason) {
+    fn start_failed(self: Arc<Self>, _: u64, life: u32, reason: ExitReason) {
         self.down(&reason);
         self.tell(life, News::StartFailed(reason)); // step 2
     }
 
-    fn exited(self: Arc<Self>, life: u32, reason: ExitReason) {
+    fn exited(self: Arc<Self>, _: u64, life: u32, reason: ExitReason) {
         self.down(&reason);
         self.tell(life, News::Exited(reason)); // step 2
     }

@@ -67,26 +67,32 @@
 // * `decide` is the deciding half: a pure state machine which is told what happened and answers with an ordered list of
 //   what to do. It owns no actor and reads no clock.
 // * `driver` is the acting half: the supervisor as an actor. `child` is what it has of each child, and the child's tie to it.
+// * `declared` is what `#[supervisor]` writes code for, and `seats` where the children of such a tree leave their addresses.
 // * `supervisor` is the handle, `spec`, `info` and `error` what goes in and out.
 
 mod backoff;
 mod child;
+mod crowd;
 mod decide;
+pub(crate) mod declared;
 mod driver;
 mod dynamic;
 mod error;
 mod info;
 mod intensity;
+mod msg;
 mod retries;
 mod roster;
+mod seats;
 mod settings;
 mod spec;
 mod supervisor;
 mod template;
 
 pub use backoff::Backoff;
+pub use declared::{Tree, TreeSetup};
 pub use dynamic::{DynamicBuilder, DynamicSupervisor};
-pub use error::ChildError;
+pub use error::{BatchError, ChildError};
 pub use info::{ChildCounts, ChildInfo, ChildState};
 pub use settings::{AutoShutdown, Strategy};
 pub use spec::{ChildSpec, Restart, Shutdown, SpecError};

@@ -80,6 +80,11 @@ impl<'a, M> Consumer<'a, M> {
             }
             backoff.wait();
         };
+        if word::pushed(word) != consumed && !fault!("mailbox_held_as_empty") {
+            // Messages are held: the blocks stay.
+            mailbox.unlock(word & !SCHEDULED);
+            return Ok(());
+        }
         // SAFETY: we hold the lock and are the consumer, so all of the queue is ours; it is empty, so there is at most one
         // block, the head being the tail.
         let block = unsafe {
@@ -104,6 +109,11 @@ impl<'a, M> Consumer<'a, M> {
             (word & !flags.bits(), ())
         });
         word::flags(taken.get())
+    }
+
+    /// Has messages wait, until [`take_flags`](Self::take_flags) takes `HELD` down.
+    pub(crate) fn hold(&mut self) {
+        self.mailbox.update(|word| (word | Flags::HELD.bits(), ()));
     }
 
     /// Takes `flag` down, unless what it stands for has come meanwhile: then `look`, called after that, finds it, and the flag

@@ -144,7 +144,11 @@ impl<M> Mailbox<M> {
                 (wait::settle(node, Outcome::Admitted), empty)
             };
             let (word, wake) = word::push_one(word);
-            debug_assert_eq!(wake, Wake::Nobody, "WAITERS implies SCHEDULED or SUSPENDED");
+            debug_assert_eq!(
+                wake,
+                Wake::Nobody,
+                "WAITERS implies SCHEDULED, SUSPENDED or HELD"
+            );
             self.unlock(if empty { word & !WAITERS } else { word });
             if !fault!("mailbox_drop_wake") {
                 parker.unpark();
