@@ -232,12 +232,12 @@ impl<A: Actor> Cell<A> {
 
     /// The lanes beside the queue, if there are any.
     pub(super) fn lanes(&self) -> Option<&Lanes<A::Msg>> {
-        self.extra()?.lanes.get()?.downcast_ref()
+        self.extra()?.has_rare()?.lanes.get()?.downcast_ref()
     }
 
     /// The lanes beside the queue.
     pub(super) fn lanes_or_new(&self) -> &Lanes<A::Msg> {
-        let lanes = &self.extra_or_new().lanes;
+        let lanes = &self.extra_or_new().rare().lanes;
         if lanes.get().is_none() {
             lanes.set(Box::new(Box::new(Lanes::<A::Msg>::new())));
         }

@@ -44,8 +44,6 @@ pub(crate) trait Dependants: Send + Sync {
 pub(crate) struct Extra {
     /// Where the actor is, if its place in the cell was lost (see `Cell::leak_state`).
     pub(super) moved_state: AtomicPtr<()>,
-    /// Its lanes beside the queue ([`Lanes`](super::lanes::Lanes)), of whatever type its messages are.
-    pub(super) lanes: OnceBox<Box<dyn Any + Send + Sync>>,
     state: Mutex<State>,
     rare: OnceBox<Rare>,
 }
@@ -57,6 +55,8 @@ pub(super) struct Rare {
     pub(super) debts: Debts,
     /// Messages that time will send.
     pub(super) timers: Timers,
+    /// Its lanes beside the queue ([`Lanes`](super::lanes::Lanes)), of whatever type its messages are.
+    pub(super) lanes: OnceBox<Box<dyn Any + Send + Sync>>,
 }
 
 /// Behind the lock, which nothing that blocks or calls user code runs under.

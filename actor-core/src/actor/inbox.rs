@@ -160,10 +160,7 @@ impl<A: Actor> Inbox<A> {
     /// # Errors
     /// As [`recv`](Self::recv).
     pub fn recv_any(&self) -> Result<Received<A::Msg>, RecvError> {
-        self.any_until(None).map_err(|error| match error {
-            TryRecvError::Closed => RecvError::Closed,
-            TryRecvError::NotOwner | TryRecvError::Empty => RecvError::NotOwner,
-        })
+        self.any_until(None).map_err(without_deadline)
     }
 
     /// As [`recv_any`](Self::recv_any), for at most `timeout`.

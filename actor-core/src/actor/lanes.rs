@@ -274,7 +274,7 @@ pub(super) fn take_down<A: Actor>(
 pub(super) fn put_up<A: Actor>(cell: &Cell<A>, lanes: &Lanes<A::Msg>) {
     let mut aside = lanes.aside();
     aside.rewind();
-    if !aside.is_empty() || lanes.urgent.len() > 0 {
+    if !aside.is_empty() || !lanes.urgent.is_empty() {
         drop(aside);
         cell.raise(Flags::LANES);
     }

@@ -200,8 +200,13 @@ impl Port {
         unsafe { publish(slot, value, SENT, leaving) }
     }
 
-    /// Answers that there will be no value. `false`: there is nobody (any more) who would be told.
-    pub(crate) fn fail(self, why: Failure) -> bool {
+    /// Answers that there will be no value.
+    pub(crate) fn fail(self, why: Failure) {
+        self.fail_noting(why, || {});
+    }
+
+    /// As [`fail`](Self::fail). `false`: there is nobody (any more) who would be told.
+    pub(crate) fn tell_failure(self, why: Failure) -> bool {
         self.fail_noting(why, || {})
     }
 

@@ -51,7 +51,7 @@ fn give_back_or_publish<A: Actor>(
     reason: DeadReason,
     why: Option<Failure>,
 ) -> bool {
-    let told = why.is_some_and(|why| reply.fail(why));
+    let told = why.is_some_and(|why| reply.tell_failure(why));
     let letters = &cell.host().dead_letters;
     // A message's destructor is the user's code.
     let _ = contain(|| {

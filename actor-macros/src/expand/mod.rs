@@ -339,8 +339,8 @@ fn priority(message: &EnumType, messages: &[Message]) -> TokenStream {
     let urgent = messages.iter().filter(|message| message.urgent);
     let arms = urgent.map(|urgent| {
         let cfgs = &urgent.cfgs;
-        let pattern = message.pattern(urgent);
-        quote!(#(#cfgs)* #pattern => ::actor_core::Priority::High,)
+        let pattern = message.variant(&urgent.variant);
+        quote!(#(#cfgs)* #pattern { .. } => ::actor_core::Priority::High,)
     });
     quote! {
         const HAS_PRIORITIES: ::core::primitive::bool = true;

@@ -11,7 +11,8 @@ use super::support::*;
 
 #[test]
 fn what_was_queued_when_its_actor_ended_is_a_dead_letter_with_the_message_and_the_reason() {
-    let ends: [(fn(&Addr<Desk>), ExitReason); 3] = [
+    type End = fn(&Addr<Desk>);
+    let ends: [(End, ExitReason); 3] = [
         (|it| it.stop(), ExitReason::Normal),
         (|it| it.kill(), ExitReason::Killed),
         (

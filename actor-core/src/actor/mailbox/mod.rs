@@ -72,7 +72,7 @@
 //! 3. *No overtaking.* A push fails with `Full` while WAITERS is set, room or not, so every sender queues behind the others.
 //! 4. *No waiter on an idle mailbox.* WAITERS implies SCHEDULED, SUSPENDED or HELD: a sender links itself only if it finds the
 //!    queue full under the lock, a full queue is not idle, and going idle requires WAITERS clear. Admitting never has to schedule.
-//! 5. *Held messages.* HELD is raised and taken down by the consumer alone. While it is up messages and waiters count for
+//! 5. *Held messages.* HELD is raised and taken down by the consumer alone. While it is up messages, waiters and LANES count for
 //!    nothing: they neither schedule nor keep the consumer from going idle, which leaves the blocks where they are. Whoever takes
 //!    it down is the consumer, and going idle then meets what has come, by 1.
 //! 6. *Deadline against admission.* Both need the lock; the node's outcome, read under it, says which was first.
@@ -325,7 +325,6 @@ impl<M> Mailbox<M> {
         word::len(word, self.consumed.load(Ordering::Acquire)).max(0) as usize
     }
 
-    #[cfg(all(test, not(loom)))]
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
