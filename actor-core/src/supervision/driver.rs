@@ -113,6 +113,9 @@ impl fmt::Debug for Driver {
 /// A child to start with.
 pub(super) type First = (Policy, Box<dyn Child>);
 
+/// See [`Driver::dynamic`].
+pub(super) type Opened = Box<dyn Fn(&Addr<Driver>) + Send>;
+
 /// Who waits for a plan to be done.
 #[derive(Debug)]
 enum Caller {
@@ -153,6 +156,8 @@ pub(crate) struct Driver {
     first: Vec<First>,
     /// Of a dynamic supervisor.
     template: Option<Box<dyn Template>>,
+    /// Is told of the supervisor when it starts.
+    opened: Option<Opened>,
     /// How starting them went.
     booted: Option<Result<(), ChildError>>,
     /// Why it has ended, once it has.
@@ -173,16 +178,23 @@ impl Driver {
             actions: Vec::new(),
             first,
             template: None,
+            opened: None,
             booted: None,
             ended: None,
             site: None,
         }
     }
 
-    /// With no ids, and children made by `template`.
-    pub(super) fn dynamic(settings: Settings, template: Box<dyn Template>) -> Self {
-        let mut driver = Self::new(settings, Vec::new());
+    /// With no ids, and children made by `template`, also the `first`. `opened` is told of the supervisor before they start.
+    pub(super) fn dynamic(
+        settings: Settings,
+        template: Box<dyn Template>,
+        first: Vec<First>,
+        opened: Option<Opened>,
+    ) -> Self {
+        let mut driver = Self::new(settings, first);
         driver.template = Some(template);
+        driver.opened = opened;
         driver
     }
 
@@ -577,6 +589,9 @@ impl Actor for Driver {
             addr: cx.addr(),
             roster,
         });
+        if let Some(opened) = &self.opened {
+            opened(&cx.addr());
+        }
         let first = mem::take(&mut self.first);
         let children = first
             .into_iter()
@@ -614,5 +629,6 @@ impl Drop for Driver {
         drop_quietly(mem::take(&mut self.children));
         drop_quietly(mem::take(&mut self.first));
         drop_quietly(self.template.take());
+        drop_quietly(self.opened.take());
     }
 }

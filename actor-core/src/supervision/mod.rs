@@ -85,6 +85,7 @@ mod supervisor;
 mod template;
 
 pub use backoff::Backoff;
+pub(crate) use child::Place;
 pub use dynamic::{DynamicBuilder, DynamicSupervisor};
 pub use error::ChildError;
 pub use info::{ChildCounts, ChildInfo, ChildState};

@@ -5,12 +5,15 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::child::ChildOf;
+use super::child::{ChildOf, Place};
 use super::driver::First;
 use super::spec::{Made, Policy, Restart, Shutdown, SpecError, check_id};
 use crate::actor::Actor;
 
 type Factory<A, Args> = Arc<dyn Fn(&Args) -> Made<A> + Send + Sync>;
+
+/// Where a child with these arguments has its place.
+type Places<A, Args> = Arc<dyn Fn(&Args) -> Arc<dyn Place<A>> + Send + Sync>;
 
 /// How a [`DynamicSupervisor`](super::DynamicSupervisor) makes a child out of arguments, when it starts it again, and how it
 /// stops it: a [`ChildSpec`](super::ChildSpec) for many.
@@ -31,6 +34,7 @@ pub struct ChildTemplate<A, Args> {
     restart: Restart,
     shutdown: Shutdown,
     factory: Factory<A, Args>,
+    places: Option<Places<A, Args>>,
 }
 
 impl<A, Args: Send + 'static> ChildTemplate<A, Args> {
@@ -69,6 +73,7 @@ impl<A, Args: Send + 'static> ChildTemplate<A, Args> {
             restart: Restart::default(),
             shutdown: Shutdown::default(),
             factory,
+            places: None,
         }
     }
 
@@ -81,6 +86,17 @@ impl<A, Args: Send + 'static> ChildTemplate<A, Args> {
     /// How a child is stopped. A [`Duration`](std::time::Duration) is a [`Shutdown::Timeout`].
     pub fn shutdown(mut self, shutdown: impl Into<Shutdown>) -> Self {
         self.shutdown = shutdown.into();
+        self
+    }
+}
+
+impl<A: Actor, Args> ChildTemplate<A, Args> {
+    /// Each child's address is kept for others at the place that `places` says.
+    pub(crate) fn placed(
+        mut self,
+        places: impl Fn(&Args) -> Arc<dyn Place<A>> + Send + Sync + 'static,
+    ) -> Self {
+        self.places = Some(Arc::new(places));
         self
     }
 }
@@ -110,14 +126,16 @@ pub(super) type TypeOf<A, Args> = PhantomData<fn(Args) -> A>;
 struct TemplateOf<A, Args> {
     policy: Policy,
     factory: Factory<A, Args>,
+    places: Option<Places<A, Args>>,
 }
 
 impl<A: Actor, Args: Send + 'static> Template for TemplateOf<A, Args> {
     fn child(&self, args: Box<dyn Any + Send>) -> Result<First, Box<dyn Any + Send>> {
         let args = *args.downcast::<Args>()?;
         let factory = Arc::clone(&self.factory);
+        let place = self.places.as_ref().map(|places| places(&args));
         let child = ChildOf::<A>::new(Box::new(move || factory(&args)), None);
-        Ok((self.policy.clone(), Box::new(child)))
+        Ok((self.policy.clone(), Box::new(child.placed(place))))
     }
 
     fn types(&self) -> TypeId {
@@ -140,7 +158,10 @@ impl<A: Actor, Args: Send + 'static> ChildTemplate<A, Args> {
             significant: false,
             backoff: None,
         };
-        let factory = self.factory;
-        Ok(Box::new(TemplateOf { policy, factory }))
+        Ok(Box::new(TemplateOf {
+            policy,
+            factory: self.factory,
+            places: self.places,
+        }))
     }
 }
