@@ -104,7 +104,9 @@ pub use actor::{
 pub use actor_macros::{actor, preemptible, protocol, select, supervisor};
 pub use group::{Group, GroupEvent, GroupWatch, JoinError, Missed, PublishError, Published};
 pub use observe::{DeadLetter, DeadReason, Event, Who};
-pub use pool::{Balance, Nobody, RouteError, Router};
+pub use pool::{
+    Balance, Nobody, Pool, PoolBuilder, PoolError, PoolStats, RouteError, Router, WorkerStats,
+};
 pub use registry::{LookupError, OnConflict, RegisterError, SpawnOptions};
 pub use rt::error::ShutdownFromInside;
 pub use rt::local;

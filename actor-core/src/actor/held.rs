@@ -19,7 +19,7 @@ use std::sync::atomic::{Ordering, fence};
 use super::addr::Addr;
 use super::cell::Cell;
 use super::exit::ExitReason;
-use super::extra::State;
+use super::extra::{Extra, State};
 use super::host::Host;
 use super::mailbox::Flags;
 use super::traits::Actor;
@@ -43,6 +43,8 @@ pub(crate) struct Held {
     names: Vec<Arc<str>>,
     memberships: Vec<Arc<dyn Membership>>,
     drain: Option<Arc<dyn Drained>>,
+    /// Whoever wanted to know that the mailbox was empty knows: it is to be stopped. What comes until then is handled too.
+    finishes: bool,
 }
 
 impl State {
@@ -106,7 +108,8 @@ impl<A: Actor> Addr<A> {
     }
 
     /// Tells `whom`, once, when a message boundary finds the mailbox empty: now, if it is idle. A restart does not change
-    /// that; nobody is told of an actor that ends first.
+    /// that; nobody is told of an actor that ends first. Asked to stop after that, it handles first what has come until then
+    /// (unless it has its own stack: its inbox is closed then, as ever).
     pub(crate) fn when_drained(&self, whom: Arc<dyn Drained>) {
         let cell = self.cell();
         let earlier = cell.extra_or_new().lock().held().drain.replace(whom);
@@ -114,7 +117,7 @@ impl<A: Actor> Addr<A> {
         cell.raise(Flags::SIGNAL);
     }
 
-    /// Why it has ended.
+    /// Why it has ended, if it has.
     pub(crate) fn ended_for(&self) -> ExitReason {
         let extra = self.cell().extra();
         let reason = extra.and_then(|extra| extra.lock().ended_for.clone());
@@ -143,10 +146,17 @@ pub(super) fn check_drained<A: Actor>(cell: &Cell<A>) {
         return cell.raise(Flags::SIGNAL);
     }
     let whom = drain.take();
+    extra.held().finishes = true;
     drop(extra);
     if let Some(whom) = whom {
         whom.drained(cell.header().id());
     }
+}
+
+/// Whether an actor that has been asked to stop goes on until its mailbox is empty.
+pub(super) fn finishes<A: Actor>(cell: &Cell<A>) -> bool {
+    let held = |extra: &Extra| extra.lock().held.as_ref().is_some_and(|held| held.finishes);
+    cell.extra().is_some_and(held) && cell.queued() > 0
 }
 
 /// The actor is dead: takes it off every list. Steps 2 and 3.

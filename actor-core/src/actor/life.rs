@@ -236,7 +236,8 @@ fn asked_to_end<A: Actor>(
     if flags.contains(Flags::KILL) {
         return Some(ExitReason::Killed);
     }
-    flags.contains(Flags::STOP).then(|| stop_reason(cell))
+    let stop = flags.contains(Flags::STOP) && !held::finishes(cell);
+    stop.then(|| stop_reason(cell))
 }
 
 /// Why `STOP` was raised.

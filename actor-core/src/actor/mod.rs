@@ -60,9 +60,7 @@ pub use exit::*;
 pub(crate) use extra::{Dependants, Keeper};
 pub use failed::HandlerError;
 pub use forward::{Forward, ForwardError};
-#[allow(unused_imports, reason = "for pools")]
-pub(crate) use held::Drained;
-pub(crate) use held::Membership;
+pub(crate) use held::{Drained, Membership};
 pub(crate) use host::Host;
 pub use inbox::{Inbox, Received};
 pub(crate) use kept::Shared;

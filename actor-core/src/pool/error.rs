@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::supervision::ChildError;
+
 /// A message found no actor to take it. It is in here.
 #[non_exhaustive]
 pub enum RouteError<M> {
@@ -54,3 +56,37 @@ impl fmt::Display for Nobody {
 impl Error for Nobody {}
 
 const NOBODY: &str = "nobody is there to take the message";
+
+/// Why a pool was not resized.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PoolError {
+    /// The pool has not started: the supervisor it is to be a child of has not.
+    NotStarted,
+    /// A new worker did not start. The pool has the slots before it.
+    #[non_exhaustive]
+    Worker {
+        /// The number of its slot.
+        slot: usize,
+        /// Why.
+        error: ChildError,
+    },
+}
+
+impl fmt::Display for PoolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotStarted => f.write_str("the pool has not started"),
+            Self::Worker { slot, .. } => write!(f, "no worker started in slot {slot}"),
+        }
+    }
+}
+
+impl Error for PoolError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::NotStarted => None,
+            Self::Worker { error, .. } => Some(error),
+        }
+    }
+}

@@ -66,6 +66,14 @@ pub(super) trait Child: Send {
     fn bury(&mut self, site: &Site);
 }
 
+/// Who keeps a child's address for others. Nothing that blocks runs in its methods.
+pub(crate) trait Place<A: Actor>: Send + Sync {
+    /// The child is this actor from now on, which is about to have its first life.
+    fn taken(&self, addr: &Addr<A>);
+    /// That actor has ended for good.
+    fn left(&self, addr: &Addr<A>);
+}
+
 /// A child whose actor is an `A`.
 pub(super) struct ChildOf<A: Actor> {
     factory: Factory<A>,
@@ -75,6 +83,7 @@ pub(super) struct ChildOf<A: Actor> {
     /// The size it has come to, if it has.
     stack_size: Option<usize>,
     seat: Option<Seat>,
+    place: Option<Arc<dyn Place<A>>>,
     lease: Option<Lease<A>>,
 }
 
@@ -86,6 +95,15 @@ pub(super) struct Lease<A: Actor> {
     life: u32,
     /// The same, as the deciding half counts.
     incarnation: Incarnation,
+    place: Option<Arc<dyn Place<A>>>,
+}
+
+impl<A: Actor> Drop for Lease<A> {
+    fn drop(&mut self) {
+        if let Some(place) = &self.place {
+            place.left(&self.addr);
+        }
+    }
 }
 
 impl<A: Actor> ChildOf<A> {
@@ -96,6 +114,7 @@ impl<A: Actor> ChildOf<A> {
             grow_stack: None,
             stack_size: None,
             seat: None,
+            place: None,
             lease: None,
         }
     }
@@ -123,9 +142,15 @@ impl<A: Actor> ChildOf<A> {
         }
     }
 
+    pub(super) fn placed(mut self, place: Option<Arc<dyn Place<A>>>) -> Self {
+        self.place = place;
+        self
+    }
+
     /// An actor with no life yet, under its name.
     fn prepare(
         name: Option<&Arc<str>>,
+        place: Option<&Arc<dyn Place<A>>>,
         site: &Site,
         key: ChildKey,
         incarnation: Incarnation,
@@ -144,11 +169,15 @@ impl<A: Actor> ChildOf<A> {
             return Err(reason);
         }
         site.roster.enter(tie.clone());
+        if let Some(place) = place {
+            place.taken(&addr);
+        }
         Ok(Lease {
             tie,
             addr,
             life: 0,
             incarnation,
+            place: place.cloned(),
         })
     }
 }
@@ -168,7 +197,13 @@ impl<A: Actor> Child for ChildOf<A> {
         };
         let lease = match &mut self.lease {
             Some(lease) => lease,
-            None => match Self::prepare(self.name.as_ref(), site, key, incarnation) {
+            None => match Self::prepare(
+                self.name.as_ref(),
+                self.place.as_ref(),
+                site,
+                key,
+                incarnation,
+            ) {
                 Ok(lease) => {
                     if let Some(seat) = &self.seat {
                         seat.take(lease.addr.clone());
@@ -242,6 +277,7 @@ impl<A: Actor> Lease<A> {
             addr,
             life: 1,
             incarnation,
+            place: None,
         }
     }
 

@@ -37,7 +37,7 @@ use super::settings::Settings;
 use super::spec::Policy;
 use super::template::Template;
 use crate::actor::{
-    Actor, ActorOptions, Cx, Exit, ExitReason, Inbox, NoMethods, Options, Port, StartError,
+    Actor, ActorOptions, Addr, Cx, Exit, ExitReason, Inbox, NoMethods, Options, Port, StartError,
     TryRecvError,
 };
 use crate::rt::park;
@@ -58,6 +58,9 @@ impl fmt::Debug for Driver {
 
 /// A child to start with.
 pub(super) type First = (Policy, Box<dyn Child>);
+
+/// See [`Driver::dynamic`].
+pub(super) type Opened = Box<dyn Fn(&Addr<Driver>) + Send>;
 
 /// Who waits for a plan to be done.
 #[derive(Debug)]
@@ -92,6 +95,8 @@ pub(crate) struct Driver {
     first: Vec<First>,
     /// Of a dynamic supervisor.
     template: Option<Box<dyn Template>>,
+    /// Is told of the supervisor when it starts.
+    opened: Option<Opened>,
     /// How starting them went.
     booted: Option<Result<(), ChildError>>,
     /// Why it has ended, once it has.
@@ -113,16 +118,23 @@ impl Driver {
             actions: Vec::new(),
             first,
             template: None,
+            opened: None,
             booted: None,
             ended: None,
             site: None,
         }
     }
 
-    /// With no ids, and children made by `template`.
-    pub(super) fn dynamic(settings: Settings, template: Box<dyn Template>) -> Self {
-        let mut driver = Self::new(settings, Vec::new());
+    /// With no ids, and children made by `template`, also the `first`. `opened` is told of the supervisor before they start.
+    pub(super) fn dynamic(
+        settings: Settings,
+        template: Box<dyn Template>,
+        first: Vec<First>,
+        opened: Option<Opened>,
+    ) -> Self {
+        let mut driver = Self::new(settings, first);
         driver.template = Some(template);
+        driver.opened = opened;
         driver
     }
 
@@ -459,6 +471,9 @@ impl Actor for Driver {
             addr: cx.addr(),
             roster,
         });
+        if let Some(opened) = &self.opened {
+            opened(&cx.addr());
+        }
         let first = mem::take(&mut self.first);
         let children = first
             .into_iter()
@@ -496,5 +511,6 @@ impl Drop for Driver {
         drop_quietly(mem::take(&mut self.children));
         drop_quietly(mem::take(&mut self.first));
         drop_quietly(self.template.take());
+        drop_quietly(self.opened.take());
     }
 }

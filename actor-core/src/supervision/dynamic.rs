@@ -78,7 +78,12 @@ pub struct DynamicBuilder<A, Args> {
     backoff: Option<Backoff>,
     name: Option<Arc<str>>,
     template: ChildTemplate<A, Args>,
+    first: Vec<Args>,
+    opened: Option<Opened<A, Args>>,
 }
+
+/// Is told of the supervisor when it starts, before its children do.
+type Opened<A, Args> = Box<dyn Fn(DynamicSupervisor<A, Args>) + Send>;
 
 impl<A: Actor, Args: Send + 'static> DynamicBuilder<A, Args> {
     /// As [`SupervisorBuilder::intensity`](super::SupervisorBuilder::intensity): for all children together.
@@ -96,6 +101,21 @@ impl<A: Actor, Args: Send + 'static> DynamicBuilder<A, Args> {
     /// The name the supervisor is registered under. One that is a child has the name of its spec instead.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Children to start with, one after the other, as those of a [`Supervisor`].
+    pub(crate) fn children(mut self, first: impl IntoIterator<Item = Args>) -> Self {
+        self.first.extend(first);
+        self
+    }
+
+    /// Calls `opened` with each life of the supervisor, before the first child starts.
+    pub(crate) fn opened(
+        mut self,
+        opened: impl Fn(DynamicSupervisor<A, Args>) + Send + 'static,
+    ) -> Self {
+        self.opened = Some(Box::new(opened));
         self
     }
 
@@ -119,7 +139,19 @@ impl<A: Actor, Args: Send + 'static> Build for DynamicBuilder<A, Args> {
             dynamic: true,
             ..Settings::default()
         };
-        Ok(Built(Driver::dynamic(settings, self.template.check()?)))
+        let template = self.template.check()?;
+        let first = self.first.into_iter().map(|args| {
+            let child = template.child(Box::new(args));
+            child.unwrap_or_else(|_| unreachable!("of the template's own type"))
+        });
+        let first = first.collect();
+        let opened = self.opened.map(|opened| {
+            let opened: Box<dyn Fn(&Addr<Driver>) + Send> = Box::new(move |addr| {
+                opened(DynamicSupervisor::of(Supervisor::of(addr)));
+            });
+            opened
+        });
+        Ok(Built(Driver::dynamic(settings, template, first, opened)))
     }
 }
 
@@ -139,7 +171,7 @@ impl<A, Args> fmt::Debug for DynamicBuilder<A, Args> {
             .field("backoff", &self.backoff)
             .field("name", &self.name)
             .field("template", &self.template)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -203,6 +235,8 @@ impl<A: Actor, Args: Send + 'static> DynamicSupervisor<A, Args> {
             backoff: None,
             name: None,
             template,
+            first: Vec::new(),
+            opened: None,
         }
     }
 
@@ -297,6 +331,13 @@ impl<A: Actor, Args: Send + 'static> DynamicSupervisor<A, Args> {
             Err(ChildError::NotFound) if !child.is_alive() => Ok(()),
             other => other.map(drop),
         }
+    }
+}
+
+impl<A, Args> DynamicSupervisor<A, Args> {
+    /// As [`terminate_child`](Self::terminate_child) of the actor with this id, without waiting for it.
+    pub(crate) fn release(&self, actor: u64) {
+        self.supervisor.post(Msg::TerminateActor(actor));
     }
 }
 

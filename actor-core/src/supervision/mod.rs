@@ -95,6 +95,7 @@ mod supervisor;
 mod template;
 
 pub use backoff::Backoff;
+pub(crate) use child::Place;
 pub use declared::{Tree, TreeSetup};
 pub use dynamic::{DynamicBuilder, DynamicSupervisor};
 pub use error::{BatchError, ChildError};

@@ -400,6 +400,16 @@ impl Supervisor {
         Ok(Self { addr })
     }
 
+    pub(super) fn of(addr: &Addr<Driver>) -> Self {
+        Self { addr: addr.clone() }
+    }
+
+    /// A call whose answer nobody waits for.
+    pub(super) fn post(&self, msg: Msg) {
+        // The mailbox has no bound. If it is closed there are no children.
+        let _ = self.addr.try_send(msg);
+    }
+
     pub(super) fn call(&self, msg: Msg) -> Answered {
         match self.addr.__ask::<Answered>(msg, None) {
             Ok(answered) => answered,

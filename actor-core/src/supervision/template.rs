@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::child::ChildOf;
+use super::child::{ChildOf, Place};
 use super::crowd::{self, Started};
 use super::decide::ChildKey;
 use super::driver::First;
@@ -15,6 +15,9 @@ use crate::actor::Actor;
 
 /// Makes an actor's state out of arguments, once for each life.
 pub(super) type Make<A, Args> = Arc<dyn Fn(&Args) -> Made<A> + Send + Sync>;
+
+/// Where a child with these arguments has its place.
+type Places<A, Args> = Arc<dyn Fn(&Args) -> Arc<dyn Place<A>> + Send + Sync>;
 
 /// How a [`DynamicSupervisor`](super::DynamicSupervisor) makes a child out of arguments, when it starts it again, and how it
 /// stops it: a [`ChildSpec`](super::ChildSpec) for many.
@@ -35,6 +38,7 @@ pub struct ChildTemplate<A, Args> {
     restart: Restart,
     shutdown: Shutdown,
     factory: Make<A, Args>,
+    places: Option<Places<A, Args>>,
 }
 
 impl<A, Args: Send + 'static> ChildTemplate<A, Args> {
@@ -73,6 +77,7 @@ impl<A, Args: Send + 'static> ChildTemplate<A, Args> {
             restart: Restart::default(),
             shutdown: Shutdown::default(),
             factory,
+            places: None,
         }
     }
 
@@ -85,6 +90,17 @@ impl<A, Args: Send + 'static> ChildTemplate<A, Args> {
     /// How a child is stopped. A [`Duration`](std::time::Duration) is a [`Shutdown::Timeout`].
     pub fn shutdown(mut self, shutdown: impl Into<Shutdown>) -> Self {
         self.shutdown = shutdown.into();
+        self
+    }
+}
+
+impl<A: Actor, Args> ChildTemplate<A, Args> {
+    /// Each child's address is kept for others at the place that `places` says.
+    pub(crate) fn placed(
+        mut self,
+        places: impl Fn(&Args) -> Arc<dyn Place<A>> + Send + Sync + 'static,
+    ) -> Self {
+        self.places = Some(Arc::new(places));
         self
     }
 }
@@ -123,14 +139,16 @@ pub(super) type TypeOf<A, Args> = PhantomData<fn(Args) -> A>;
 struct TemplateOf<A, Args> {
     policy: Policy,
     factory: Make<A, Args>,
+    places: Option<Places<A, Args>>,
 }
 
 impl<A: Actor, Args: Send + 'static> Template for TemplateOf<A, Args> {
     fn child(&self, args: Box<dyn Any + Send>) -> Result<First, Box<dyn Any + Send>> {
         let args = *args.downcast::<Args>()?;
         let factory = Arc::clone(&self.factory);
+        let place = self.places.as_ref().map(|places| places(&args));
         let child = ChildOf::<A>::new(Box::new(move || factory(&args)));
-        Ok((self.policy.clone(), Box::new(child)))
+        Ok((self.policy.clone(), Box::new(child.placed(place))))
     }
 
     fn batch(
@@ -169,7 +187,10 @@ impl<A: Actor, Args: Send + 'static> ChildTemplate<A, Args> {
             significant: false,
             backoff: None,
         };
-        let factory = self.factory;
-        Ok(Box::new(TemplateOf { policy, factory }))
+        Ok(Box::new(TemplateOf {
+            policy,
+            factory: self.factory,
+            places: self.places,
+        }))
     }
 }

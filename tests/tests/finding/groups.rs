@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use actor_core::channel::broadcast::RecvError;
 use actor_core::testing;
 use actor_core::{
-    ActorOptions, Event, Group, GroupEvent, GroupWatch, JoinError, NoMethods, Options, Reply,
+    ActorOptions, Group, GroupEvent, GroupWatch, JoinError, NoMethods, Options, Reply,
 };
 
 use super::*;
@@ -344,18 +344,14 @@ fn in_a_storm_of_joins_leaves_kills_and_publishes_the_sets_add_up() {
         over.store(true, Ordering::SeqCst);
         let last = scribe::<64>(&sys, &book);
         group.join(&last).unwrap(); // so that there is an event
-        all.push_back(last.clone());
+        everybody.join(&last).unwrap();
+        all.push_back(last);
         assert_eq!(mirror.join().unwrap()[..], group.members()[..]);
-        let ends = everybody.watch();
         for member in &all {
             member.kill();
+            end(member);
         }
-        // Who ends has its dead letters counted, and leaves then.
-        for _ in ends.members() {
-            left(ends.recv().unwrap());
-        }
-        end(&last);
-        sys.spawn(End).unwrap().stop();
+        all_counted(&sys, &everybody);
         letters.join().unwrap()
     });
     let handled = book.lock().unwrap().len() as u64;
@@ -363,28 +359,6 @@ fn in_a_storm_of_joins_leaves_kills_and_publishes_the_sets_add_up() {
     assert!(delivered > 0);
     assert_eq!(delivered, handled + dead_letters, "told = handled + dead");
     assert!(group.is_empty());
-}
-
-/// All dead letters until the actor `End` has ended.
-fn count_dead_letters(events: &crossbeam_channel::Receiver<Event>) -> u64 {
-    let mut letters = 0;
-    for event in events {
-        match event {
-            Event::DeadLetters { count, .. } => letters += count,
-            Event::Lagged { .. } => panic!("the test's own reader is too slow"),
-            Event::Exited { who, .. } if who.label == "End" => break,
-            _ => {}
-        }
-    }
-    letters
-}
-
-#[actor]
-pub struct End;
-
-#[actor]
-impl End {
-    pub fn nothing(&mut self) {}
 }
 
 /// Applies a watch's events to what it began with, until it is over.

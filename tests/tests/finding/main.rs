@@ -11,8 +11,10 @@ use std::sync::Once;
 use std::time::Duration;
 
 use actor_core::prelude::*;
+use actor_core::{Event, Group, GroupEvent};
 
 mod groups;
+mod pools;
 mod registry;
 mod routers;
 
@@ -71,4 +73,37 @@ impl Noter {
 
 fn noter(sys: &System) -> Addr<Noter> {
     sys.spawn(Noter::default()).unwrap()
+}
+
+#[actor]
+pub struct End;
+
+#[actor]
+impl End {
+    pub fn nothing(&mut self) {}
+}
+
+/// All dead letters until the actor `End` has ended.
+fn count_dead_letters(events: &crossbeam_channel::Receiver<Event>) -> u64 {
+    let mut letters = 0;
+    for event in events {
+        match event {
+            Event::DeadLetters { count, .. } => letters += count,
+            Event::Lagged { .. } => panic!("the test's own reader is too slow"),
+            Event::Exited { who, .. } if who.label == "End" => break,
+            _ => {}
+        }
+    }
+    letters
+}
+
+/// To be called when all of `everybody` have ended: ends [`count_dead_letters`], when all are counted.
+fn all_counted<A: Actor>(sys: &System, everybody: &Group<A>) {
+    // Who ends has its dead letters counted, and leaves then.
+    let watch = everybody.watch();
+    for _ in watch.members() {
+        let left = watch.recv().unwrap();
+        assert!(matches!(left, GroupEvent::Left { .. }), "{left:?}");
+    }
+    sys.spawn(End).unwrap().stop();
 }
