@@ -85,8 +85,9 @@ pub mod testing;
 #[doc(hidden)]
 pub use actor::private as __private;
 pub use actor::{
-    Actor, ActorOptions, Addr, AskError, Cx, Exit, ExitReason, Inbox, NameTaken, Never, NoMethods,
-    Options, Pending, RecvError, Reply, SpawnError, StartError, TellError, TryRecvError,
+    Actor, ActorOptions, Addr, AskError, Cx, Exit, ExitReason, Inbox, JoinError, NameTaken, Never,
+    NoMethods, Options, Pending, RecvError, Reply, SpawnError, StartError, TellError, TryRecvError,
+    WaitCycle,
 };
 #[cfg(feature = "macros")]
 pub use actor_macros::{actor, preemptible, select};

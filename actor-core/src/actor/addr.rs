@@ -16,15 +16,17 @@ use crate::rt::worker::Worker;
 use crate::stack;
 
 use super::cell::{Cell, DEAD, DOWN, Envelope};
-use super::error::{AskError, SpawnError, StartError, TellError};
+use super::cycle::{JoinError, WaitCycle};
+use super::error::{AskError, SpawnError, TellError};
 use super::exit::ExitReason;
-use super::extra::{Dependants, Extra, Keeper};
+use super::extra::{Dependants, Extra, Keeper, State, Waits};
 use super::host::Host;
 use super::life;
-use super::mailbox::{PushError, Pushed, WaitError};
+use super::mailbox::{PushError, Pushed, Track, WaitError};
 use super::pending::Pending;
-use super::reply::{self, Port, Receiver, ReplyError};
+use super::reply::{self, Failure, Port, Receiver, ReplyError};
 use super::traits::Actor;
+use super::waits::{self, Waiter, Waiting};
 
 /// The address of an actor: send it messages, ask it, stop it, wait for it.
 ///
@@ -184,16 +186,53 @@ impl<A: Actor> Addr<A> {
         check_stack();
         let cell = self.cell();
         let envelope = Envelope { msg, reply };
-        match cell.mailbox.push_wait(envelope, Cell::<A>::CAP, deadline) {
+        let pushed = match cell.mailbox.try_push(envelope, Cell::<A>::CAP) {
+            Ok(pushed) => Ok(pushed),
+            Err(PushError::Closed(envelope)) => Err(WaitError::Closed(envelope)),
+            Err(PushError::Full(envelope)) => self.push_when_room(envelope, deadline),
+        };
+        self.pushed(pushed)
+    }
+
+    /// Waits for room, and so for the actor.
+    #[cold]
+    fn push_when_room(
+        &self,
+        envelope: Envelope<A::Msg>,
+        deadline: Option<Instant>,
+    ) -> Result<Pushed, WaitError<Envelope<A::Msg>>> {
+        let (mailbox, cap) = (&self.cell().mailbox, Cell::<A>::CAP);
+        match waits::here() {
+            Some(waiter) if deadline.is_none() => {
+                let track = Track {
+                    publish: &|| waiter.publish(waits::on_actor(self.cell().header())),
+                    circle: &|| waiter.circle(),
+                };
+                mailbox.wait_for_room(envelope, cap, None, Some(&track))
+            }
+            _ => mailbox.wait_for_room(envelope, cap, deadline, None),
+        }
+    }
+
+    #[inline]
+    fn pushed(
+        &self,
+        pushed: Result<Pushed, WaitError<Envelope<A::Msg>>>,
+    ) -> Result<(), TellError<A::Msg>> {
+        match pushed {
             Ok(Pushed { must_schedule }) => {
                 if must_schedule {
-                    cell.schedule();
+                    self.cell().schedule();
                 }
                 park::switch_point();
                 Ok(())
             }
             Err(WaitError::Timeout(back)) => Err(TellError::Timeout(back.msg)),
             Err(WaitError::Closed(back)) => Err(TellError::Closed(back.msg)),
+            Err(WaitError::Deadlock(back, path)) => Err(TellError::Deadlock {
+                message: back.msg,
+                path,
+            }),
         }
     }
 
@@ -232,22 +271,38 @@ impl<A: Actor> Addr<A> {
     }
 
     /// Waits until the actor has ended for good, and says why.
+    ///
+    /// # Panics
+    /// In an actor for which this one waits, itself or through others: the wait would never end. So also where an actor waits
+    /// for its own end. [`try_join`](Self::try_join) returns that as an error.
+    #[track_caller]
     pub fn join(&self) -> ExitReason {
-        self.wait_end(None).expect("there is no deadline")
+        match self.try_join() {
+            Ok(reason) => reason,
+            Err(error) => panic!("`join` of {self:?}: {error}"),
+        }
+    }
+
+    /// As [`join`](Self::join), for callers that may be actors which this one waits for.
+    ///
+    /// # Errors
+    /// [`JoinError::Deadlock`], with the path.
+    pub fn try_join(&self) -> Result<ExitReason, JoinError> {
+        let ended = self.wait_end(None).map_err(JoinError::Deadlock)?;
+        Ok(ended.expect("there is no deadline"))
     }
 
     /// As [`join`](Self::join), for at most `timeout`; `None` if it has not ended by then.
     pub fn join_timeout(&self, timeout: Duration) -> Option<ExitReason> {
-        self.wait_end(wait::after(timeout))
+        // Without a deadline if `timeout` is beyond what the clock can tell.
+        self.wait_end(wait::after(timeout)).ok()?
     }
 
-    fn wait_end(&self, deadline: Option<Instant>) -> Option<ExitReason> {
+    fn wait_end(&self, deadline: Option<Instant>) -> Result<Option<ExitReason>, WaitCycle> {
         let cell = self.cell();
-        wait_for(cell, deadline, |cell, extra| {
-            (cell.life() == DEAD).then(|| {
-                let reason = extra.lock().ended_for.clone();
-                reason.unwrap_or(ExitReason::Normal)
-            })
+        wait_for(cell, deadline, |state| {
+            let ended = || state.ended_for.clone().unwrap_or(ExitReason::Normal);
+            (cell.life() == DEAD).then(ended)
         })
     }
 
@@ -296,9 +351,46 @@ impl<A: Actor> Addr<A> {
         if !may_block() {
             return Err(AskError::StackLimit(msg));
         }
-        let (reply, receiver) = reply::slot_waiting::<T>();
+        let (reply, mut receiver) = reply::slot_waiting::<T>();
+        reply.hand_to(Some(self.cell.cast()));
+        if deadline.is_none()
+            && let Some(waiter) = waits::here()
+        {
+            let waiting = waiter.waits_for(receiver.as_raw());
+            self.ask_waiting(msg, reply, &waiting)?;
+            return receiver.wait_until(None).map_err(no_answer);
+        }
         self.push(msg, reply, deadline).map_err(undelivered)?;
-        receiver.wait(deadline).map_err(no_answer)
+        receiver.wait_until(deadline).map_err(no_answer)
+    }
+
+    /// Puts the message of an ask whose asker others know to be waiting into the mailbox. (waits: P2, P3, and the fast path)
+    #[inline]
+    fn ask_waiting<E>(
+        &self,
+        msg: A::Msg,
+        reply: Port,
+        waiting: &Waiting,
+    ) -> Result<(), AskError<A::Msg, E>> {
+        check_stack();
+        let cell = self.cell();
+        let mut envelope = Envelope { msg, reply };
+        if !A::OWN_STACK {
+            match cell.mailbox.push_to_idle(envelope) {
+                Ok(()) => {
+                    cell.schedule();
+                    park::switch_point();
+                    return Ok(());
+                }
+                Err(back) => envelope = back,
+            }
+        }
+        if let Some(path) = waiting.circle() {
+            let message = Some(envelope.msg);
+            return Err(AskError::Deadlock { message, path });
+        }
+        let pushed = cell.mailbox.push_wait(envelope, Cell::<A>::CAP, None);
+        self.pushed(pushed).map_err(undelivered)
     }
 
     #[doc(hidden)]
@@ -319,6 +411,7 @@ impl<A: Actor> Addr<A> {
         msg: A::Msg,
     ) -> Result<Receiver<T>, AskError<A::Msg, E>> {
         let (reply, receiver) = reply::slot::<T>();
+        reply.hand_to(Some(self.cell.cast()));
         self.push(msg, reply, None).map_err(undelivered)?;
         Ok(receiver)
     }
@@ -356,7 +449,7 @@ impl<A: Actor> Addr<A> {
             host.sweep();
         }
         if waits {
-            addr.wait_started().map_err(SpawnError::Start)?;
+            addr.wait_started()?;
         }
         Ok(addr)
     }
@@ -463,9 +556,16 @@ impl<A: Actor> Addr<A> {
         life::never_started(cell);
     }
 
-    fn wait_started(&self) -> Result<(), StartError> {
-        wait_for(self.cell(), None, |_, extra| extra.lock().start.take())
-            .expect("there is no deadline")
+    fn wait_started(&self) -> Result<(), SpawnError> {
+        match wait_for(self.cell(), None, |state| state.start.take()) {
+            Ok(started) => started
+                .expect("there is no deadline")
+                .map_err(SpawnError::Start),
+            Err(path) => {
+                self.kill();
+                Err(SpawnError::Deadlock(path))
+            }
+        }
     }
 }
 
@@ -483,37 +583,56 @@ fn check_may_start<A: Actor>(host: &Arc<Host>) -> Result<(), SpawnError> {
 }
 
 /// Waits until `done` gives something, or `deadline` (`None` then). Whoever changes what `done` looks at wakes all waiters in
-/// the cell's extra part afterwards.
+/// the cell's extra part afterwards. An actor that waits without a deadline has an edge to the cell's (`waits`).
+///
+/// # Errors
+/// The circle that its wait would close.
 fn wait_for<A: Actor, R>(
     cell: &Cell<A>,
     deadline: Option<Instant>,
-    done: impl Fn(&Cell<A>, &Extra) -> Option<R>,
-) -> Option<R> {
+    done: impl Fn(&mut State) -> Option<R>,
+) -> Result<Option<R>, WaitCycle> {
     struct Retract<'a>(&'a Extra, &'static park::Parker);
     impl Drop for Retract<'_> {
         fn drop(&mut self) {
-            let mut extra = self.0.lock();
-            extra.waiters.retain(|it| !std::ptr::eq(*it, self.1));
+            self.0.lock().waiters.retain(|it| {
+                let mine = std::ptr::eq(it.parker, self.1);
+                if mine {
+                    it.end();
+                }
+                !mine
+            });
         }
     }
     check_stack();
     let extra = cell.extra_or_new();
-    let me = park::current();
-    let _retract = Retract(extra, me);
+    let parker = park::current();
+    let waiter = waits::here().filter(|_| deadline.is_none());
+    let _retract = Retract(extra, parker);
     loop {
+        let mut begins = false;
         {
-            let mut extra = extra.lock();
-            if !extra.waiters.iter().any(|it| std::ptr::eq(*it, me)) {
-                extra.waiters.push(me);
+            let mut state = extra.lock();
+            if let Some(done) = done(&mut state) {
+                return Ok(Some(done));
+            }
+            let waits = &mut state.waiters;
+            if !waits.iter().any(|it| std::ptr::eq(it.parker, parker)) {
+                begins = waiter.is_some();
+                let wait = waiter.map(|it| it.publish(waits::on_actor(cell.header())));
+                waits.push(Waits { parker, wait });
             }
         }
         // Whoever changes what `done` looks at then looks for waiters: see `life::close`.
         fence(Ordering::SeqCst);
-        if let Some(done) = done(cell, extra) {
-            return Some(done);
+        if let Some(done) = done(&mut extra.lock()) {
+            return Ok(Some(done));
+        }
+        if begins && let Some(path) = waiter.and_then(Waiter::circle) {
+            return Err(path);
         }
         if !park::park_until(deadline) {
-            return done(cell, extra);
+            return Ok(done(&mut extra.lock()));
         }
     }
 }
@@ -541,6 +660,10 @@ fn undelivered<M, E>(error: TellError<M>) -> AskError<M, E> {
     match error {
         TellError::Closed(msg) => AskError::Closed(msg),
         TellError::Full(msg) | TellError::Timeout(msg) => AskError::Full(msg),
+        TellError::Deadlock { message, path } => AskError::Deadlock {
+            message: Some(message),
+            path,
+        },
     }
 }
 
@@ -548,6 +671,10 @@ fn undelivered<M, E>(error: TellError<M>) -> AskError<M, E> {
 pub(super) fn no_answer<M, E>(error: ReplyError) -> AskError<M, E> {
     match error {
         ReplyError::Timeout => AskError::Timeout,
+        ReplyError::NoReply(Failure::Deadlock(path)) => AskError::Deadlock {
+            message: None,
+            path,
+        },
         ReplyError::NoReply(failure) => AskError::NoReply(life::exit_reason(failure)),
     }
 }

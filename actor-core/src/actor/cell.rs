@@ -109,6 +109,7 @@ impl<A: Actor> Cell<A> {
         release: Self::release,
         who: Self::who,
         pending: |_| None,
+        is_actor: true,
         type_name: Self::type_label,
     };
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicPtr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::rt::edge::Wait;
 use crate::rt::park::Parker;
 
 use super::error::StartError;
@@ -50,7 +51,24 @@ pub(crate) struct State {
     /// How its start went, until somebody has asked.
     pub(crate) start: Option<Result<(), StartError>>,
     /// Who waits for its start or its end.
-    pub(crate) waiters: Vec<&'static Parker>,
+    pub(crate) waiters: Vec<Waits>,
+}
+
+/// Somebody who waits for an actor's start or end.
+#[derive(Clone, Copy)]
+pub(crate) struct Waits {
+    pub(crate) parker: &'static Parker,
+    /// The wait that others are told of (`actor::waits`), if it is an actor's.
+    pub(crate) wait: Option<Wait>,
+}
+
+impl Waits {
+    /// Under the lock. (edge: E3)
+    pub(crate) fn end(&self) {
+        if let Some(wait) = self.wait {
+            self.parker.edge().end(wait);
+        }
+    }
 }
 
 impl Extra {
@@ -60,8 +78,12 @@ impl Extra {
 }
 
 impl State {
-    /// Wakes everybody who waits for something here.
+    /// Wakes everybody who waits for something here. Their waits are over before they know: who is woken for something else
+    /// begins another.
     pub(crate) fn wake_all(&mut self) {
-        self.waiters.drain(..).for_each(Parker::unpark);
+        for waiter in self.waiters.drain(..) {
+            waiter.end();
+            waiter.parker.unpark();
+        }
     }
 }

@@ -51,7 +51,9 @@
 //! - **W1** locks, checks again, links its node, and unlocks with WAITERS set;
 //! - **W2** issues the heavy asymmetric fence;
 //! - **W3** checks again: if there is room now it admits waiters itself, from the front of the list;
-//! - then parks until its node is settled, its deadline passes, or it is killed.
+//! - then parks until its node is settled, its deadline passes, or it is killed. Before that, an actor publishes its wait, under
+//!   the lock, if its node still stands in line: so others see it wait exactly while it does, as whoever takes the node out
+//!   ends the wait under the lock (`actor::waits`).
 //!
 //! *Admitting* moves a waiter's message into the queue under the lock, unlinks and settles its node, and unparks its sender
 //! after unlocking. So a freed slot is not a wake-up that could be lost with a sender that has just gone (killed, or out of
@@ -96,6 +98,7 @@
 //! | `mailbox_skip_admit` | no C3 | `loom_wait_for_room_against_pop` |
 //! | `mailbox_skip_recheck` | no W3 | `loom_wait_for_room_against_pop` |
 //! | `mailbox_drop_wake` | an admitted sender is not unparked | `loom_wait_for_room_against_pop` |
+//! | `mailbox_keep_wait` | a sender that has been admitted still counts as waiting | `others_see_a_sender_wait_only_while_it_does` |
 //! | `mailbox_close_forgets_waiters` | closing leaves waiting senders linked | `loom_close_against_waiting_sender` |
 
 mod block;
@@ -117,6 +120,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Instant;
 
+use super::cycle::WaitCycle;
+use crate::rt::edge::Wait;
 use block::{BlockPtr, Slots, Spare};
 pub(crate) use consumer::Consumer;
 pub(crate) use drain::Drain;
@@ -177,12 +182,22 @@ pub(crate) enum PushError<M> {
 }
 
 /// A message whose sender waited for room in vain.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum WaitError<M> {
     /// The deadline passed first.
     Timeout(M),
     /// The mailbox is closed.
     Closed(M),
+    /// The wait would be part of a circle ([`Track`]).
+    Deadlock(M, WaitCycle),
+}
+
+/// How others are told of a wait for room (`actor::waits`).
+pub(crate) struct Track<'a> {
+    /// Publishes the wait. Called under the lock.
+    pub(crate) publish: &'a dyn Fn() -> Wait,
+    /// The circle it is part of, once it has been published.
+    pub(crate) circle: &'a dyn Fn() -> Option<WaitCycle>,
 }
 
 /// Why the lock was not taken for a push.
@@ -265,7 +280,29 @@ impl<M> Mailbox<M> {
         match self.try_push(message, cap) {
             Ok(pushed) => Ok(pushed),
             Err(PushError::Closed(message)) => Err(WaitError::Closed(message)),
-            Err(PushError::Full(message)) => self.wait_for_room(message, cap, deadline),
+            Err(PushError::Full(message)) => self.wait_for_room(message, cap, deadline, None),
+        }
+    }
+
+    /// Appends `message` if the mailbox is idle: not scheduled, suspended or closed. The caller must schedule the actor then.
+    #[inline]
+    pub(crate) fn push_to_idle(&self, message: M) -> Result<(), M> {
+        let mut spare = None;
+        loop {
+            let word = self.word.load(Ordering::Relaxed);
+            if word & (LOCK | SCHEDULED | CLOSED | SUSPENDED) != 0 || !self.try_lock(word) {
+                return Err(message);
+            }
+            // SAFETY: we hold the lock.
+            if unsafe { !self.has_slot(&mut spare) } {
+                self.unlock(word);
+                spare = Some(Slots::obtain());
+                continue;
+            }
+            // SAFETY: we hold the lock, and there is a slot. There is room: a mailbox that is idle is empty.
+            unsafe { self.append(message) };
+            self.unlock(word::push_one(word).0);
+            return Ok(());
         }
     }
 
@@ -514,6 +551,7 @@ impl<M> fmt::Debug for WaitError<M> {
         f.write_str(match self {
             WaitError::Timeout(_) => "Timeout(..)",
             WaitError::Closed(_) => "Closed(..)",
+            WaitError::Deadlock(..) => "Deadlock(..)",
         })
     }
 }

@@ -85,6 +85,7 @@ static VTABLE: VTable = VTable {
     release: |_| (),
     who,
     pending,
+    is_actor: false,
     type_name: || "local microthread",
 };
 
