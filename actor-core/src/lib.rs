@@ -69,12 +69,15 @@ compile_error!(
 
 mod actor;
 pub mod channel;
+pub mod guide;
+pub mod image;
 pub mod microthread;
 pub mod net;
 mod observe;
 mod registry;
 mod rt;
 mod stack;
+pub mod store;
 pub mod supervision;
 pub mod sync;
 mod sys;

@@ -1,0 +1,4 @@
+//! Pages to read, with nothing in them to call.
+
+#[doc = include_str!("../docs/compared.md")]
+pub mod compared {}
