@@ -352,7 +352,7 @@ impl<A: Actor> Addr<A> {
             return Err(AskError::StackLimit(msg));
         }
         let (reply, mut receiver) = reply::slot_waiting::<T>();
-        reply.hand_to(Some(self.cell.cast()));
+        reply.hand_to(self.cell().header());
         if deadline.is_none()
             && let Some(waiter) = waits::here()
         {
@@ -411,7 +411,7 @@ impl<A: Actor> Addr<A> {
         msg: A::Msg,
     ) -> Result<Receiver<T>, AskError<A::Msg, E>> {
         let (reply, receiver) = reply::slot::<T>();
-        reply.hand_to(Some(self.cell.cast()));
+        reply.hand_to(self.cell().header());
         self.push(msg, reply, None).map_err(undelivered)?;
         Ok(receiver)
     }

@@ -6,7 +6,7 @@
 //! are left, and the party that changes it last frees the slot, which is recycled (`slot.rs`).
 //!
 //! Beside the word the slot says who its *owner* is: the actor that has the port. It is what an asker waits for ([`owner_of`],
-//! `actor::waits`). Whoever takes a port out of its actor, or hands it on to another, says so by [`Port::hand_to`].
+//! `actor::waits`). Whoever takes a port out of its actor, or hands it on to another, says so by [`Port::leave_owner`] or [`Port::hand_to`].
 //!
 //! # The word
 //! The word is an `AtomicPtr`, so that a registered waiter is part of the state and is taken by the same exchange that ends
@@ -157,19 +157,31 @@ impl Port {
             .map_or(std::ptr::null_mut(), |slot| slot.as_ptr().cast())
     }
 
-    /// The port goes over to `owner`, an actor, who answers it or hands it on; or, if there is none, to something whose waits
-    /// are not tracked. For whoever has the port, and before the other can get at it. The owner must not be freed while it
-    /// has the port, unanswered.
+    /// The port goes over to `actor`, who answers it or hands it on. For whoever has the port, before the other can get at it.
     ///
-    /// Who hands it on to an actor may close a circle of waits: see `waits::breaks_circle_of`.
+    /// The actor must not be freed while it has the port, unanswered: who puts the port into its mailbox holds an address, and
+    /// takes the port back ([`leave_owner`](Self::leave_owner)) if it did not get in; then the actor's life holds it.
+    ///
+    /// Who hands on an ask that may be waited for already can close a circle of waits, and has to look: see
+    /// `waits::breaks_circle_of`.
     #[inline]
-    pub(crate) fn hand_to(&self, owner: Option<NonNull<Header>>) {
+    pub(crate) fn hand_to(&self, actor: &Header) {
+        self.set_owner(std::ptr::from_ref(actor).cast_mut().cast());
+    }
+
+    /// No actor has the port from here on: whoever answers it, what that waits for is not tracked.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for those who take ports out"))]
+    pub(crate) fn leave_owner(&self) {
+        self.set_owner(std::ptr::null_mut());
+    }
+
+    #[inline]
+    fn set_owner(&self, owner: *mut ()) {
         if let Some(slot) = self.slot {
-            let owner = owner.map_or(std::ptr::null_mut(), NonNull::as_ptr);
             // SAFETY: the slot is alive while we have not left; only the replier writes the field.
             unsafe { slot.as_ref() }
                 .owner
-                .store(owner.cast(), Ordering::Release);
+                .store(owner, Ordering::Release);
         }
     }
 

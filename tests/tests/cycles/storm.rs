@@ -7,7 +7,7 @@ use super::*;
 
 fn races() -> usize {
     let set = std::env::var("CYCLES_RACES").ok();
-    set.map_or(2_000, |it| it.parse().expect("a number"))
+    set.map_or(5_000, |it| it.parse().expect("a number"))
 }
 
 /// An actor with a small mailbox in a ring.

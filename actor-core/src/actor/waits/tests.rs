@@ -39,9 +39,13 @@ fn on_stack(id: u64, parker: &'static Parker) -> Waiter {
 }
 
 impl Waiter {
-    fn waits_for_actor(self, other: Waiter) -> Waiting {
+    fn as_header(&self) -> &Header {
         // SAFETY: it stays.
-        self.waits_for(on_actor(unsafe { other.header.as_ref() }))
+        unsafe { self.header.as_ref() }
+    }
+
+    fn waits_for_actor(self, other: Waiter) -> Waiting {
+        self.waits_for(on_actor(other.as_header()))
     }
 }
 
@@ -109,7 +113,7 @@ fn an_answer_ends_the_edge_before_the_asker_runs() {
     // `slot_waiting` registers the thread's own parker.
     let (a, b) = (on_stack(1, park::current()), actor(2));
     let (port, receiver, _waiting) = ask(a);
-    port.hand_to(Some(b.header));
+    port.hand_to(b.as_header());
     {
         let _ba = b.waits_for_actor(a);
         assert!(b.circle().is_some());
@@ -125,12 +129,12 @@ fn an_answer_ends_the_edge_before_the_asker_runs() {
 fn a_port_that_no_actor_has_leads_nowhere_until_it_is_handed_on() {
     let (a, b, c) = (on_stack(1, park::current()), actor(2), actor(3));
     let (port, receiver, waiting) = ask(a);
-    port.hand_to(Some(b.header));
-    port.hand_to(None);
+    port.hand_to(b.as_header());
+    port.leave_owner();
     let ba = b.waits_for_actor(a);
     assert_eq!(b.circle(), None);
     assert_eq!(breaks_circle_of(&port), None);
-    port.hand_to(Some(c.header));
+    port.hand_to(c.as_header());
     assert_eq!(breaks_circle_of(&port), None);
     let _ca = c.waits_for_actor(b);
     let path = breaks_circle_of(&port).expect("handed on into a circle");
