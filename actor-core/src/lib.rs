@@ -33,6 +33,8 @@
 //! - [`Addr`]: everything one can do with an actor from outside, and what is promised about messages.
 //! - [`Actor`]: the two bodies an actor can have. [`Cx`]: what a handler knows of itself. [`Inbox`]: where a `run` body
 //!   receives.
+//! - [`#[protocol]`](protocol), [`AddrOf`]: what several types of actors can be asked alike. [`Recipient`]: whoever takes one
+//!   type of message. [`Replies`]: messages and answers as values, for logs, recordings and the wire.
 //! - [`Supervisor`], [`ChildSpec`]: who is started again, when, and how often.
 //! - [`microthread`]: the primitive below actors, useful without them; [`Runtime`] runs microthreads alone.
 //! - [`local`]: a scheduler of microthreads that its owner drives, on one thread, with neither runtime nor actors.
@@ -46,13 +48,14 @@
 //! |---|---|---|---|---|
 //! | [`Addr::stop`], [`Cx::stop`] | before the next message | run | runs | [`Normal`](ExitReason::Normal) |
 //! | its supervisor or system stops it | before the next message | run | runs | [`Shutdown`](ExitReason::Shutdown) |
+//! | an exit signal: a link, [`Addr::exit`] | before the next message | run | runs | the [signal](Signal)'s reason |
 //! | a panic | at once, by unwinding | run | runs | [`Panicked`](ExitReason::Panicked) |
 //! | [`Addr::kill`] | at its next suspension point | run | does not | [`Killed`](ExitReason::Killed) |
 //! | the stack runs short | at the next call into this crate, by unwinding | run | does not | [`Overflow`](ExitReason::Overflow) |
 //! | the stack runs into its guard page | at once | do not: the stack is abandoned | does not | [`Overflow`](ExitReason::Overflow) |
 //!
 //! # Features
-//! - `macros` (default): [`#[actor]`](actor) and [`#[preemptible]`](preemptible).
+//! - `macros` (default): [`#[actor]`](actor), [`#[supervisor]`](macro@supervisor) and [`#[preemptible]`](preemptible).
 //! - `testing`: a seeded scheduler for tests, with virtual time, and probes: `actor_core::testing`.
 //! - `tokio`: lends a tokio runtime to [`microthread::block_on`], so that tokio's clients work inside handlers.
 
@@ -69,11 +72,13 @@ compile_error!(
 
 mod actor;
 pub mod channel;
+mod group;
 pub mod guide;
 pub mod image;
 pub mod microthread;
 pub mod net;
 mod observe;
+mod pool;
 mod registry;
 mod rt;
 mod stack;
@@ -88,19 +93,22 @@ pub mod testing;
 #[doc(hidden)]
 pub use actor::private as __private;
 pub use actor::{
-    Actor, ActorOptions, Addr, AskError, Cx, Exit, ExitReason, Inbox, JoinError, NameTaken, Never,
-    NoMethods, Options, Pending, RecvError, Reply, SpawnError, StartError, TellError, TryRecvError,
-    WaitCycle,
+    Actor, ActorOptions, Addr, AddrOf, AnyAddr, AskError, Carries, Cx, Exit, ExitReason, Forward,
+    ForwardError, Inbox, MessageMethods, Monitor, MonitorId, NameTaken, Never, NoAsker, NoMethods,
+    Options, Pending, Protocol, Received, Recipient, RecvError, Replies, Reply, ReplyTo, Signal,
+    SpawnError, StartError, Sys, SysError, TellError, TryRecvError, WaitCycle,
 };
 #[cfg(feature = "macros")]
-pub use actor_macros::{actor, preemptible, select};
+pub use actor_macros::{actor, preemptible, protocol, select, supervisor};
+pub use group::{Group, GroupEvent, GroupWatch, JoinError, Missed, PublishError, Published};
 pub use observe::{Event, Who};
-pub use registry::LookupError;
+pub use pool::{Balance, Nobody, RouteError, Router};
+pub use registry::{LookupError, OnConflict, RegisterError, SpawnOptions};
 pub use rt::error::ShutdownFromInside;
 pub use rt::local;
+pub use rt::report::{Phase, PhaseReport, ShutdownReport};
 pub use rt::runtime::{
-    BuildError, Builder, Guard, MAX_STACK_SIZE, MIN_STACK_SIZE, OnOverflow, Runtime,
-    ShutdownReport, Stats,
+    BuildError, Builder, Guard, MAX_STACK_SIZE, MIN_STACK_SIZE, OnOverflow, Runtime, Stats,
 };
 pub use supervision::{
     AutoShutdown, Backoff, ChildCounts, ChildError, ChildInfo, ChildSpec, ChildState,
@@ -113,11 +121,12 @@ pub use system::{System, SystemBuilder};
 pub mod prelude {
     pub use crate::microthread;
     pub use crate::{
-        Actor, Addr, AskError, ChildError, ChildSpec, Cx, Exit, ExitReason, Inbox, Pending,
-        Restart, Shutdown, SpawnError, StartError, Supervisor, System, TellError,
+        Actor, Addr, AddrOf, AskError, ChildError, ChildSpec, Cx, Exit, ExitReason, Inbox, Pending,
+        Recipient, ReplyTo, Restart, Shutdown, Signal, SpawnError, StartError, Supervisor, System,
+        TellError,
     };
     #[cfg(feature = "macros")]
-    pub use crate::{actor, preemptible};
+    pub use crate::{actor, preemptible, protocol, supervisor};
 }
 
 /// The README's examples, as tests.

@@ -281,3 +281,31 @@ pub fn exit() -> ! {
 pub fn is_microthread() -> bool {
     park::on_stack().is_some()
 }
+
+/// The deepest that the stack the caller runs on has been, in bytes, by page: how large it has to be. `None` on an OS thread's
+/// own stack.
+///
+/// A microthread and an actor with a `run` body have a stack from start to end, but it was perhaps used by others before: the
+/// mark is of all since its pages were last given back to the system, which happens some time after it has been idle. That
+/// is all the more so in a handler of an actor without a stack of its own, which runs on whichever is free. So the mark is an
+/// upper bound, and a good one where those that use stacks of a size are alike. Costs a system call.
+///
+/// ```
+/// use actor_core::{Runtime, microthread};
+///
+/// let rt = Runtime::new()?;
+/// let (before, after) = rt
+///     .spawn(|| {
+///         let before = microthread::stack_high_water();
+///         std::hint::black_box([0_u8; 20_000]);
+///         (before, microthread::stack_high_water())
+///     })?
+///     .join()?;
+/// assert!(after >= Some(20_000) && after >= before);
+/// assert_eq!(microthread::stack_high_water(), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn stack_high_water() -> Option<usize> {
+    crate::stack::current_bounds().map(crate::stack::high_water)
+}

@@ -6,7 +6,7 @@
 //!
 //! | target | events |
 //! |---|---|
-//! | `actor_core::lifecycle` | [`Spawned`](Event::Spawned), [`Exited`](Event::Exited) |
+//! | `actor_core::lifecycle` | [`Spawned`](Event::Spawned), [`Exited`](Event::Exited), [`NameLost`](Event::NameLost), [`SignalDropped`](Event::SignalDropped) |
 //! | `actor_core::supervision` | [`Restarted`](Event::Restarted), [`StartFailed`](Event::StartFailed), [`StopOverdue`](Event::StopOverdue), [`GaveUp`](Event::GaveUp) |
 //! | `actor_core::scheduler` | [`Stuck`](Event::Stuck), [`Overflow`](Event::Overflow) |
 //! | `actor_core::mailbox` | [`DeadLetters`](Event::DeadLetters) |
@@ -92,6 +92,16 @@ pub enum Event {
         /// Why.
         reason: ExitReason,
     },
+    /// Its name was taken over by another actor. (`DEBUG`)
+    #[non_exhaustive]
+    NameLost {
+        /// Who had it.
+        who: Who,
+        /// The name.
+        name: Arc<str>,
+        /// The id of the actor that has it now.
+        holder: u64,
+    },
     /// A supervisor started a child again by itself. (`WARN`)
     #[non_exhaustive]
     Restarted {
@@ -162,6 +172,16 @@ pub enum Event {
         /// How many.
         count: u64,
     },
+    /// An actor got a signal, of a link or a monitor, and has no hook for it. (`DEBUG`)
+    #[non_exhaustive]
+    SignalDropped {
+        /// Who got it.
+        who: Who,
+        /// Whose end it told of; `None` if it was sent by [`Addr::exit`](crate::Addr::exit).
+        from: Option<Who>,
+        /// Why that one ended.
+        reason: ExitReason,
+    },
     /// This subscription was too slow. (`DEBUG`)
     #[non_exhaustive]
     Lagged {
@@ -177,7 +197,10 @@ impl Event {
         match self {
             Self::Spawned { .. } => Level::TRACE,
             Self::Exited { reason, .. } => Self::exit_level(reason),
-            Self::DeadLetters { .. } | Self::Lagged { .. } => Level::DEBUG,
+            Self::DeadLetters { .. }
+            | Self::Lagged { .. }
+            | Self::NameLost { .. }
+            | Self::SignalDropped { .. } => Level::DEBUG,
             Self::Restarted { .. }
             | Self::StartFailed { .. }
             | Self::StopOverdue { .. }

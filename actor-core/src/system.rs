@@ -1,5 +1,8 @@
 //! A system: a runtime, its actors, their names.
 
+mod groups;
+mod names;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,9 +10,13 @@ use std::time::{Duration, Instant};
 use crate::actor::{Actor, Addr, Cx, Host, Inbox, SpawnError};
 use crate::microthread;
 use crate::observe::Event;
-use crate::registry::LookupError;
 use crate::rt::error::ShutdownFromInside;
-use crate::rt::runtime::{self, BuildError, Guard, OnOverflow, Runtime, ShutdownReport, Stats};
+use crate::rt::report::{Phase, ShutdownReport};
+use crate::rt::runtime::{self, BuildError, Guard, OnOverflow, Runtime, Stats};
+
+mod shutdown;
+
+pub(crate) use shutdown::Hooks;
 
 /// Sets up a [`System`]: the settings of its runtime.
 ///
@@ -156,43 +163,6 @@ impl System {
         Addr::spawn(&self.host, actor, None)
     }
 
-    /// Starts an actor under a name, by which [`lookup`](Self::lookup) finds it until it ends for good.
-    ///
-    /// # Errors
-    /// As [`spawn`](Self::spawn), and [`SpawnError::NameTaken`].
-    pub fn spawn_named<A: Actor>(
-        &self,
-        name: impl Into<Arc<str>>,
-        actor: A,
-    ) -> Result<Addr<A>, SpawnError> {
-        Addr::spawn(&self.host, actor, Some(name.into()))
-    }
-
-    /// The actor of that name.
-    ///
-    /// # Errors
-    /// [`LookupError`]: there is none, or it is of another type.
-    ///
-    /// ```
-    /// # use actor_core::prelude::*;
-    /// # #[actor]
-    /// # struct Counter { n: u64 }
-    /// # #[actor]
-    /// # impl Counter { pub fn get(&self) -> u64 { self.n } }
-    /// let sys = System::new()?;
-    /// sys.spawn_named("hits", Counter { n: 7 })?;
-    /// assert_eq!(sys.lookup::<Counter>("hits")?.ask().get()?, 7);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn lookup<A: Actor>(&self, name: &str) -> Result<Addr<A>, LookupError> {
-        self.host.registry.lookup::<Addr<A>>(name)
-    }
-
-    /// The names in use, sorted.
-    pub fn names(&self) -> Vec<Arc<str>> {
-        self.host.registry.names()
-    }
-
     /// Starts a microthread in the system's runtime. From anywhere.
     ///
     /// # Errors
@@ -233,8 +203,68 @@ impl System {
         self.host.core.seam.clock().now()
     }
 
-    /// Ends the system: every actor is asked to stop, with its hooks; then what is still running is killed; all within
-    /// `deadline`, of which the first part takes at most half. What has not ended by then is leaked and named in the report.
+    /// Has `hook` run when the system is shut down, in the given [`Phase`]: once, in a microthread of its own, beside the
+    /// other hooks of the phase. It is given how long it may take, may wait and ask actors, and is killed when it is overdue.
+    /// A panic in it is in the report. The name is what the report calls it.
+    ///
+    /// From handlers too. A hook that comes while its phase runs, or later, does not run.
+    ///
+    /// ```
+    /// use actor_core::{Phase, System};
+    /// use std::time::Duration;
+    ///
+    /// let sys = System::new()?;
+    /// sys.on_shutdown(Phase::StopAccepting, "listener", |_| { /* close the listener */ });
+    /// sys.on_shutdown(Phase::Drain, "sessions", |within| { /* wait for them, so long at most */ });
+    /// let report = sys.shutdown(Duration::from_secs(10))?;
+    /// assert!(report.is_graceful());
+    /// assert_eq!(report.phases[0].done, ["listener"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_shutdown(
+        &self,
+        phase: Phase,
+        name: impl Into<Arc<str>>,
+        hook: impl FnOnce(Duration) + Send + 'static,
+    ) {
+        self.host.hooks.add(phase, name.into(), Box::new(hook));
+    }
+
+    /// Gives a phase of the shutdown a limit of its own, in place of any that it had: it takes at most so long. Without one,
+    /// or if that is shorter, it takes at most half of the time that is left when it begins.
+    pub fn phase_limit(&self, phase: Phase, limit: Duration) {
+        self.host.hooks.limit(phase, limit);
+    }
+
+    /// Ends the system within `deadline`, in phases: hooks and actors as [`Phase`] says, and then everything that is left is
+    /// killed. What has not ended by then is leaked. The report says how each phase went, who was overdue, killed and leaked.
+    ///
+    /// A phase takes at most half of the time that is left when it begins; see [`phase_limit`](Self::phase_limit). A later call
+    /// reports on what was left for it to do.
+    ///
+    /// # On a signal
+    /// The runtime installs no signal handlers. A program that shall end on SIGINT waits for that on its main thread, here
+    /// with the crate `signal-hook`:
+    ///
+    /// ```no_run
+    /// use actor_core::{Phase, System};
+    /// use signal_hook::consts::{SIGINT, SIGTERM};
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // Before anything is served: a signal must not find the default action.
+    /// let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+    /// let sys = System::new()?;
+    /// // .. start the trees ..
+    /// sys.on_shutdown(Phase::Drain, "sessions", |within| { /* wait for those that are open */ });
+    /// sys.phase_limit(Phase::Drain, Duration::from_secs(20));
+    ///
+    /// signals.forever().next();
+    /// let report = sys.shutdown(Duration::from_secs(60))?;
+    /// println!("{report}");
+    /// std::process::exit(if report.is_graceful() { 0 } else { 1 });
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`ShutdownFromInside`] from one of the system's own microthreads or handlers, which would wait for itself.
@@ -243,10 +273,11 @@ impl System {
             return Err(ShutdownFromInside);
         }
         let start = self.now();
-        self.host.stop_all(start + deadline / 2);
+        let phases = shutdown::run(&self.host, deadline);
         let left = deadline.saturating_sub(self.now() - start);
         let mut report = runtime::shut_down(&self.host.core, left)?;
         self.host.sweep();
+        report.phases = phases;
         report.took = self.now() - start;
         Ok(report)
     }
@@ -274,7 +305,7 @@ impl Drop for System {
         // The last full handle: what its actors hold is the runtime's to end.
         if let Some(runtime) = Arc::into_inner(runtime) {
             if !runtime::is_inside(&self.host.core) && !self.host.core.is_stopping() {
-                self.host.stop_all(self.now() + Duration::from_secs(5));
+                let _ = shutdown::run(&self.host, Duration::from_secs(10));
             }
             drop(runtime);
             self.host.sweep();

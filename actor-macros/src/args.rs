@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Expr, ExprLit, Ident, Lit, Token, Type};
+use syn::{Expr, ExprLit, Ident, Lit, Path, Token, Type, bracketed};
 
 use crate::diagnostics::Errors;
 
@@ -21,6 +21,20 @@ pub(crate) struct TypeArgs {
 pub(crate) struct ImplArgs {
     /// The key (for errors) and the message type of a `run` body.
     pub(crate) message: Option<(Ident, Type)>,
+    /// The key (for errors) and the traits that are its protocols.
+    pub(crate) protocols: Option<(Ident, Vec<Path>)>,
+}
+
+/// `[A, b::B<C>]`
+struct Paths(Vec<Path>);
+
+impl Parse for Paths {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let inside;
+        bracketed!(inside in input);
+        let paths = Punctuated::<Path, Token![,]>::parse_terminated(&inside)?;
+        Ok(Self(paths.into_iter().collect()))
+    }
 }
 
 /// One `key = value`, with the value unread: what it is depends on the key.
@@ -100,6 +114,10 @@ pub(crate) fn of_type(args: TokenStream, errors: &mut Errors) -> TypeArgs {
             "mailbox" => read.mailbox = number(&arg, "mailbox = 1024", errors),
             "stack" => read.stack = number(&arg, "stack = 131072", errors),
             "name" => read.name = text(&arg, "name = \"till\"", errors),
+            "protocols" => errors.at(
+                &arg.key,
+                "`protocols` belongs on the `impl` block with the messages: write `#[actor(protocols = ..)] impl ..`",
+            ),
             "message" => errors.at(
                 &arg.key,
                 "`message` belongs on the `impl` block with the `run` body: write `#[actor(message = ..)] impl ..`",
@@ -122,13 +140,17 @@ pub(crate) fn of_impl(args: TokenStream, errors: &mut Errors) -> ImplArgs {
                 read.message =
                     value(&arg, "message = SessionMsg", errors).map(|ty| (arg.key.clone(), ty));
             }
+            "protocols" => {
+                read.protocols = value(&arg, "protocols = [Greeter, ..]", errors)
+                    .map(|Paths(paths)| (arg.key.clone(), paths));
+            }
             option @ ("mailbox" | "stack" | "name") => errors.at(
                 &arg.key,
                 format_args!("`{option}` belongs to the type: write `#[actor({option} = ..)]` on its definition"),
             ),
             other => errors.at(
                 &arg.key,
-                format_args!("unknown option `{other}`: an actor's `impl` block has `message`, for a `run` body"),
+                format_args!("unknown option `{other}`: an actor's `impl` block has `protocols`, and `message` for a `run` body"),
             ),
         }
     }

@@ -6,21 +6,23 @@
 //! always comes out again, errors or not, and so does whatever could be generated in spite of them: an editor goes on
 //! completing in a program that is half-written.
 //!
-//! [`macro@preemptible`] is smaller, and has its stages in one module.
+//! [`macro@supervisor`] is its own macro, in the same stages. [`macro@preemptible`] is smaller, and has its stages in one module.
 
 mod args;
 mod definition;
 mod diagnostics;
 mod expand;
 mod model;
+mod plain_data;
 mod preemptible;
 mod select;
+mod supervisor;
 mod types;
 mod validate;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Item, ItemImpl};
+use syn::{Item, ItemImpl, ItemTrait};
 
 use crate::diagnostics::Errors;
 
@@ -76,6 +78,8 @@ use crate::diagnostics::Errors;
 ///
 /// * `AccountMsg`, an enum with a variant for each message (`Deposit { n: i64 }`), which is plain data and can be sent
 ///   by `addr.send(..)`;
+/// * `AccountReply`, an enum with a variant for each answer (`Withdraw(Result<i64, Broke>)`, `Deposit`): what
+///   `addr.call(message)` gives, which asks any message;
 /// * `AccountTell`, `AccountTryTell`, `AccountAsk` and `AccountRequest`, with a method for each message, behind
 ///   `addr.tell()`, `addr.try_tell()`, `addr.ask()` and `addr.request()`. `addr.ask().within(limit)` sets a deadline.
 ///
@@ -85,12 +89,76 @@ use crate::diagnostics::Errors;
 /// the method returns, and an ask of a method that returns nothing waits until it is handled. The first paragraph of a
 /// method's documentation, its `#[cfg]`s, `#[deprecated]` and visibility carry over to what is generated from it.
 ///
+/// A parameter `ReplyTo<T>` is the port for the answer, also supplied by the runtime: the method returns nothing and the
+/// message is asked with an answer of type `T`, given whenever `reply.send(value)` is called. `reply.forward(&addr)` lets
+/// another actor give it: `AccountForward`, what that returns for an `Addr<Account>`, has the messages with such an answer.
+///
 /// A private method marked `#[on_start]` is called before the first message. It takes nothing or `&mut Cx<Self>`, and
 /// returns nothing or `Result<(), E>` to refuse. One marked `#[on_stop]` is called after the last message, and takes any
-/// of `&mut Cx<Self>` and `&ExitReason`.
+/// of `&mut Cx<Self>` and `&ExitReason`. One marked `#[on_signal]` is called when an actor that this one monitors, or is
+/// linked to, has ended; it takes any of `&mut Cx<Self>` and `Signal`.
 ///
-/// The block may be generic, if what it is generic over is `Send + 'static`. An actor has one such block; methods in
-/// others are not messages.
+/// An actor has one such block; methods in others are not messages.
+///
+/// ## Messages and answers as values
+/// The two enums are for what is not written as a call: a message that was read from a file or a socket, a log of what was
+/// asked and answered, a recording that is played back. Both are `Debug`, which shows a field of a type that is not as `..`.
+/// Both are `Clone`, and serde's `Serialize` and `Deserialize`, if the types in them are; otherwise it is an error to clone or
+/// freeze one, which names the type. The crate that has the actor need not depend on serde for that.
+///
+/// ```
+/// use actor_core::prelude::*;
+///
+/// #[actor]
+/// struct Counter {
+///     n: u64,
+/// }
+///
+/// #[actor]
+/// impl Counter {
+///     pub fn add(&mut self, by: u64, note: Option<String>) {
+///         self.n += by;
+///     }
+///     pub fn get(&self) -> u64 {
+///         self.n
+///     }
+/// }
+///
+/// let frozen = serde_json::to_string(&[CounterMsg::Add { by: 2, note: None }, CounterMsg::Get])?;
+/// assert_eq!(frozen, r#"[{"Add":{"by":2,"note":null}},"Get"]"#);
+///
+/// // Later, or elsewhere:
+/// let sys = System::new()?;
+/// let counter = sys.spawn(Counter { n: 0 })?;
+/// for message in serde_json::from_str::<Vec<CounterMsg>>(&frozen)? {
+///     match counter.call(message)? {
+///         CounterReply::Get(n) => assert_eq!(n, 2),
+///         reply => assert_eq!(format!("{reply:?}"), "Add"),
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The frozen form is that of serde's own derive: the enum is tagged externally with the name of the variant, and parameters
+/// have theirs. It is read back by a program in which messages were added or reordered, parameters reordered or taken away,
+/// or parameters added that are `Option`s (then `None`); the last three only in a format that writes names. Renaming
+/// breaks it.
+///
+/// ## Messages made from one value
+/// `#[from]` on the only parameter of a message makes the enum `From` its type (and the type `TryFrom` the enum), so that
+/// the actor gives a `Recipient` of it: `pub fn seen(&mut self, #[from] price: Price)`, `let r: Recipient<Price> =
+/// addr.recipient()`. A type makes one message of an actor at most.
+///
+/// ## Protocols
+/// `#[actor(protocols = [Greeter, audit::Audited])]` makes the messages of these traits, which are marked
+/// [`macro@protocol`], messages of the actor: the enum has a variant for each protocol, called as the trait. The traits are
+/// implemented by ordinary `impl` blocks.
+///
+/// ## Generics and lifetimes
+/// The block may be generic, if what it is generic over is `Send + 'static`. The enums are generic over the parameters that
+/// their fields mention. A method cannot have parameters of its own, which the enum would have to be generic over: name the
+/// type, move the parameter to the block, or box (`Box<dyn Shape + Send>`). Nothing borrows: a message outlives the call
+/// that sends it. What is wrong is all reported at once, each with what to write instead, and what is right is generated.
 ///
 /// # An actor with its own stack
 /// If the block has a method `run` that takes `self` by value, that is the whole life of the actor, and there are no
@@ -122,6 +190,109 @@ pub fn actor(
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
     expand(args.into(), item.into()).into()
+}
+
+/// Makes a trait a protocol: messages that actors of several types take, behind one type of address.
+///
+/// ```
+/// use actor_core::prelude::*;
+///
+/// /// What has a price.
+/// #[protocol]
+/// pub trait Priced {
+///     /// In cents.
+///     fn price(&self) -> u64;
+///     /// Makes it cheaper.
+///     fn discount(&mut self, percent: u64) -> Result<u64, String>;
+///     /// What happens unless the actor says otherwise.
+///     fn withdraw(&mut self, cx: &mut Cx<Self>) {
+///         cx.stop();
+///     }
+/// }
+///
+/// #[actor]
+/// struct Book {
+///     cents: u64,
+/// }
+///
+/// #[actor(protocols = [Priced])]
+/// impl Book {
+///     pub fn reprint(&mut self) {}
+/// }
+///
+/// impl Priced for Book {
+///     fn price(&self) -> u64 {
+///         self.cents
+///     }
+///     fn discount(&mut self, percent: u64) -> Result<u64, String> {
+///         if percent > 10 {
+///             return Err("the price of books is fixed".into());
+///         }
+///         self.cents -= self.cents * percent / 100;
+///         Ok(self.cents)
+///     }
+/// }
+///
+/// #[actor]
+/// struct Apple;
+///
+/// #[actor(protocols = [Priced])]
+/// impl Apple {}
+///
+/// impl Priced for Apple {
+///     fn price(&self) -> u64 {
+///         40
+///     }
+///     fn discount(&mut self, _percent: u64) -> Result<u64, String> {
+///         Ok(40)
+///     }
+/// }
+///
+/// let sys = System::new()?;
+/// let book = sys.spawn(Book { cents: 2000 })?;
+/// let basket: Vec<AddrOf<dyn Priced>> = vec![book.narrow(), sys.spawn(Apple)?.into()];
+///
+/// let prices: Vec<_> = basket.iter().map(|it| it.request().price()).collect(); // all at work
+/// let mut total = 0;
+/// for price in prices {
+///     total += price.wait()?;
+/// }
+/// assert_eq!(total, 2040);
+/// assert!(matches!(basket[0].ask().discount(50), Err(AskError::Handler(_))));
+/// basket[0].tell().withdraw()?;
+/// assert_eq!(book.join(), ExitReason::Normal);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # What it makes
+/// Of a trait `Priced`: `PricedMsg` and `PricedReply`, enums as [`macro@actor`] makes them; `PricedTell`, `PricedTryTell`,
+/// `PricedAsk` and `PricedRequest`, the methods behind the verbs of an `AddrOf<dyn Priced>`; and the implementation of
+/// `Protocol` for `dyn Priced`, which stands for "whoever has a price". An actor that names the protocol in
+/// `#[actor(protocols = [Priced])]` has a variant `Priced(PricedMsg)` in its own message enum. Messages through a narrowed
+/// address are messages of the actor like others, in order with them.
+///
+/// # What the trait may hold
+/// Each method with a receiver is a message, by the rules of [`macro@actor`]: `&self` or `&mut self`, owned parameters with
+/// names, and `&mut Cx<Self>` anywhere. It may have a default. `Self` is another type for each actor, and does not travel: an
+/// `AddrOf<dyn Priced>` does in place of an `Addr<Self>`. A function without a receiver has `where Self: Sized` and is no
+/// message. The trait may have parameters (`AddrOf<dyn Store<String>>`) that are `Send + 'static`, and no associated types or
+/// constants.
+///
+/// An actor written by hand handles the messages with `<dyn Priced>::dispatch(actor, message, reply, cx)`; one with a `run`
+/// body receives them: its message type is `From<PricedMsg>` and `TryInto<PricedMsg>`, or `PricedMsg` itself.
+#[proc_macro_attribute]
+pub fn protocol(
+    args: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    expand_protocol(args.into(), item.into()).into()
+}
+
+/// For the enums that [`macro@actor`] and [`macro@protocol`] write.
+#[doc(hidden)]
+#[proc_macro_derive(PlainData)]
+pub fn plain_data(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    plain_data::expand(input.into()).into()
 }
 
 /// Makes the loops of a function share their worker, also if they never wait.
@@ -239,6 +410,101 @@ pub fn select(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     select::expand(input.into()).into()
 }
 
+/// Declares a supervision tree: a struct with a field for each child, which gives their addresses.
+///
+/// ```
+/// use actor_core::prelude::*;
+/// use actor_core::DynamicSupervisor;
+/// # use std::path::{Path, PathBuf};
+/// # #[actor]
+/// # pub struct Ledger;
+/// # impl Ledger { fn open(_: &Path) -> std::io::Result<Self> { Ok(Self) } }
+/// # #[actor]
+/// # impl Ledger { pub fn total(&self) -> i64 { 0 } }
+/// # #[actor]
+/// # pub struct Account { number: usize }
+/// # #[actor]
+/// # impl Account { pub fn number(&self) -> usize { self.number } }
+/// # #[actor]
+/// # pub struct Session { peer: String }
+/// # #[actor]
+/// # impl Session { pub fn peer(&self) -> String { self.peer.clone() } }
+///
+/// #[supervisor(rest_for_one, intensity = 5, period = "10s", args(dir: PathBuf))]
+/// #[derive(Clone)]
+/// pub struct Bank {
+///     #[child(Ledger::open(&dir), shutdown = "30s")]
+///     pub ledger: Addr<Ledger>,
+///     #[child(|i| Account { number: i })]
+///     pub accounts: [Addr<Account>; 8],
+///     #[supervisor]
+///     pub front: Front,
+/// }
+///
+/// #[supervisor]
+/// #[derive(Clone)]
+/// pub struct Front {
+///     #[dynamic(|peer: &String| Session { peer: peer.clone() }, temporary)]
+///     pub sessions: DynamicSupervisor<Session, String>,
+/// }
+///
+/// let sys = System::new()?;
+/// let bank = Bank::start(&sys, "data".into())?;
+/// assert_eq!(bank.accounts[3].ask().number()?, 3);
+/// let session = bank.front.sessions.start_child("10.0.0.1".to_owned())?;
+/// assert_eq!(session.ask().peer()?, "10.0.0.1");
+/// bank.stop(); // in reverse order: the front, the accounts, the ledger
+/// assert_eq!(bank.join(), ExitReason::Normal);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # On the struct
+/// The settings of its supervisor, all of which may be left out. A `#[derive(..)]` goes below the attribute.
+///
+/// * `one_for_one` (the default), `one_for_all` or `rest_for_one`: the strategy.
+/// * `intensity = 5`, `period = "10s"`: so many restarts in so long are normal. Default: 1 in 5 s.
+/// * `auto_shutdown = any_significant` or `all_significant`. Default: `never`.
+/// * `backoff = "100ms..30s"`: the delay before a first restart, and the longest; or an expression of type `Backoff`.
+/// * `name = "bank"`: what the supervisor is registered under.
+/// * `args(dir: PathBuf, shards: usize)`: parameters of the tree. Each is `Clone + Send + 'static` (and `Sync` if a
+///   `#[dynamic]` mentions it), and each evaluation of an expression that mentions one has a clone of its own.
+///
+/// # On its fields
+/// Each field is a child, with the field's name as its id, and started in the order of the fields.
+///
+/// * `#[child(expression, ..)]` makes an actor. The expression is evaluated for each life of it, on the supervisor. On an
+///   `Addr<A>` it gives an `A` or a `Result<A, E>`; on an `Option<Addr<A>>` an `Option<A>` or a `Result<Option<A>, E>`, whose
+///   `None` declines to make one. On an array it makes all of them, and may be a closure that is given the index.
+/// * `#[dynamic(|args: &Args| expression, ..)]`, on a `DynamicSupervisor<A, Args>`: a supervisor whose children are made of
+///   arguments when they are started.
+/// * `#[supervisor]`, on a struct that is itself `#[supervisor]`: an inner tree. `args(..)` has what it is started with, and is
+///   evaluated for each life of it.
+///
+/// After the expression come options: `permanent` (the default), `transient` or `temporary`; `shutdown = "5s"` (the default
+/// of actors), `infinity` (that of inner trees) or `brutal_kill`; `significant`; `backoff`; `name` (on an array
+/// a closure that is given the index). Of a dynamic supervisor the first two are its children's, and `intensity`, `period`,
+/// `backoff` and `name` its own; it is permanent, and waited for.
+///
+/// Durations are text, with one of the units us, ms, s, m and h, or constant expressions of type `Duration`.
+///
+/// # What it gets
+/// * `Bank::start(&sys, ..)`, with its parameters, starts it.
+/// * `Bank::spec(id, ..)` is it as a child of a supervisor that was built at run time.
+/// * It derefs to its `Supervisor`, so that `bank.stop()`, `bank.join()`, `bank.which_children()` and the rest are there.
+/// * `bank.refresh()`: see below.
+///
+/// # Its addresses
+/// are those that its children had when it was started, and stay valid while its supervisor restarts them. When an *inner*
+/// tree or dynamic supervisor gives up and is itself started again, that one's handle stays valid, but its children are new
+/// actors. `refresh` takes their addresses over.
+#[proc_macro_attribute]
+pub fn supervisor(
+    args: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    supervisor::expand(args.into(), item.into()).into()
+}
+
 fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     match syn::parse2(item.clone()) {
         Ok(Item::Struct(item)) => definition::expand(args, &item, &item.ident, &item.generics),
@@ -261,6 +527,29 @@ fn expand_impl(args: TokenStream, mut block: ItemImpl) -> TokenStream {
     let args = args::of_impl(args, &mut errors);
     let generated =
         validate::actor(&mut block, args, &mut errors).map(|model| expand::actor(&model));
+    let errors = errors.into_tokens();
+    quote!(#block #generated #errors)
+}
+
+fn expand_protocol(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut block: ItemTrait = match syn::parse2(item.clone()) {
+        Ok(Item::Trait(block)) => block,
+        Ok(other) => {
+            let error = "`#[protocol]` goes on a trait, whose methods are the messages";
+            return with_error(&item, &syn::Error::new_spanned(other, error));
+        }
+        // Half-written: the compiler's own message for the item follows.
+        Err(error) => return with_error(&item, &error),
+    };
+    let mut errors = Errors::default();
+    if !args.is_empty() {
+        errors.at(
+            &args,
+            "`#[protocol]` takes no arguments: options belong to the actors",
+        );
+    }
+    let generated =
+        validate::protocol(&mut block, &mut errors).map(|model| expand::protocol(&model));
     let errors = errors.into_tokens();
     quote!(#block #generated #errors)
 }

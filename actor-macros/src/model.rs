@@ -1,7 +1,10 @@
 //! What the user's `impl` block says, as far as expansion needs it. Only valid parts get here: a [`Message`] is one that
 //! can be expanded.
 
-use syn::{Attribute, Generics, Ident, Type, Visibility};
+use proc_macro2::TokenStream;
+use quote::quote_spanned;
+use syn::spanned::Spanned;
+use syn::{Attribute, Generics, Ident, Path, Type, Visibility};
 
 /// An `impl` block of an actor.
 pub(crate) struct Actor {
@@ -11,9 +14,29 @@ pub(crate) struct Actor {
     pub(crate) ty: Type,
     /// The generics of the block; `Self` in its bounds is written out.
     pub(crate) generics: Generics,
+    /// The protocols it takes part in.
+    pub(crate) protocols: Vec<Spoken>,
     pub(crate) body: Body,
     pub(crate) on_start: Option<Hook>,
     pub(crate) on_stop: Option<Hook>,
+    pub(crate) on_signal: Option<Hook>,
+}
+
+/// A trait whose methods are messages of their own.
+pub(crate) struct Protocol {
+    pub(crate) name: Ident,
+    /// Its parameters, with their bounds.
+    pub(crate) generics: Generics,
+    /// Its methods, in the user's order.
+    pub(crate) messages: Vec<Message>,
+}
+
+/// A protocol that an actor takes part in: all messages of it are one variant of the actor's.
+pub(crate) struct Spoken {
+    /// The trait.
+    pub(crate) path: Path,
+    /// The variant: the trait's name.
+    pub(crate) variant: Ident,
 }
 
 #[expect(clippy::large_enum_variant, reason = "one for each expansion")]
@@ -47,8 +70,13 @@ impl Message {
     pub(crate) fn fields(&self) -> impl Iterator<Item = &Field> {
         self.args.iter().filter_map(|arg| match arg {
             Arg::Field(field) => Some(field),
-            Arg::Context => None,
+            Arg::Context | Arg::Reply => None,
         })
+    }
+
+    /// Whether it answers by a port that it takes.
+    pub(crate) fn is_delegated(&self) -> bool {
+        self.args.iter().any(|arg| matches!(arg, Arg::Reply))
     }
 }
 
@@ -59,6 +87,8 @@ impl Message {
 pub(crate) enum Arg {
     /// `&mut Cx<Self>`, supplied by the runtime.
     Context,
+    /// `ReplyTo<T>`, the port for the answer.
+    Reply,
     /// Supplied by the sender.
     Field(Field),
 }
@@ -67,9 +97,11 @@ pub(crate) struct Field {
     pub(crate) name: Ident,
     /// Owned; `Self` is written out.
     pub(crate) ty: Type,
+    /// Whether a value of it makes the message, which has no other field.
+    pub(crate) is_from: bool,
 }
 
-/// What a message method returns; `Self` in types is written out.
+/// What an asker gets: what the method returns, or the `T` of its `ReplyTo<T>`. `Self` in types is written out.
 pub(crate) enum Answer {
     Nothing,
     Value(Type),
@@ -77,7 +109,32 @@ pub(crate) enum Answer {
     Fallible(Type),
 }
 
-/// A method that the runtime calls when the actor starts or stops.
+impl Answer {
+    /// What the asker is sent; `None` for nothing.
+    pub(crate) fn ty(&self) -> Option<&Type> {
+        match self {
+            Self::Nothing => None,
+            Self::Value(ty) | Self::Fallible(ty) => Some(ty),
+        }
+    }
+}
+
+impl Spoken {
+    /// The type that stands for the protocol. All at the user's token: the compiler may have something to say about it.
+    pub(crate) fn object(&self) -> TokenStream {
+        let path = &self.path;
+        quote_spanned!(path.span()=> dyn #path)
+    }
+
+    /// An associated type of the protocol.
+    pub(crate) fn assoc(&self, name: &str) -> TokenStream {
+        let object = self.object();
+        let name = Ident::new(name, self.path.span());
+        quote_spanned!(self.path.span()=> <#object as ::actor_core::Protocol>::#name)
+    }
+}
+
+/// A method that the runtime calls: when the actor starts or stops, or gets a signal.
 pub(crate) struct Hook {
     pub(crate) method: Ident,
     pub(crate) cfgs: Vec<Attribute>,
@@ -91,4 +148,5 @@ pub(crate) struct Hook {
 pub(crate) enum HookArg {
     Context,
     Reason,
+    Signal,
 }

@@ -5,9 +5,9 @@ use quote::ToTokens;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    BareFnArg, GenericParam, Generics, Ident, Lifetime, ParenthesizedGenericArguments, Path,
-    PathSegment, QSelf, ReturnType, Type, TypeBareFn, TypeImplTrait, TypeInfer, TypePath,
-    TypeReference, parse_quote,
+    BareFnArg, GenericArgument, GenericParam, Generics, Ident, Lifetime,
+    ParenthesizedGenericArguments, Path, PathArguments, PathSegment, QSelf, ReturnType, Type,
+    TypeBareFn, TypeImplTrait, TypeInfer, TypePath, TypeReference, parse_quote,
 };
 
 use crate::diagnostics::Errors;
@@ -28,6 +28,17 @@ pub(crate) fn is_named(ty: &Type, name: &str) -> bool {
 /// Whether it is `&name` or `&mut name`.
 pub(crate) fn is_reference_to(ty: &Type, name: &str) -> bool {
     matches!(peel(ty), Type::Reference(reference) if is_named(&reference.elem, name))
+}
+
+/// The `T` of a `Name<T>`.
+pub(crate) fn only_argument(ty: &Type) -> Option<&Type> {
+    let PathArguments::AngleBracketed(args) = &last_segment(ty)?.arguments else {
+        return None;
+    };
+    match args.args.iter().collect::<Vec<_>>()[..] {
+        [GenericArgument::Type(ty)] => Some(ty),
+        _ => None,
+    }
 }
 
 pub(crate) fn is_unit(ty: &Type) -> bool {

@@ -19,6 +19,8 @@ use actor_core::{Event, microthread};
 
 #[path = "supervision/backoff.rs"]
 mod backoff;
+#[path = "supervision/declared.rs"]
+mod declared;
 #[path = "supervision/dynamic.rs"]
 mod dynamic;
 #[path = "supervision/intensity.rs"]

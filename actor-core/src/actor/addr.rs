@@ -16,7 +16,7 @@ use crate::rt::worker::Worker;
 use crate::stack;
 
 use super::cell::{Cell, DEAD, DOWN, Envelope};
-use super::cycle::{JoinError, WaitCycle};
+use super::cycle::WaitCycle;
 use super::error::{AskError, SpawnError, TellError};
 use super::exit::ExitReason;
 use super::extra::{Dependants, Extra, Keeper, State, Waits};
@@ -96,6 +96,26 @@ impl<A: Actor> Erased for Addr<A> {
     fn as_any(&self) -> &dyn std::any::Any {
         self
     }
+
+    fn who(&self) -> Who {
+        Addr::who(self)
+    }
+
+    fn note_name(&self, name: &Arc<str>) {
+        Addr::note_name(self, name);
+    }
+
+    fn forget_name(&self, name: &str) {
+        Addr::forget_name(self, name);
+    }
+
+    fn stop(&self) {
+        Addr::stop(self);
+    }
+
+    fn kill(&self) {
+        Addr::kill(self);
+    }
 }
 
 impl<A: Actor> Addr<A> {
@@ -148,7 +168,7 @@ impl<A: Actor> Addr<A> {
     /// [`TellError::Closed`], with the message, if the actor has ended.
     #[inline]
     pub fn send(&self, msg: A::Msg) -> Result<(), TellError<A::Msg>> {
-        self.push(msg, Port::none(), None)
+        self.push(msg, Port::none(), Until::Deadline(None))
     }
 
     /// Puts a message into the mailbox if there is room.
@@ -177,12 +197,16 @@ impl<A: Actor> Addr<A> {
     }
 
     #[inline]
-    fn push(
+    pub(super) fn push(
         &self,
         msg: A::Msg,
         reply: Port,
-        deadline: Option<Instant>,
+        until: Until<'_>,
     ) -> Result<(), TellError<A::Msg>> {
+        let deadline = match until {
+            Until::Deadline(deadline) => deadline,
+            Until::Answered(waiting) => return self.push_waiting(msg, reply, waiting),
+        };
         check_stack();
         let cell = self.cell();
         let envelope = Envelope { msg, reply };
@@ -196,7 +220,7 @@ impl<A: Actor> Addr<A> {
 
     /// Waits for room, and so for the actor.
     #[cold]
-    fn push_when_room(
+    pub(super) fn push_when_room(
         &self,
         envelope: Envelope<A::Msg>,
         deadline: Option<Instant>,
@@ -279,16 +303,16 @@ impl<A: Actor> Addr<A> {
     pub fn join(&self) -> ExitReason {
         match self.try_join() {
             Ok(reason) => reason,
-            Err(error) => panic!("`join` of {self:?}: {error}"),
+            Err(path) => panic!("`join` of {self:?} would never end: {path}"),
         }
     }
 
     /// As [`join`](Self::join), for callers that may be actors which this one waits for.
     ///
     /// # Errors
-    /// [`JoinError::Deadlock`], with the path.
-    pub fn try_join(&self) -> Result<ExitReason, JoinError> {
-        let ended = self.wait_end(None).map_err(JoinError::Deadlock)?;
+    /// The path of the deadlock that the wait would be.
+    pub fn try_join(&self) -> Result<ExitReason, WaitCycle> {
+        let ended = self.wait_end(None)?;
         Ok(ended.expect("there is no deadline"))
     }
 
@@ -298,7 +322,10 @@ impl<A: Actor> Addr<A> {
         self.wait_end(wait::after(timeout)).ok()?
     }
 
-    fn wait_end(&self, deadline: Option<Instant>) -> Result<Option<ExitReason>, WaitCycle> {
+    pub(super) fn wait_end(
+        &self,
+        deadline: Option<Instant>,
+    ) -> Result<Option<ExitReason>, WaitCycle> {
         let cell = self.cell();
         wait_for(cell, deadline, |state| {
             let ended = || state.ended_for.clone().unwrap_or(ExitReason::Normal);
@@ -347,31 +374,19 @@ impl<A: Actor> Addr<A> {
         msg: A::Msg,
         within: Option<Duration>,
     ) -> Result<T, AskError<A::Msg, E>> {
-        let deadline = within.and_then(wait::after);
-        if !may_block() {
-            return Err(AskError::StackLimit(msg));
-        }
-        let (reply, mut receiver) = reply::slot_waiting::<T>();
-        reply.hand_to(self.cell().header());
-        if deadline.is_none()
-            && let Some(waiter) = waits::here()
-        {
-            let waiting = waiter.waits_for(receiver.as_raw());
-            self.ask_waiting(msg, reply, &waiting)?;
-            return receiver.wait_until(None).map_err(no_answer);
-        }
-        self.push(msg, reply, deadline).map_err(undelivered)?;
-        receiver.wait_until(deadline).map_err(no_answer)
+        ask_by(self.cell().header(), msg, within, |msg, reply, until| {
+            self.push(msg, reply, until)
+        })
     }
 
     /// Puts the message of an ask whose asker others know to be waiting into the mailbox. (waits: P2, P3, and the fast path)
     #[inline]
-    fn ask_waiting<E>(
+    fn push_waiting(
         &self,
         msg: A::Msg,
         reply: Port,
         waiting: &Waiting,
-    ) -> Result<(), AskError<A::Msg, E>> {
+    ) -> Result<(), TellError<A::Msg>> {
         check_stack();
         let cell = self.cell();
         let mut envelope = Envelope { msg, reply };
@@ -386,11 +401,10 @@ impl<A: Actor> Addr<A> {
             }
         }
         if let Some(path) = waiting.circle() {
-            let message = Some(envelope.msg);
-            return Err(AskError::Deadlock { message, path });
+            let message = envelope.msg;
+            return Err(TellError::Deadlock { message, path });
         }
-        let pushed = cell.mailbox.push_wait(envelope, Cell::<A>::CAP, None);
-        self.pushed(pushed).map_err(undelivered)
+        self.pushed(cell.mailbox.push_wait(envelope, Cell::<A>::CAP, None))
     }
 
     #[doc(hidden)]
@@ -412,7 +426,8 @@ impl<A: Actor> Addr<A> {
     ) -> Result<Receiver<T>, AskError<A::Msg, E>> {
         let (reply, receiver) = reply::slot::<T>();
         reply.hand_to(self.cell().header());
-        self.push(msg, reply, None).map_err(undelivered)?;
+        self.push(msg, reply, Until::Deadline(None))
+            .map_err(undelivered)?;
         Ok(receiver)
     }
 
@@ -423,6 +438,16 @@ impl<A: Actor> Addr<A> {
         host: &Arc<Host>,
         actor: A,
         name: Option<Arc<str>>,
+    ) -> Result<Self, SpawnError> {
+        Self::spawn_tied(host, actor, name, |_| {})
+    }
+
+    /// As [`spawn`](Self::spawn), and calls `tie` with its address before it runs.
+    pub(super) fn spawn_tied(
+        host: &Arc<Host>,
+        actor: A,
+        name: Option<Arc<str>>,
+        tie: impl FnOnce(&Self),
     ) -> Result<Self, SpawnError> {
         check_stack();
         check_may_start::<A>(host)?;
@@ -440,6 +465,7 @@ impl<A: Actor> Addr<A> {
         }
         addr.note_claim();
         addr.report_spawned();
+        tie(&addr);
         if A::HAS_ON_START || A::OWN_STACK {
             addr.begin();
         }
@@ -637,6 +663,41 @@ fn wait_for<A: Actor, R>(
     }
 }
 
+/// An ask of `to`, to whom `push` leads.
+#[inline]
+pub(super) fn ask_by<M, T: Send + 'static, E>(
+    to: &Header,
+    msg: M,
+    within: Option<Duration>,
+    push: impl FnOnce(M, Port, Until<'_>) -> Result<(), TellError<M>>,
+) -> Result<T, AskError<M, E>> {
+    let deadline = within.and_then(wait::after);
+    if !may_block() {
+        return Err(AskError::StackLimit(msg));
+    }
+    let (reply, mut receiver) = reply::slot_waiting::<T>();
+    reply.hand_to(to);
+    let waiting = match deadline {
+        None => waits::here().map(|waiter| waiter.waits_for(receiver.as_raw())),
+        Some(_) => None,
+    };
+    let until = match &waiting {
+        Some(waiting) => Until::Answered(waiting),
+        None => Until::Deadline(deadline),
+    };
+    push(msg, reply, until).map_err(undelivered)?;
+    receiver.wait_until(deadline).map_err(no_answer)
+}
+
+/// How long a message may wait for room.
+#[derive(Clone, Copy)]
+pub(super) enum Until<'a> {
+    /// Until then, if there is one.
+    Deadline(Option<Instant>),
+    /// It is asked by an actor without a deadline, which others see wait for the answer already.
+    Answered(&'a Waiting),
+}
+
 /// Unwinds a caller that is about to run out of stack, while there is room for that. Each call of the runtime that users may
 /// recurse through begins with it.
 #[inline]
@@ -656,7 +717,7 @@ fn may_block() -> bool {
 }
 
 #[cold]
-fn undelivered<M, E>(error: TellError<M>) -> AskError<M, E> {
+pub(super) fn undelivered<M, E>(error: TellError<M>) -> AskError<M, E> {
     match error {
         TellError::Closed(msg) => AskError::Closed(msg),
         TellError::Full(msg) | TellError::Timeout(msg) => AskError::Full(msg),

@@ -8,7 +8,8 @@ use super::reply::{Failure, Port};
 
 /// Where a handler's answer goes. If the message was only told, nowhere.
 ///
-/// It lives as long as the call of the handler. Dropped without an answer it fails the ask.
+/// It lives as long as the call of the handler, unless it is [delegated](Self::delegate). Dropped without an answer it fails
+/// the ask.
 pub struct Reply<'a> {
     port: Port,
     /// The note by which the asker is still answered if the handler's stack is lost.
@@ -42,8 +43,18 @@ impl<'a> Reply<'a> {
         // What follows once the value is in its place is small, and has its room in the reserve.
         check_stack();
         let (port, note) = (self.take_port(), self.note);
+        if !port.is_some() {
+            return;
+        }
         // The note stands until the value is in its place: moving a large one may be more than the stack has room for.
         let _ = port.send_noting(value, || note.set(ptr::null_mut()));
+    }
+
+    /// The port, as one that outlives the call.
+    pub(super) fn leave(mut self) -> Port {
+        let port = self.take_port();
+        self.note.set(ptr::null_mut());
+        port
     }
 
     fn take_port(&mut self) -> Port {

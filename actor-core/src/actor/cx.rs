@@ -4,9 +4,12 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use crate::rt::header::Header;
+
 use super::addr::Addr;
 use super::cell::Cell;
 use super::exit::Exit;
+use super::extra::Extra;
 use super::host::Host;
 use super::inbox::Inbox;
 use super::traits::Actor;
@@ -55,7 +58,7 @@ impl<A: Actor> Cx<A> {
         }
     }
 
-    fn cell(&self) -> &Cell<A> {
+    pub(super) fn cell(&self) -> &Cell<A> {
         // SAFETY: see the field. Users only ever get `&mut Cx`, and cannot make another to swap it with outside an
         // activation of the same type, whose frame is as good.
         unsafe { &*self.cell }
@@ -73,6 +76,14 @@ impl<A: Actor> Cx<A> {
     /// The actor's id, unique in its system.
     pub fn id(&self) -> u64 {
         self.cell().header().id()
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        self.cell().header()
+    }
+
+    pub(super) fn extra(&self) -> &Extra {
+        self.cell().extra_or_new()
     }
 
     pub(crate) fn host(&self) -> &Arc<Host> {

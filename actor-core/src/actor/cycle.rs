@@ -1,4 +1,4 @@
-//! What a wait that would never end is told: [`WaitCycle`], and the error of a join, [`JoinError`].
+//! What a wait that would never end is told.
 
 use std::error::Error;
 use std::fmt;
@@ -10,13 +10,14 @@ use crate::observe::Who;
 ///
 /// Actors that wait for one another would wait for ever, so the library does not let them: of the waits in such a cycle at
 /// least one fails, with [`AskError::Deadlock`](crate::AskError::Deadlock),
-/// [`TellError::Deadlock`](crate::TellError::Deadlock), [`JoinError::Deadlock`] or
-/// [`SpawnError::Deadlock`](crate::SpawnError::Deadlock), and the others go on. Two may fail when they close the cycle
-/// at the same moment.
+/// [`TellError::Deadlock`](crate::TellError::Deadlock) or [`SpawnError::Deadlock`](crate::SpawnError::Deadlock), or as
+/// [`Addr::try_join`](crate::Addr::try_join) says, and the others go on. Two may fail when they close the cycle at the same
+/// moment.
 ///
 /// # What counts
 /// What an actor's own code waits for, in a handler, a hook or its `run` body, on its own stack and without a deadline:
-/// - the answer to an ask, from the actor that has the message; of a request, while it is in `wait`;
+/// - the answer to an ask, from the actor that has the message; of a request, while it is in `wait`. Not if the answer is
+///   owed by a [`ReplyTo`](crate::ReplyTo), which anybody may have, until it is forwarded;
 /// - room in a full mailbox, from the mailbox's actor;
 /// - the end of an actor (`join`), and the start of one that it spawns.
 ///
@@ -83,47 +84,7 @@ impl fmt::Display for WaitCycle {
     }
 }
 
-/// The end of an actor could not be waited for.
-///
-/// ```
-/// use actor_core::JoinError;
-/// use actor_core::prelude::*;
-///
-/// #[actor]
-/// struct Hasty;
-///
-/// #[actor]
-/// impl Hasty {
-///     pub fn wait_for_myself(&mut self, cx: &mut Cx<Self>) -> Option<String> {
-///         match cx.addr().try_join() {
-///             Err(JoinError::Deadlock(path)) => Some(path.to_string()),
-///             _ => None,
-///         }
-///     }
-/// }
-///
-/// let sys = System::new()?;
-/// let hasty = sys.spawn(Hasty)?;
-/// let me = format!("Hasty#{}", hasty.id());
-/// assert_eq!(hasty.ask().wait_for_myself()?, Some(format!("{me} -> {me}")));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum JoinError {
-    /// The actor waits, itself or through others, for the one that wants to wait for it.
-    Deadlock(WaitCycle),
-}
-
-impl fmt::Display for JoinError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Deadlock(path) => deadlock(path, f),
-        }
-    }
-}
-
-impl Error for JoinError {}
+impl Error for WaitCycle {}
 
 /// What every error with a path says.
 pub(super) fn deadlock(path: &WaitCycle, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -59,6 +59,19 @@ impl<M> TellError<M> {
         }
     }
 
+    /// The same error with the message in another form.
+    pub fn map_message<N>(self, form: impl FnOnce(M) -> N) -> TellError<N> {
+        match self {
+            Self::Closed(message) => TellError::Closed(form(message)),
+            Self::Full(message) => TellError::Full(form(message)),
+            Self::Timeout(message) => TellError::Timeout(form(message)),
+            Self::Deadlock { message, path } => TellError::Deadlock {
+                message: form(message),
+                path,
+            },
+        }
+    }
+
     /// Whether the actor is dead: trying again is of no use.
     #[must_use]
     pub fn is_closed(&self) -> bool {
@@ -89,6 +102,24 @@ impl<M> fmt::Display for TellError<M> {
 }
 
 impl<M> Error for TellError<M> {}
+
+/// There is nobody to receive the answer; it is given back. From [`ReplyTo::send`](crate::ReplyTo::send).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct NoAsker<T>(pub T);
+
+impl<T> fmt::Debug for NoAsker<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NoAsker(..)")
+    }
+}
+
+impl<T> fmt::Display for NoAsker<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nobody waits for the answer")
+    }
+}
+
+impl<T> Error for NoAsker<T> {}
 
 /// An ask got no answer, or the handler's answer was an error.
 ///
@@ -156,6 +187,22 @@ impl<M, E> AskError<M, E> {
             }
             Self::Deadlock { message, .. } => message,
             Self::Timeout | Self::Handler(_) | Self::NoReply(_) => None,
+        }
+    }
+
+    /// The same error with the message, if it is there, in another form.
+    pub fn map_message<N>(self, form: impl FnOnce(M) -> N) -> AskError<N, E> {
+        match self {
+            Self::Closed(message) => AskError::Closed(form(message)),
+            Self::Full(message) => AskError::Full(form(message)),
+            Self::StackLimit(message) => AskError::StackLimit(form(message)),
+            Self::Timeout => AskError::Timeout,
+            Self::Handler(error) => AskError::Handler(error),
+            Self::NoReply(reason) => AskError::NoReply(reason),
+            Self::Deadlock { message, path } => AskError::Deadlock {
+                message: message.map(form),
+                path,
+            },
         }
     }
 

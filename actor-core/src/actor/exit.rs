@@ -42,6 +42,8 @@ pub enum ExitReason {
     /// It gave up by itself: its `#[on_start]` hook returned an error, or its `run` body returned [`Exit::Failed`]. The
     /// text is that error, displayed.
     Failed(Arc<str>),
+    /// It was dead already when it was linked to or monitored, so that nobody knows why. Of an actor: it was linked to one.
+    NoProc,
 }
 
 impl ExitReason {
@@ -51,7 +53,7 @@ impl ExitReason {
     }
 
     /// Whether the actor ended as intended: [`Normal`](Self::Normal) or [`Shutdown`](Self::Shutdown). A transient child
-    /// that ends so is not restarted, and links do not pass a clean exit on.
+    /// that ends so is not restarted. To links only [`Normal`](Self::Normal) is no failure: see [`Signal`](crate::Signal).
     #[must_use]
     pub fn is_clean(&self) -> bool {
         matches!(self, Self::Normal | Self::Shutdown)
@@ -67,6 +69,7 @@ impl fmt::Display for ExitReason {
             Self::Panicked(message) => write!(f, "panicked: {message}"),
             Self::Overflow => f.write_str("ran out of stack"),
             Self::Failed(why) => write!(f, "failed: {why}"),
+            Self::NoProc => f.write_str("was not there"),
         }
     }
 }
@@ -151,6 +154,7 @@ mod tests {
             ExitReason::Overflow,
             ExitReason::Panicked("x".into()),
             ExitReason::failed("x"),
+            ExitReason::NoProc,
         ] {
             assert!(!reason.is_clean(), "{reason}");
         }

@@ -1,13 +1,23 @@
 //! What few actors have: behind one pointer of the cell, allocated when first needed.
 
+use std::ops::Range;
 use std::sync::atomic::AtomicPtr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
+
+#[cfg(loom)]
+use loom::sync::{Mutex, MutexGuard};
+#[cfg(not(loom))]
+use std::sync::{Mutex, MutexGuard};
 
 use crate::rt::edge::Wait;
 use crate::rt::park::Parker;
+use crate::sys::once::OnceBox;
 
+use super::delegated::Debts;
 use super::error::StartError;
 use super::exit::ExitReason;
+use super::held::Held;
+use super::ties::Ties;
 
 /// Whoever decides what becomes of an actor when it ends: its supervisor. Called where the actor runs; must not block.
 pub(crate) trait Keeper: Send + Sync {
@@ -33,13 +43,23 @@ pub(crate) struct Extra {
     /// Where the actor is, if its place in the cell was lost (see `Cell::leak_state`).
     pub(super) moved_state: AtomicPtr<()>,
     state: Mutex<State>,
+    rare: OnceBox<Rare>,
+}
+
+/// What fewer still have.
+#[derive(Default)]
+pub(super) struct Rare {
+    /// Asks whose answer it owes.
+    pub(super) debts: Debts,
 }
 
 /// Behind the lock, which nothing that blocks or calls user code runs under.
 #[derive(Default)]
 pub(crate) struct State {
-    /// The name it is registered under.
+    /// The name it is registered under, the first of several.
     pub(crate) name: Option<Arc<str>>,
+    /// Further names, groups.
+    pub(super) held: Option<Box<Held>>,
     /// Its supervisor.
     pub(crate) keeper: Option<Arc<dyn Keeper>>,
     /// Who is told if its state is lost with its stack.
@@ -48,10 +68,14 @@ pub(crate) struct State {
     pub(crate) stop_for: Option<ExitReason>,
     /// Why it ended, once it has for good.
     pub(crate) ended_for: Option<ExitReason>,
+    /// Where its own stack is, while it runs on one.
+    pub(crate) stack: Option<Range<usize>>,
     /// How its start went, until somebody has asked.
     pub(crate) start: Option<Result<(), StartError>>,
     /// Who waits for its start or its end.
     pub(crate) waiters: Vec<Waits>,
+    /// Links, monitors, and what waits for its next message boundary.
+    pub(super) ties: Option<Box<Ties>>,
 }
 
 /// Somebody who waits for an actor's start or end.
@@ -71,13 +95,34 @@ impl Waits {
     }
 }
 
+/// The lock of an [`Extra`], held.
+pub(super) type Guard<'a> = MutexGuard<'a, State>;
+
 impl Extra {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+    /// The lazily allocated part of the lazily allocated part.
+    pub(super) fn rare(&self) -> &Rare {
+        if self.rare.get().is_none() {
+            self.rare.set(Box::default());
+        }
+        self.rare.get().expect("it has just been set")
+    }
+
+    /// As [`rare`](Self::rare), if it is there.
+    pub(super) fn has_rare(&self) -> Option<&Rare> {
+        self.rare.get()
+    }
+
+    pub(crate) fn lock(&self) -> Guard<'_> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
+    /// Its ties, made now if there are none.
+    pub(super) fn ties(&mut self) -> &mut Ties {
+        self.ties.get_or_insert_default()
+    }
+
     /// Wakes everybody who waits for something here. Their waits are over before they know: who is woken for something else
     /// begins another.
     pub(crate) fn wake_all(&mut self) {

@@ -8,11 +8,13 @@ use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Instant;
 
+use crate::group::Directory;
 use crate::registry::Registry;
 use crate::rt::core::Core;
 use crate::rt::header::Runnable;
 use crate::rt::wait;
 use crate::rt::worker::Worker;
+use crate::system::Hooks;
 
 use super::addr::Addr;
 use super::cell::Cell;
@@ -20,11 +22,16 @@ use super::exit::ExitReason;
 use super::life;
 use super::slab::Slab;
 use super::traits::Actor;
+use super::trees::{Names, Trees};
 
 /// What all actors of one system share. Every chunk of cells keeps it alive.
 pub(crate) struct Host {
     pub(crate) core: Arc<Core>,
     pub(crate) registry: Registry,
+    pub(crate) groups: Directory,
+    /// What the system does when it ends, beyond stopping its actors.
+    pub(crate) hooks: Hooks,
+    trees: Trees,
     slabs: RwLock<HashMap<TypeId, Arc<dyn AnySlab>, BuildHasherDefault<TypeIdHasher>>>,
 }
 
@@ -34,8 +41,9 @@ pub(super) type CellSlab<A> = Slab<Cell<A>, Arc<Host>>;
 trait AnySlab: Any + Send + Sync {
     fn flush(&self, worker: usize);
     fn stop_all(&self);
-    fn stop_and_join_all(&self, deadline: Instant);
+    fn stop_and_join_all(&self, deadline: Instant, overdue: &mut Names);
     fn any_alive(&self) -> bool;
+    fn living(&self, names: &mut Names);
     fn discard_idle(&self);
     fn as_any(&self) -> &dyn Any;
 }
@@ -50,13 +58,14 @@ impl<A: Actor> AnySlab for CellSlab<A> {
         self.for_each_live(|cell| stop(&Addr::adopt(cell)));
     }
 
-    fn stop_and_join_all(&self, deadline: Instant) {
+    fn stop_and_join_all(&self, deadline: Instant, overdue: &mut Names) {
         self.for_each_live(|cell| {
             let addr = Addr::adopt(cell);
             // Asked again: it may be one that a hook has started since the others were asked.
             stop(&addr);
-            let left = deadline.saturating_duration_since(wait::now());
-            addr.join_timeout(left);
+            if !join(&addr, deadline) && !addr.is_supervised() {
+                overdue.add(|| addr.who());
+            }
         });
     }
 
@@ -64,6 +73,15 @@ impl<A: Actor> AnySlab for CellSlab<A> {
         let mut any = false;
         self.for_each_live(|cell| any |= Addr::adopt(cell).is_alive());
         any
+    }
+
+    fn living(&self, names: &mut Names) {
+        self.for_each_live(|cell| {
+            let addr = Addr::adopt(cell);
+            if addr.is_alive() {
+                names.add(|| addr.who());
+            }
+        });
     }
 
     fn discard_idle(&self) {
@@ -80,6 +98,12 @@ fn stop<A: Actor>(addr: &Addr<A>) {
     if !addr.is_supervised() {
         addr.stop_for(ExitReason::Shutdown);
     }
+}
+
+/// Whether it has ended, by `deadline` at the latest.
+fn join<A: Actor>(addr: &Addr<A>, deadline: Instant) -> bool {
+    let left = deadline.saturating_duration_since(wait::now());
+    addr.join_timeout(left).is_some()
 }
 
 /// A `TypeId` is a hash already.
@@ -117,6 +141,9 @@ impl Host {
         let host = Arc::new(Host {
             core,
             registry: Registry::default(),
+            groups: Directory::default(),
+            hooks: Hooks::default(),
+            trees: Trees::default(),
             slabs: RwLock::default(),
         });
         let weak: Weak<Host> = Arc::downgrade(&host);
@@ -159,13 +186,41 @@ impl Host {
         f(of_type::<A>(&*slab))
     }
 
-    /// Asks every actor to stop, and waits until all have, or `deadline`.
-    pub(crate) fn stop_all(&self, deadline: Instant) {
+    /// Notes a supervisor that has none: when the system ends, such stop one after another, the last noted first.
+    pub(crate) fn note_tree<A: Actor>(&self, root: &Addr<A>) {
+        self.trees.note(root);
+    }
+
+    /// Asks every actor to stop, and waits until all have, or `deadline`. Returns who was asked, and has not by then.
+    ///
+    /// Actors that nobody supervises are asked all at once, and then the trees one after another, each when the one before
+    /// has ended.
+    pub(crate) fn stop_all(&self, deadline: Instant) -> Vec<String> {
+        let mut overdue = Names::default();
+        let now = || self.core.seam.clock().now();
         // Those that end may have started others meanwhile.
-        while self.any_alive() && self.core.seam.clock().now() < deadline {
-            self.each_slab(|slab| slab.stop_all());
-            self.each_slab(|slab| slab.stop_and_join_all(deadline));
+        while self.any_alive() && now() < deadline {
+            overdue = Names::default();
+            let trees = self.trees.take();
+            self.each_slab_but(trees.ty, |slab| slab.stop_all());
+            for tree in trees.roots.iter().rev() {
+                tree.stop();
+                tree.join(deadline);
+            }
+            self.each_slab(|slab| slab.stop_and_join_all(deadline, &mut overdue));
         }
+        if overdue.is_empty() && self.any_alive() {
+            // There was no time to ask anybody.
+            self.each_slab(|slab| slab.living(&mut overdue));
+        }
+        overdue.into()
+    }
+
+    /// The actors that have not ended, as far as they are named.
+    pub(crate) fn living(&self) -> Vec<String> {
+        let mut names = Names::default();
+        self.each_slab(|slab| slab.living(&mut names));
+        names.into()
     }
 
     /// Hands an actor over to whichever worker comes first. From threads that are no workers of this system.
@@ -195,14 +250,28 @@ impl Host {
     }
 
     fn each_slab(&self, f: impl FnMut(&Arc<dyn AnySlab>)) {
+        self.each_slab_but(None, f);
+    }
+
+    /// Without the slab of the type `but`.
+    fn each_slab_but(&self, but: Option<TypeId>, f: impl FnMut(&Arc<dyn AnySlab>)) {
         let slabs: Vec<_> = self
             .slabs
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .cloned()
+            .iter()
+            .filter(|(ty, _)| but != Some(**ty))
+            .map(|(_, slab)| slab.clone())
             .collect();
         slabs.iter().for_each(f);
+    }
+
+    /// An id that no other call returns.
+    pub(super) fn next_id(&self) -> u64 {
+        match self.worker_here() {
+            Some(_) => Worker::here(|worker| worker.seam().next_id()),
+            None => self.core.seam.next_id(),
+        }
     }
 
     /// The worker whose thread this is, if it is one of this system's.

@@ -10,6 +10,7 @@ use crate::rt::wait;
 use crate::rt::worker::Worker;
 
 use super::addr::{Addr, check_stack};
+use super::attend::{attend_own, next_signal};
 use super::cell::{Cell, DEAD, Envelope};
 use super::error::{RecvError, TryRecvError};
 use super::exit::ExitReason;
@@ -17,6 +18,7 @@ use super::host::Host;
 use super::life;
 use super::mailbox::Flags;
 use super::reply::Port;
+use super::signal::Signal;
 use super::traits::Actor;
 
 /// The receiving end of an actor with a `run` body.
@@ -55,6 +57,15 @@ pub struct Inbox<A: Actor> {
     addr: Addr<A>,
     /// Not `Send`.
     not_send: PhantomData<*mut ()>,
+}
+
+/// What [`Inbox::recv_any`] gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Received<M> {
+    /// A message.
+    Message(M),
+    /// The end of another actor, that this one watches or is linked to.
+    Signal(Signal),
 }
 
 impl<A: Actor> fmt::Debug for Inbox<A> {
@@ -122,6 +133,10 @@ impl<A: Actor> Inbox<A> {
         // Receiving is a suspension point, whether or not there is a message.
         park::checkpoint();
         let cell = self.addr.cell();
+        if cell.mailbox.flags().contains(Flags::SIGNAL) {
+            // SAFETY: as in `next`; no other consumer is in use here.
+            attend_own(cell, &mut unsafe { cell.mailbox.consumer() });
+        }
         let flags = cell.mailbox.flags();
         // KILL and no unwinding: this is a destructor, while something else unwinds. No wait would end by itself, as the
         // mailbox does not go idle with a flag up. Dead: it is the destructor of a message that was left.
@@ -136,17 +151,89 @@ impl<A: Actor> Inbox<A> {
         self.next(deadline).map(|(msg, _)| msg)
     }
 
+    /// Waits for the next signal or message; a signal comes first. What [`recv`](Self::recv) leaves of signals waits for this.
+    ///
+    /// ```
+    /// use actor_core::prelude::*;
+    /// use actor_core::{Received, Signal};
+    ///
+    /// #[actor]
+    /// struct Heir(Addr<Rich>);
+    ///
+    /// #[actor]
+    /// impl Heir {
+    ///     fn run(self, inbox: Inbox<Self>) -> Exit {
+    ///         inbox.monitor(&self.0);
+    ///         match inbox.recv_any() {
+    ///             Ok(Received::Signal(Signal::Down { reason, .. })) => Exit::failed(reason),
+    ///             _ => Exit::Normal,
+    ///         }
+    ///     }
+    /// }
+    /// # #[actor]
+    /// # struct Rich;
+    /// # #[actor]
+    /// # impl Rich {}
+    ///
+    /// let sys = System::new()?;
+    /// let rich = sys.spawn(Rich)?;
+    /// let heir = sys.spawn(Heir(rich.clone()))?;
+    /// rich.stop();
+    /// # // Whether it began before or after that.
+    /// let ends = [ExitReason::Normal, ExitReason::NoProc].map(ExitReason::failed);
+    /// assert!(ends.contains(&heir.join()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn recv_any(&self) -> Result<Received<A::Msg>, RecvError> {
+        self.any_until(None).map_err(|error| match error {
+            TryRecvError::Closed => RecvError::Closed,
+            TryRecvError::NotOwner | TryRecvError::Empty => RecvError::NotOwner,
+        })
+    }
+
+    /// As [`recv_any`](Self::recv_any), for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`recv_timeout`](Self::recv_timeout).
+    pub fn recv_any_timeout(&self, timeout: Duration) -> Result<Received<A::Msg>, TryRecvError> {
+        self.any_until(wait::after(timeout))
+    }
+
+    fn any_until(&self, deadline: Option<Instant>) -> Result<Received<A::Msg>, TryRecvError> {
+        self.take_until(deadline, || next_signal(self.cell()))
+            .map(|(taken, _)| taken)
+    }
+
     /// The next message with the port for its answer.
     pub(crate) fn next(&self, deadline: Option<Instant>) -> Result<(A::Msg, Port), TryRecvError> {
+        match self.take_until(deadline, || None)? {
+            (Received::Message(msg), reply) => Ok((msg, reply)),
+            (Received::Signal(_), _) => unreachable!("signals were not asked for"),
+        }
+    }
+
+    /// What `signal` gives, or the next message with the port for its answer.
+    #[inline]
+    fn take_until(
+        &self,
+        deadline: Option<Instant>,
+        signal: impl Fn() -> Option<Signal>,
+    ) -> Result<(Received<A::Msg>, Port), TryRecvError> {
         let cell = self.addr.cell();
         loop {
             self.check_open()?;
+            if let Some(signal) = signal() {
+                return Ok((Received::Signal(signal), Port::none()));
+            }
             // SAFETY: this code runs as the actor itself (checked above: it is what runs on this worker now), whose
             // activation is its whole life, so the right to run is here; and no other consumer of this activation is in
             // use, as none is kept across anything that could run other code.
             let mut consumer = unsafe { cell.mailbox.consumer() };
             if let Some(Envelope { msg, reply }) = consumer.pop(Cell::<A>::CAP) {
-                return Ok((msg, reply));
+                return Ok((Received::Message(msg), reply));
             }
             // Noted before the mailbox is idle: from then on a sender may unpark it.
             cell.header().set_parker(park::current());
@@ -171,6 +258,10 @@ impl<A: Actor> Inbox<A> {
     /// The actor's own address.
     pub fn addr(&self) -> Addr<A> {
         self.addr.clone()
+    }
+
+    pub(super) fn cell(&self) -> &Cell<A> {
+        self.addr.cell()
     }
 
     pub(crate) fn host(&self) -> &Arc<Host> {

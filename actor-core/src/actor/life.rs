@@ -17,9 +17,11 @@
 //! 3. Supervised: DOWN; the mailbox is suspended with what it holds, and the supervisor is told. It restarts the actor in
 //!    the same cell (addresses and queued messages stay), or buries it (step 4).
 //! 4. Otherwise DEAD: the mailbox is closed, what it still held is answered with the reason or counted as dead letters,
-//!    the name is given up, and those who wait for the end are woken.
+//!    its names and memberships are given up, and those who wait for the end are woken.
 //!
-//! Dead comes before giving up the name, as the registry asks for.
+//! 5. Either way everybody tied to it is told (`ties`): links, monitors. In step 3 that is before the supervisor is.
+//!
+//! Dead comes before giving up names and memberships (see `held`).
 
 use std::any::Any;
 use std::mem;
@@ -39,16 +41,22 @@ use crate::rt::runner;
 use crate::rt::worker::Worker;
 use crate::stack;
 
+use super::addr::Addr;
 use super::answer::Reply;
+use super::any_addr::AnyAddr;
+use super::attend::{Attended, attend, exit_signal};
 use super::cell::{Cell, DEAD, DOWN, Envelope, RUNNING, STARTING};
 use super::cx::Cx;
 use super::error::StartError;
 use super::exit::{Exit, ExitReason};
 use super::extra::{Extra, Keeper};
+use super::held;
 use super::inbox::Inbox;
 use super::mailbox::{Consumer, Flags};
 use super::reply::{self, Failure};
+use super::stack::OwnStack;
 use super::traits::Actor;
+use super::{sys, ties};
 
 /// Messages an activation handles before others have their turn.
 const BATCH: u32 = 128;
@@ -58,6 +66,8 @@ enum Step {
     Batch,
     Idle,
     End(ExitReason),
+    /// As `End`, by an exit signal: whatever the reason, the actor is well.
+    Exit(ExitReason),
 }
 
 /// How and why an actor ends.
@@ -128,6 +138,14 @@ pub(super) fn activate<A: Actor>(cell: &Cell<A>, mut runnable: Runnable) -> Afte
             Ok(Step::End(reason)) => {
                 return end(cell, consumer, runnable, Ending::for_reason(reason));
             }
+            Ok(Step::Exit(reason)) => {
+                let ending = Ending {
+                    reason,
+                    hook: true,
+                    start_failed: None,
+                };
+                return end(cell, consumer, runnable, ending);
+            }
             Err(reason) => {
                 let unanswered = stack.local().reply.replace(std::ptr::null_mut());
                 // SAFETY: the note is set while a `Reply` holds the port, and one dropped by the unwinding leaves both.
@@ -154,11 +172,12 @@ fn handle<A: Actor>(
     #[cfg(not(feature = "testing"))]
     let batch = BATCH;
     for _ in 0..batch {
-        let flags = consumer.flags();
-        if !flags.is_empty()
-            && let Some(reason) = asked_to_end(cell, consumer)
-        {
-            return Step::End(reason);
+        if !consumer.flags().is_empty() {
+            match attend_flags(cell, consumer, &mut cx) {
+                Ok(Attended::Messages) => {}
+                Ok(_) => continue,
+                Err(step) => return step,
+            }
         }
         let Some(Envelope { msg, reply }) = consumer.pop(Cell::<A>::CAP) else {
             return Step::Idle;
@@ -182,13 +201,34 @@ fn handle<A: Actor>(
     Step::Batch
 }
 
+/// Does what the flags ask for. `Err`: the activation's messages have run out.
+#[cold]
+fn attend_flags<A: Actor>(
+    cell: &Cell<A>,
+    consumer: &mut Consumer<'_, Envelope<A::Msg>>,
+    cx: &mut Cx<A>,
+) -> Result<Attended, Step> {
+    if let Some(reason) = asked_to_end(cell, consumer) {
+        return Err(Step::End(reason));
+    }
+    let attended = attend(cell, consumer, cx);
+    if let Some(exit) = cx.take_exit() {
+        return Err(Step::End(exit.into()));
+    }
+    match attended {
+        Attended::Suspended => Err(Step::Idle),
+        Attended::Exit(reason) => Err(Step::Exit(reason)),
+        Attended::Broken(reason) => Err(Step::End(reason)),
+        attended @ (Attended::Messages | Attended::Again) => Ok(attended),
+    }
+}
+
 /// Why the flags say that the actor shall end now, if they do.
 #[cold]
 fn asked_to_end<A: Actor>(
     cell: &Cell<A>,
     consumer: &mut Consumer<'_, Envelope<A::Msg>>,
 ) -> Option<ExitReason> {
-    let _ = consumer.take_flags(Flags::SIGNAL);
     let flags = consumer.flags();
     if flags.contains(Flags::KILL) {
         return Some(ExitReason::Killed);
@@ -258,6 +298,7 @@ fn announce_start<A: Actor>(cell: &Cell<A>, outcome: Result<(), StartError>) {
 
 /// The whole life of an actor with its own stack.
 fn live<A: Actor>(cell: &Cell<A>) -> ExitReason {
+    let _known = OwnStack::note(cell);
     // Taken out inside, so that a large one is moved no more often than need be.
     let life = || {
         // SAFETY: we have the right to run.
@@ -266,13 +307,13 @@ fn live<A: Actor>(cell: &Cell<A>) -> ExitReason {
         state.run(Inbox::new(cell))
     };
     match contain(life) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => exit_signal(cell).unwrap_or_else(|| exit.into()),
         Err(reason) => reason,
     }
 }
 
 /// Calls code of the user's. Nothing unwinds out of this; what would have is turned into the reason.
-fn contain<R>(f: impl FnOnce() -> R) -> Result<R, ExitReason> {
+pub(super) fn contain<R>(f: impl FnOnce() -> R) -> Result<R, ExitReason> {
     panic::catch_unwind(AssertUnwindSafe(f)).map_err(caught)
 }
 
@@ -311,6 +352,7 @@ fn end<A: Actor>(
     let mut reason = ending.reason;
     // The kill has arrived. One that comes from here on ends `on_stop`.
     cell.header().clear(KILLED | PANICS | FAULT);
+    tell_debts(cell, &reason);
     if ending.hook {
         // SAFETY: we have the right to run, and the handlers are done with the state.
         let state = unsafe { cell.state() };
@@ -330,6 +372,8 @@ fn end<A: Actor>(
     }
     if keeper_of(cell).is_none() {
         bury(cell, consumer, reason);
+        // A destructor of what it left may have waited.
+        runner::release_claim(cell.header());
         // Last: whoever waits for the start may try again under the same name.
         if let Some(error) = ending.start_failed {
             announce_start(cell, Err(error));
@@ -346,6 +390,13 @@ fn end<A: Actor>(
     tell_keeper(cell, incarnation, reason, ending.start_failed.is_some());
     // The supervisor may have buried it by now, and what came with the life reference with it.
     After::Idle
+}
+
+/// Those whose answer the actor owes learn from now on, if they get none, that it is for this reason.
+fn tell_debts<A: Actor>(cell: &Cell<A>, reason: &ExitReason) {
+    if let Some(rare) = cell.extra().and_then(Extra::has_rare) {
+        rare.debts.life_ends(&failure(reason, true));
+    }
 }
 
 fn worse(reason: ExitReason, later: ExitReason) -> ExitReason {
@@ -365,10 +416,20 @@ fn go_down<A: Actor>(
     let incarnation = cell.incarnation.load(Ordering::Relaxed);
     report_exit(cell, reason);
     // What was asked of this life is not asked of the next.
-    let _ = consumer.take_flags(Flags::STOP | Flags::KILL | Flags::SIGNAL);
+    let _ = consumer.take_flags(Flags::STOP | Flags::KILL | Flags::SIGNAL | Flags::HELD);
     cell.life.store(DOWN, Ordering::Release);
+    untie(cell, reason);
     consumer.suspend();
     incarnation
+}
+
+/// Tells everybody tied to it that this life has ended: `ties`, E2 to E5.
+fn untie<A: Actor>(cell: &Cell<A>, reason: &ExitReason) {
+    let ties = cell.extra().and_then(|extra| extra.lock().ties.take());
+    if let Some(ties) = ties {
+        let me = AnyAddr::of(Addr::to(cell));
+        sys::drop_all(ties::announce(&me, *ties, reason));
+    }
 }
 
 fn tell_keeper<A: Actor>(cell: &Cell<A>, incarnation: u32, reason: ExitReason, start_failed: bool) {
@@ -447,10 +508,8 @@ fn close<A: Actor>(
         });
     }
     let Some(extra) = cell.extra() else { return };
-    let name = extra.lock().name.clone();
-    if let Some(name) = name {
-        host.registry.unregister(&name, cell.header().id());
-    }
+    held::give_up(cell, &reason);
+    untie(cell, &reason);
     let others = {
         let mut extra = extra.lock();
         extra.wake_all();
@@ -467,6 +526,7 @@ fn failure(reason: &ExitReason, queued: bool) -> Failure {
         ExitReason::Panicked(text) => Failure::Panicked(text.clone()),
         ExitReason::Failed(text) => Failure::Failed(text.clone()),
         ExitReason::Shutdown => Failure::Shutdown,
+        ExitReason::NoProc => Failure::NoProc,
         ExitReason::Normal if queued => Failure::Dead,
         ExitReason::Normal => Failure::Dropped,
     }
@@ -479,6 +539,9 @@ pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
     // SAFETY: the port lies in the abandoned frames, which will never run again, and cannot have left them: `Reply` does
     // not outlive the call of the handler, and clears the note before the port is used up.
     unsafe { reply::fail_raw(lost, Failure::Overflow) };
+    if let Some(rare) = cell.extra().and_then(Extra::has_rare) {
+        rare.debts.life_is_lost(&Failure::Overflow);
+    }
     // The abandoned frames keep theirs; this is the life reference from now on.
     cell.header().add_ref();
     // SAFETY: the right to run was on that stack, and is nobody's now but ours.
@@ -488,7 +551,11 @@ pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
     };
     // Its claim on the stack is never given back: not now, nor by its next life.
     cell.header().clear(KILLED | PANICS | FAULT | HOLDS_STACK);
-    let dependants = cell.extra().and_then(|it| it.lock().dependants.take());
+    let dependants = cell.extra().and_then(|it| {
+        let mut extra = it.lock();
+        extra.stack = None;
+        extra.dependants.take()
+    });
     if let Some(dependants) = dependants {
         dependants.orphaned();
     }
@@ -510,6 +577,7 @@ pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
 pub(super) fn discarded<A: Actor>(cell: &Cell<A>) {
     // SAFETY: the queue entry carried the right to run.
     let mut consumer = unsafe { cell.mailbox.consumer() };
+    tell_debts(cell, &ExitReason::Shutdown);
     // SAFETY: as above.
     let _ = contain(|| unsafe { cell.drop_state() });
     let starting = cell.life() == STARTING;
@@ -615,6 +683,7 @@ pub(super) fn exit_reason(failure: Failure) -> Option<ExitReason> {
         Failure::Dead => Some(ExitReason::Normal),
         Failure::Killed => Some(ExitReason::Killed),
         Failure::Shutdown => Some(ExitReason::Shutdown),
+        Failure::NoProc => Some(ExitReason::NoProc),
         Failure::Overflow => Some(ExitReason::Overflow),
         Failure::Panicked(text) => Some(ExitReason::Panicked(text)),
         Failure::Failed(text) => Some(ExitReason::Failed(text)),

@@ -94,6 +94,8 @@ pub(crate) enum Failure {
     Panicked(Arc<str>),
     /// The actor failed for the reason given.
     Failed(Arc<str>),
+    /// The actor was linked to one that was dead.
+    NoProc,
     /// The handler answered with a value of another type than the asker expects.
     TypeMismatch,
     /// Waiting for it would have closed a circle of waits.
@@ -170,7 +172,6 @@ impl Port {
     }
 
     /// No actor has the port from here on: whoever answers it, what that waits for is not tracked.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for those who take ports out"))]
     pub(crate) fn leave_owner(&self) {
         self.set_owner(std::ptr::null_mut());
     }
@@ -198,7 +199,6 @@ impl Port {
     }
 
     /// Has the asker left?
-    #[cfg(all(test, not(loom)))]
     pub(crate) fn is_abandoned(&self) -> bool {
         // SAFETY: the slot is not freed before both parties have left, and we have not.
         self.slot

@@ -18,7 +18,7 @@
 use std::convert::Infallible;
 use std::fmt;
 
-use super::{Addr, Cx, Exit, ExitReason, Inbox, Options, Reply, StartError};
+use super::{Addr, Cx, Exit, ExitReason, Forward, Inbox, Options, Reply, Signal, StartError};
 
 /// The options of an actor type: its mailbox, stack and name. `#[actor]` on the struct writes this.
 ///
@@ -139,6 +139,14 @@ pub trait Actor: ActorOptions + Sized + Send + 'static {
         let _ = (cx, reason);
     }
 
+    /// Called for each [`Signal`], between messages: an actor it monitors has ended, or, if it traps exits, one it is linked
+    /// to. The default drops the signal, with an [`Event::SignalDropped`](crate::Event::SignalDropped).
+    ///
+    /// Never called if [`OWN_STACK`](Self::OWN_STACK) is set.
+    fn on_signal(&mut self, cx: &mut Cx<Self>, signal: Signal) {
+        cx.drop_signal(&signal);
+    }
+
     /// Handles one message. To answer, `reply.send(value)`, with the type that the asker expects; a `reply` dropped
     /// without an answer fails the ask. If the message was only told, the answer goes nowhere.
     ///
@@ -154,6 +162,19 @@ pub trait Actor: ActorOptions + Sized + Send + 'static {
         let _ = inbox;
         Exit::Normal
     }
+}
+
+/// An actor whose messages are methods. `#[actor]` writes this, with more views of the messages; who writes an [`Actor`] by
+/// hand does without, and sends messages as values.
+#[diagnostic::on_unimplemented(
+    message = "the messages of `{Self}` are not methods",
+    label = "has no methods to call here",
+    note = "send it its messages as values: `reply.forward_message(&addr, message)`"
+)]
+pub trait MessageMethods: Actor {
+    /// What [`ReplyTo::forward`](crate::ReplyTo::forward) returns for an ask that waits for a `T`: one method for each message
+    /// that is answered so.
+    type Forward<'a, T>: From<Forward<'a, Self, T>>;
 }
 
 /// A message that cannot exist: the message type of an actor that takes none.
@@ -191,6 +212,13 @@ impl<'a, A: Actor> From<&'a Addr<A>> for NoMethods {
 
 /// What the generated code needs beside the public API. Reached as `actor_core::__private`.
 pub mod private {
+    pub use crate::supervision::declared::private as tree;
+    #[cfg(feature = "macros")]
+    pub use actor_macros::PlainData;
+    pub use serde;
+
+    pub use crate::actor::plain;
+
     /// The two halves of a handler's `Result`, also behind an alias such as `io::Result<T>`.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is called `Result` and is not `std::result::Result`",

@@ -276,7 +276,6 @@ unsafe fn holds_together(me: NonNull<Header>, len: usize, held: &mut Vec<Held>) 
 /// Whether the ask whose port is `port`, and which its caller has just handed to another actor, is part of a circle now. Then
 /// the caller, who still has the port in hand, fails it with what this gives
 /// ([`Failure::Deadlock`](super::reply::Failure::Deadlock)), and nothing else does.
-#[cfg_attr(not(test), expect(dead_code, reason = "for those who hand ports on"))]
 pub(super) fn breaks_circle_of(port: &reply::Port) -> Option<WaitCycle> {
     let waiter = port.waiter()?;
     let held = {

@@ -85,7 +85,7 @@ use super::wait::{Until, Waiting, run};
 
 pub use error::{RecvError, RecvTimeoutError, TryRecvError};
 
-use state::Core;
+use state::{Core, Entry};
 pub(in crate::channel) use state::{Recv, cloned};
 
 /// Makes a channel that keeps the last `capacity` values. Room for them is made as they come.
@@ -135,6 +135,19 @@ impl<T> Sender<T> {
         Ok(receivers)
     }
 
+    /// As [`send`](Self::send), for a caller that holds a lock under which nothing may switch, nor code of the user's run:
+    /// nobody is woken, and nothing dropped, before [`Posted::deliver`].
+    pub(crate) fn post(&self, value: T) -> Posted<T> {
+        let value = Arc::new(value);
+        let mut wakes = Wakes::default();
+        let sent = self.core.state.lock().send(value, &mut wakes);
+        let unwanted = match sent {
+            Ok((_, lost)) => Unwanted::Lost { _entry: lost },
+            Err(value) => Unwanted::Refused { _value: value },
+        };
+        Posted { wakes, unwanted }
+    }
+
     /// A new receiver, which gets what is sent from now on.
     pub fn subscribe(&self) -> Receiver<T> {
         Receiver::new(&self.core)
@@ -158,6 +171,26 @@ impl<T> Sender<T> {
     /// Whether the two are of one channel.
     pub fn same_channel(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.core, &other.core)
+    }
+}
+
+/// What is left to do of a [`post`](Sender::post).
+#[must_use = "the receivers are not woken before `deliver`"]
+pub(crate) struct Posted<T> {
+    wakes: Wakes,
+    unwanted: Unwanted<T>,
+}
+
+/// Kept to be dropped later.
+enum Unwanted<T> {
+    Lost { _entry: Option<Entry<T>> },
+    Refused { _value: Arc<T> },
+}
+
+impl<T> Posted<T> {
+    pub(crate) fn deliver(self) {
+        self.wakes.fire();
+        drop(self.unwanted);
     }
 }
 

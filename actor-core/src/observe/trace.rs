@@ -24,6 +24,13 @@ pub(super) fn emit(about: &Event) {
                 event!(target: "actor_core::lifecycle", Level::WARN, id, label, name, %reason, "exited");
             }
         }
+        Event::NameLost {
+            who: Who { id, label, .. },
+            name,
+            holder,
+        } => {
+            event!(target: "actor_core::lifecycle", Level::DEBUG, id, label, name = &**name, holder, "name lost");
+        }
         Event::Restarted {
             supervisor,
             child,
@@ -82,6 +89,14 @@ pub(super) fn emit(about: &Event) {
         } => {
             let name = name.as_deref();
             event!(target: "actor_core::mailbox", Level::DEBUG, id, label, name, count, "dead letters");
+        }
+        Event::SignalDropped {
+            who: Who { id, label, name },
+            from,
+            reason,
+        } => {
+            let (name, from) = (name.as_deref(), from.as_ref().map(|from| from.id));
+            event!(target: "actor_core::lifecycle", Level::DEBUG, id, label, name, from, %reason, "signal dropped");
         }
         Event::Lagged { missed } => {
             event!(target: "actor_core::events", Level::DEBUG, missed, "a subscription missed events");

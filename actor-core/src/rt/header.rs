@@ -184,6 +184,17 @@ impl Header {
         (self.flags.load(Ordering::Relaxed) >> STACK_SHIFT) as usize * 4096
     }
 
+    /// Asks for another stack size, in bytes, from the next time on that it is started.
+    pub(crate) fn set_stack_size(&self, stack_size: usize) {
+        let pages = stack_size.div_ceil(4096).min(0xffff) as u32;
+        let flags = (1 << STACK_SHIFT) - 1;
+        let change = |now: u32| Some(now & flags | pages << STACK_SHIFT);
+        // Others may be setting flags.
+        let _ = self
+            .flags
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+    }
+
     pub(crate) fn has(&self, flag: u32) -> bool {
         self.flags.load(Ordering::Acquire) & flag != 0
     }

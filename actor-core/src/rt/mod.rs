@@ -24,6 +24,7 @@ pub(crate) mod offload;
 pub(crate) mod park;
 pub(crate) mod preempt;
 mod queue;
+pub(crate) mod report;
 pub(crate) mod runner;
 pub(crate) mod runtime;
 mod sleep;

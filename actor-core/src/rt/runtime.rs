@@ -13,6 +13,7 @@ use crate::sys::seam::Seam;
 
 use super::core::{Config, Core};
 use super::error::{ShutdownFromInside, SpawnError};
+use super::report::ShutdownReport;
 use super::task::{self, JoinHandle};
 use super::worker::Worker;
 
@@ -263,25 +264,6 @@ impl std::error::Error for BuildError {
     }
 }
 
-/// What became of what was running when a runtime was shut down.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[must_use = "what is in `leaked` did not end"]
-#[non_exhaustive]
-pub struct ShutdownReport {
-    /// Microthreads and actors that had not ended by the deadline, by name. Their stacks are leaked; a worker thread that
-    /// one of them holds is left behind.
-    pub leaked: Vec<String>,
-    /// How long it took.
-    pub took: Duration,
-}
-
-impl ShutdownReport {
-    /// Whether everything ended in time.
-    pub fn is_clean(&self) -> bool {
-        self.leaked.is_empty()
-    }
-}
-
 /// A scheduler of microthreads on worker threads.
 ///
 /// Several may live in one process; each has its own workers, stacks and limits. Most programs use a
@@ -389,6 +371,7 @@ pub(crate) fn shut_down(
         leaked.extend(left.iter().cloned());
     }
     Ok(ShutdownReport {
+        phases: Vec::new(),
         leaked,
         took: start.elapsed(),
     })

@@ -291,8 +291,7 @@ impl Stack {
     /// were last given back.
     #[cfg(test)]
     pub(crate) fn high_water(&self) -> usize {
-        let bounds = self.bounds();
-        bounds.end - guard::lowest_resident(bounds)
+        high_water(self.bounds())
     }
 
     /// Sets the user slot, which code on the stack reads with [`current_data`].
@@ -413,6 +412,17 @@ fn on_current<R>(f: impl FnOnce(&Ctx) -> R) -> Option<R> {
     // SAFETY: `resume` sets CURRENT for as long as the stack runs, and the control block outlives that.
     let ctx = unsafe { &*ctx };
     ctx.bounds().contains(&stack_pointer()).then(|| f(ctx))
+}
+
+/// The addresses that the stack the caller runs on may use.
+pub(crate) fn current_bounds() -> Option<Range<usize>> {
+    on_current(Ctx::bounds)
+}
+
+/// Bytes from the top of a stack with these bounds to its lowest resident page: the deepest it has been, by page, since its
+/// pages were last given back. Reads page tables, and no memory.
+pub(crate) fn high_water(bounds: Range<usize>) -> usize {
+    bounds.end - guard::lowest_resident(bounds)
 }
 
 /// The stack last resumed on this thread, without a look at the stack pointer: for the signal handler.

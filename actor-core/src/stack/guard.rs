@@ -241,7 +241,6 @@ pub(super) unsafe fn discard(range: Range<usize>) {
 }
 
 /// The lowest resident page in `range`, or its end.
-#[cfg(test)]
 pub(super) fn lowest_resident(range: Range<usize>) -> usize {
     let page = page_size();
     let mut seen = [0_u8; 64];

@@ -66,8 +66,8 @@ mod overflow;
 mod pool;
 
 pub(crate) use context::{
-    Overflow, Resumed, Stack, before_section, check_headroom, current_data, raise_overflow,
-    retiring, set_lending, suspend,
+    Overflow, Resumed, Stack, before_section, check_headroom, current_bounds, current_data,
+    high_water, raise_overflow, retiring, set_lending, suspend,
 };
 #[cfg(test)]
 pub(crate) use context::{current, headroom};

@@ -32,6 +32,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::decide::{ChildKey, How, Incarnation};
 use super::driver::{Driver, Msg, Site};
 use super::roster::Roster;
+use super::seats::Seat;
 use super::spec::Factory;
 use crate::actor::{Actor, Addr, ExitReason, Keeper, cause};
 use crate::registry::Erased;
@@ -68,6 +69,11 @@ pub(super) trait Child: Send {
 pub(super) struct ChildOf<A: Actor> {
     factory: Factory<A>,
     name: Option<Arc<str>>,
+    /// How large its stack may become.
+    grow_stack: Option<usize>,
+    /// The size it has come to, if it has.
+    stack_size: Option<usize>,
+    seat: Option<Seat>,
     lease: Option<Lease<A>>,
 }
 
@@ -82,11 +88,29 @@ struct Lease<A: Actor> {
 }
 
 impl<A: Actor> ChildOf<A> {
-    pub(super) fn new(factory: Factory<A>, name: Option<Arc<str>>) -> Self {
+    pub(super) fn new(factory: Factory<A>) -> Self {
         Self {
             factory,
-            name,
+            name: None,
+            grow_stack: None,
+            stack_size: None,
+            seat: None,
             lease: None,
+        }
+    }
+
+    /// With what its spec says.
+    pub(super) fn of_spec(
+        factory: Factory<A>,
+        name: Option<Arc<str>>,
+        grow_stack: Option<usize>,
+        seat: Option<Seat>,
+    ) -> Self {
+        Self {
+            name,
+            grow_stack,
+            seat,
+            ..Self::new(factory)
         }
     }
 
@@ -129,14 +153,24 @@ impl<A: Actor> Child for ChildOf<A> {
     fn start(&mut self, site: &Site, key: ChildKey, incarnation: Incarnation) -> Launch {
         let state = match contain(|| (self.factory)()) {
             Ok(Ok(Some(state))) => state,
-            Ok(Ok(None)) => return Launch::Declined,
+            Ok(Ok(None)) => {
+                if let Some(seat) = &self.seat {
+                    seat.leave();
+                }
+                return Launch::Declined;
+            }
             Ok(Err(why)) => return Launch::Failed(ExitReason::Failed(why)),
             Err(reason) => return Launch::Failed(reason),
         };
         let lease = match &mut self.lease {
             Some(lease) => lease,
             None => match Self::prepare(self.name.as_ref(), site, key, incarnation) {
-                Ok(lease) => self.lease.insert(lease),
+                Ok(lease) => {
+                    if let Some(seat) = &self.seat {
+                        seat.take(lease.addr.clone());
+                    }
+                    self.lease.insert(lease)
+                }
                 Err(reason) => {
                     drop_quietly(state);
                     return Launch::Failed(reason);
@@ -144,7 +178,14 @@ impl<A: Actor> Child for ChildOf<A> {
             },
         };
         // Before the start: the actor may be down again before `restart` returns.
-        *lease.tie.fate() = Fate::Lives;
+        let last = std::mem::replace(&mut *lease.tie.fate(), Fate::Lives);
+        if let (Some(max), Fate::Down(ExitReason::Overflow)) = (self.grow_stack, &last) {
+            let had = lease.addr.stack_size();
+            self.stack_size = Some(had.saturating_mul(2).min(max).max(had));
+        }
+        if let Some(bytes) = self.stack_size {
+            lease.addr.set_stack_size(bytes);
+        }
         match contain(|| lease.addr.restart(state)) {
             Ok(Ok(life)) => {
                 lease.life = life;

@@ -16,6 +16,7 @@ use super::driver::{Answer, Driver, Msg};
 use super::error::ChildError;
 use super::info::{ChildCounts, ChildInfo};
 use super::intensity::Intensity;
+use super::seats::Seats;
 use super::settings::Settings;
 use super::spec::SpecError;
 use super::supervisor::sealed::{Build, Built};
@@ -123,7 +124,7 @@ impl<A: Actor, Args: Send + 'static> Build for DynamicBuilder<A, Args> {
 impl<A: Actor, Args: Send + 'static> SupervisorSetup for DynamicBuilder<A, Args> {
     type Handle = DynamicSupervisor<A, Args>;
 
-    fn __handle(supervisor: Supervisor) -> Self::Handle {
+    fn __handle(supervisor: Supervisor, _: Option<Seats>) -> Self::Handle {
         DynamicSupervisor::of(supervisor)
     }
 }
@@ -141,7 +142,7 @@ impl<A, Args> fmt::Debug for DynamicBuilder<A, Args> {
 }
 
 impl<A, Args> DynamicSupervisor<A, Args> {
-    fn of(supervisor: Supervisor) -> Self {
+    pub(super) fn of(supervisor: Supervisor) -> Self {
         let types = TypeOf::<A, Args>::default();
         Self { supervisor, types }
     }

@@ -35,7 +35,7 @@ impl Intensity {
     }
 
     /// How many, in which time.
-    pub(super) fn parts(self) -> (u32, Duration) {
+    pub(super) const fn parts(self) -> (u32, Duration) {
         (self.restarts, self.period)
     }
 }

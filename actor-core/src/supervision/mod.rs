@@ -67,11 +67,13 @@
 // * `decide` is the deciding half: a pure state machine which is told what happened and answers with an ordered list of
 //   what to do. It owns no actor and reads no clock.
 // * `driver` is the acting half: the supervisor as an actor. `child` is what it has of each child, and the child's tie to it.
+// * `declared` is what `#[supervisor]` writes code for, and `seats` where the children of such a tree leave their addresses.
 // * `supervisor` is the handle, `spec`, `info` and `error` what goes in and out.
 
 mod backoff;
 mod child;
 mod decide;
+pub(crate) mod declared;
 mod driver;
 mod dynamic;
 mod error;
@@ -79,12 +81,14 @@ mod info;
 mod intensity;
 mod retries;
 mod roster;
+mod seats;
 mod settings;
 mod spec;
 mod supervisor;
 mod template;
 
 pub use backoff::Backoff;
+pub use declared::{Tree, TreeSetup};
 pub use dynamic::{DynamicBuilder, DynamicSupervisor};
 pub use error::ChildError;
 pub use info::{ChildCounts, ChildInfo, ChildState};

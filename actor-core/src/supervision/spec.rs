@@ -19,6 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backoff::Backoff;
+use super::seats::{Seat, Seats};
+use crate::actor::Options;
 
 /// When a child that ended is started again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -94,6 +96,12 @@ pub struct ChildSpec<A> {
     /// `None`: the supervisor's.
     backoff: Option<Backoff>,
     name: Option<Arc<str>>,
+    /// How large its stack may become.
+    grow_stack: Option<usize>,
+    /// Where its address goes, if it is a child of a declared tree.
+    seat: Option<Seat>,
+    /// Where its children's addresses go, if it is a declared tree itself.
+    tree: Option<Seats>,
     factory: Factory<A>,
 }
 
@@ -145,8 +153,27 @@ impl<A> ChildSpec<A> {
             significant: false,
             backoff: None,
             name: None,
+            grow_stack: None,
+            seat: None,
+            tree: None,
             factory: Box::new(factory),
         }
+    }
+
+    /// Its address goes to its seat among these.
+    pub(super) fn seated(mut self, seats: &Seats) -> Self {
+        self.seat = Some(seats.seat(Arc::clone(&self.id)));
+        self
+    }
+
+    /// It is a declared tree, whose children's addresses go to these seats.
+    pub(super) fn with_tree(mut self, seats: Seats) -> Self {
+        self.tree = Some(seats);
+        self
+    }
+
+    pub(super) fn tree(&self) -> Option<Seats> {
+        self.tree.clone()
     }
 
     /// When the child is started again.
@@ -184,6 +211,37 @@ impl<A> ChildSpec<A> {
         self
     }
 
+    /// A child that ran out of stack is started again with twice as much, up to `max` bytes, and keeps that for its later
+    /// lives. Default: it is started again with what it had, and most likely runs out of it again.
+    ///
+    /// It concerns the stack that the child's type asks for ([`Options::stack`](crate::Options::stack)), or else the
+    /// system's default: that of its body, or the one its handlers run on. Each such restart is charged like any other. Only
+    /// pages that are touched cost memory. Stacks come in powers of two, so a `max` that is none is rounded up. The
+    /// [`Event::Overflow`](crate::Event::Overflow) says how large the stack was.
+    ///
+    /// ```
+    /// use actor_core::prelude::*;
+    ///
+    /// #[actor(stack = 64 * 1024)]
+    /// struct Parser;
+    ///
+    /// #[actor]
+    /// impl Parser {
+    ///     pub fn parse(&mut self, text: String) -> usize { text.len() }
+    /// }
+    ///
+    /// let sys = System::new()?;
+    /// let parser = ChildSpec::new("parser", || Parser).grow_stack(1024 * 1024);
+    /// let sup = Supervisor::builder().child(parser).start(&sys)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// A `max` above [`Options::MAX_STACK`](crate::Options::MAX_STACK) is refused with [`SpecError::StackTooLarge`].
+    pub fn grow_stack(mut self, max: usize) -> Self {
+        self.grow_stack = Some(max);
+        self
+    }
+
     /// How the child is stopped if the spec does not say.
     pub(super) fn shutdown_default(mut self, shutdown: Shutdown) -> Self {
         self.shutdown.get_or_insert(shutdown);
@@ -202,6 +260,9 @@ impl<A> ChildSpec<A> {
         if self.significant && self.restart == Restart::Permanent {
             return Err(SpecError::SignificantPermanent);
         }
+        if let Some(bytes) = self.grow_stack.filter(|&max| max > Options::MAX_STACK) {
+            return Err(SpecError::StackTooLarge { bytes });
+        }
         let policy = Policy {
             id: self.id,
             restart: self.restart,
@@ -213,6 +274,8 @@ impl<A> ChildSpec<A> {
             policy,
             factory: self.factory,
             name: self.name,
+            grow_stack: self.grow_stack,
+            seat: self.seat,
         })
     }
 }
@@ -232,6 +295,8 @@ pub(super) struct Parts<A> {
     pub(super) policy: Policy,
     pub(super) factory: Factory<A>,
     pub(super) name: Option<Arc<str>>,
+    pub(super) grow_stack: Option<usize>,
+    pub(super) seat: Option<Seat>,
 }
 
 impl<A> fmt::Debug for ChildSpec<A> {
@@ -243,6 +308,7 @@ impl<A> fmt::Debug for ChildSpec<A> {
             .field("significant", &self.significant)
             .field("backoff", &self.backoff)
             .field("name", &self.name)
+            .field("grow_stack", &self.grow_stack)
             .finish_non_exhaustive()
     }
 }
@@ -279,6 +345,11 @@ pub enum SpecError {
     SignificantInVain,
     /// A [`Backoff`] that starts from nothing or beyond its longest delay, or with a jitter of more than 100 percent.
     InvalidBackoff,
+    /// The stack of a child may become larger than [`Options::MAX_STACK`](crate::Options::MAX_STACK).
+    StackTooLarge {
+        /// How large, in bytes.
+        bytes: usize,
+    },
 }
 
 impl fmt::Display for SpecError {
@@ -297,6 +368,13 @@ impl fmt::Display for SpecError {
             Self::InvalidBackoff => f.write_str(
                 "a back-off's delays are not possible: 0 < initial <= max, jitter <= 100",
             ),
+            Self::StackTooLarge { bytes } => {
+                let most = Options::MAX_STACK;
+                write!(
+                    f,
+                    "a stack of {bytes} bytes, where at most {most} are possible"
+                )
+            }
             Self::SignificantInVain => f.write_str(
                 "the child is significant, and its supervisor never shuts down automatically",
             ),

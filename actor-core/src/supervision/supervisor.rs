@@ -11,9 +11,10 @@ use super::driver::{Answer, Answered, Driver, First, Msg};
 use super::error::ChildError;
 use super::info::{ChildCounts, ChildInfo};
 use super::intensity::Intensity;
+use super::seats::Seats;
 use super::settings::{AutoShutdown, Settings, Strategy};
 use super::spec::{ChildSpec, Factory, Made, Shutdown, SpecError};
-use crate::actor::{Actor, Addr, AskError, ExitReason, SpawnError, StartError};
+use crate::actor::{Actor, Addr, AnyAddr, AskError, ExitReason, SpawnError, StartError};
 use crate::registry::{Erased, LookupError};
 use crate::system::System;
 
@@ -122,21 +123,22 @@ impl SupervisorBuilder {
     }
 }
 
-/// What a supervisor that is a child is made by: a [`SupervisorBuilder`] or a [`DynamicBuilder`](super::DynamicBuilder).
+/// What a supervisor that is a child is made by: a [`SupervisorBuilder`], a [`DynamicBuilder`](super::DynamicBuilder), or the
+/// [`TreeSetup`](super::TreeSetup) of a declared tree.
 ///
-/// Only these two.
+/// Only these three.
 pub trait SupervisorSetup: sealed::Build + 'static {
     /// What it is called by.
     type Handle;
 
     #[doc(hidden)]
-    fn __handle(supervisor: Supervisor) -> Self::Handle;
+    fn __handle(supervisor: Supervisor, seats: Option<Seats>) -> Self::Handle;
 }
 
 impl SupervisorSetup for SupervisorBuilder {
     type Handle = Supervisor;
 
-    fn __handle(supervisor: Supervisor) -> Supervisor {
+    fn __handle(supervisor: Supervisor, _: Option<Seats>) -> Supervisor {
         supervisor
     }
 }
@@ -170,7 +172,7 @@ impl sealed::Build for SupervisorBuilder {
 
 fn worker<A: Actor>(spec: ChildSpec<A>) -> Result<First, SpecError> {
     let parts = spec.into_parts()?;
-    let child = ChildOf::new(parts.factory, parts.name);
+    let child = ChildOf::of_spec(parts.factory, parts.name, parts.grow_stack, parts.seat);
     Ok((parts.policy, Box::new(child)))
 }
 
@@ -184,7 +186,8 @@ fn supervisor<B: SupervisorSetup>(spec: ChildSpec<B>) -> Result<First, SpecError
         let built = builder.build().map(|Built(driver)| Some(driver));
         built.map_err(|error| error.to_string().into())
     });
-    Ok((parts.policy, Box::new(ChildOf::new(factory, parts.name))))
+    let child = ChildOf::of_spec(factory, parts.name, parts.grow_stack, parts.seat);
+    Ok((parts.policy, Box::new(child)))
 }
 
 /// An actor that starts others, its children, and starts them again when they fail.
@@ -238,6 +241,14 @@ pub struct Supervisor {
 impl fmt::Debug for Supervisor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Supervisor#{}", self.id())
+    }
+}
+
+/// A supervisor, as whom to monitor or link to. An exit signal that it gets stops it: its children in their order, then itself,
+/// for the signal's reason.
+impl From<&Supervisor> for AnyAddr {
+    fn from(supervisor: &Supervisor) -> Self {
+        AnyAddr::from(&supervisor.addr)
     }
 }
 
@@ -301,9 +312,10 @@ impl Supervisor {
         &self,
         spec: ChildSpec<B>,
     ) -> Result<B::Handle, ChildError> {
+        let tree = spec.tree();
         let (policy, child) = supervisor(spec)?;
         let addr = typed(self.call(Msg::StartChild { policy, child })?)?;
-        Ok(B::__handle(Supervisor { addr }))
+        Ok(B::__handle(Supervisor { addr }, tree))
     }
 
     /// Stops a child, as its spec says, and waits for its end. The spec stays, so that it can be restarted by hand, unless the
@@ -371,6 +383,11 @@ impl Supervisor {
         }
     }
 
+    /// The supervisor that is this actor.
+    pub(super) fn at(addr: Addr<Driver>) -> Self {
+        Self { addr }
+    }
+
     /// Starts what has been set up.
     pub(super) fn spawn(
         sys: &System,
@@ -378,6 +395,7 @@ impl Supervisor {
         name: Option<Arc<str>>,
     ) -> Result<Self, SpawnError> {
         let addr = Addr::spawn(sys.host(), driver, name)?;
+        sys.host().note_tree(&addr);
         Ok(Self { addr })
     }
 

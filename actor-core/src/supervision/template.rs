@@ -116,7 +116,7 @@ impl<A: Actor, Args: Send + 'static> Template for TemplateOf<A, Args> {
     fn child(&self, args: Box<dyn Any + Send>) -> Result<First, Box<dyn Any + Send>> {
         let args = *args.downcast::<Args>()?;
         let factory = Arc::clone(&self.factory);
-        let child = ChildOf::<A>::new(Box::new(move || factory(&args)), None);
+        let child = ChildOf::<A>::new(Box::new(move || factory(&args)));
         Ok((self.policy.clone(), Box::new(child)))
     }
 

@@ -38,6 +38,12 @@ impl<T> OnceBox<T> {
     }
 }
 
+impl<T> Default for OnceBox<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T> Drop for OnceBox<T> {
     fn drop(&mut self) {
         let value = self.0.load(Ordering::Acquire);

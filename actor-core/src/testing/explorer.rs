@@ -320,7 +320,7 @@ impl Explorer {
                 let result = panic::catch_unwind(AssertUnwindSafe(|| body(&inner)));
                 ended.0.body_ended(result);
                 if let Some(deadline) = wait::after(STOP_WITHIN) {
-                    inner.host().stop_all(deadline);
+                    let _ = inner.host().stop_all(deadline);
                 }
             }
         };

@@ -1,21 +1,23 @@
-//! From the model to code: the implementation of `Actor`, the message enum, the views.
+//! From the model to code: the implementation of `Actor` or `Protocol`, the message and reply enums, the views.
 //!
 //! Generated code names everything from `::actor_core` and `::core` by its full path, and its own variables carry the
 //! macro's hygiene, so that nothing in the user's scope and no parameter's name can get in its way. It contains no
 //! `unsafe`. Public items carry documentation; each item silences the lints that are about how code is written.
 
+mod forward;
 mod messages;
 mod views;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::Type;
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
+use syn::{Generics, Type, parse_quote};
 
-use crate::model::{Actor, Answer, Arg, Body, Hook, HookArg, Message};
+use crate::model::{Actor, Answer, Arg, Body, Hook, HookArg, Message, Protocol, Spoken};
+use messages::EnumType;
 
 /// Lints that judge style, and those that a user who turns them on means for code of their own.
-fn quiet() -> TokenStream {
+pub(crate) fn quiet() -> TokenStream {
     quote! {
         #[allow(
             clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction,
@@ -26,17 +28,39 @@ fn quiet() -> TokenStream {
     }
 }
 
+/// Whose messages they are: an actor's or a protocol's.
+struct Side<'a> {
+    /// What the generated names begin with.
+    name: &'a Ident,
+    generics: &'a Generics,
+    /// The type of an address that takes these messages.
+    address: TokenStream,
+    messages: &'a [Message],
+    /// The protocols whose messages are among them.
+    spoken: &'a [Spoken],
+}
+
 /// Everything `#[actor]` on an `impl` block adds to it.
 pub(crate) fn actor(actor: &Actor) -> TokenStream {
     match &actor.body {
         Body::Messages(messages) => {
-            let message = messages::MessageType::new(actor, messages);
-            let enumeration = message.enumeration(actor, messages);
-            let views = views::all(actor, &message, messages);
-            let types = views::associated_types(actor);
-            let handle = handle(&message, messages);
+            let ty = &actor.ty;
+            let side = Side {
+                name: &actor.name,
+                generics: &actor.generics,
+                address: quote!(::actor_core::Addr<#ty>),
+                messages,
+                spoken: &actor.protocols,
+            };
+            let message = EnumType::messages(&side);
+            let data = data(&side, &message);
+            let types = views::associated_types(&side);
+            let handle = handle(&side, &message);
             let implementation = implementation(actor, &message.ty(), &quote!(#types #handle));
-            quote!(#enumeration #views #implementation)
+            let replies = replies(actor, &side, &message);
+            let forward = forward::view(actor, &side, &message);
+            let methods = message_methods(actor);
+            quote!(#data #forward #implementation #replies #methods)
         }
         Body::OwnStack { message, sound } => {
             let message = match message {
@@ -48,11 +72,100 @@ pub(crate) fn actor(actor: &Actor) -> TokenStream {
     }
 }
 
+/// Everything `#[protocol]` adds to a trait.
+pub(crate) fn protocol(protocol: &Protocol) -> TokenStream {
+    let Protocol { name, generics, .. } = protocol;
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+    let object = quote!(dyn #name #type_generics);
+    let side = Side {
+        name,
+        generics,
+        address: quote!(::actor_core::AddrOf<#object>),
+        messages: &protocol.messages,
+        spoken: &[],
+    };
+    let message = EnumType::messages(&side);
+    let reply = EnumType::replies(&side);
+    let data = data(&side, &message);
+    let types = views::associated_types(&side);
+    let call = messages::call(&side, &message, &reply);
+    let (message_ty, reply_ty) = (message.ty(), reply.ty());
+    let (actor, msg, answer, cx) = (local("actor"), local("msg"), local("reply"), local("cx"));
+    let who = format_ident!("SomeActor", span = Span::mixed_site());
+    let arms = arms(
+        &side,
+        &message,
+        &answer,
+        &cx,
+        |method, args| quote!(<#who as #name #type_generics>::#method(#actor, #args)),
+    );
+    let quiet = quiet();
+    let doc = format!(
+        "Has an actor handle a message of the protocol, as the `handle` that `#[actor(protocols = [{name}])]` writes does."
+    );
+    quote! {
+        #data
+
+        #[automatically_derived]
+        #quiet
+        impl #impl_generics ::actor_core::Protocol for #object #where_clause {
+            type Msg = #message_ty;
+            type Reply = #reply_ty;
+            #types
+            #call
+        }
+
+        #[automatically_derived]
+        #quiet
+        impl #impl_generics #object #where_clause {
+            #[doc = #doc]
+            #[allow(unused_variables)]
+            pub fn dispatch<#who: #name #type_generics + ::actor_core::Actor>(
+                #actor: &mut #who,
+                #msg: #message_ty,
+                #answer: ::actor_core::Reply<'_>,
+                #cx: &mut ::actor_core::Cx<#who>,
+            ) {
+                match #msg {
+                    #arms
+                }
+            }
+        }
+    }
+}
+
+/// What holds messages, and what makes them.
+fn data(side: &Side<'_>, message: &EnumType) -> TokenStream {
+    let enumeration = messages::enumeration(side, message);
+    let replies = messages::replies(side, &EnumType::replies(side));
+    let conversions = messages::conversions(side, message);
+    let views = views::all(side, message);
+    quote!(#enumeration #replies #conversions #views)
+}
+
+/// `impl Replies`.
+fn replies(actor: &Actor, side: &Side<'_>, message: &EnumType) -> TokenStream {
+    let reply = EnumType::replies(side);
+    let (reply_ty, call) = (reply.ty(), messages::call(side, message, &reply));
+    let Actor { ty, generics, .. } = actor;
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    let quiet = quiet();
+    quote! {
+        #[automatically_derived]
+        #quiet
+        impl #impl_generics ::actor_core::Replies for #ty #where_clause {
+            type Reply = #reply_ty;
+            #call
+        }
+    }
+}
+
 /// `impl Actor`, with the items that depend on the body.
 fn implementation(actor: &Actor, message: &TokenStream, body: &TokenStream) -> TokenStream {
     let Actor { ty, generics, .. } = actor;
     let on_start = actor.on_start.as_ref().map(on_start);
     let on_stop = actor.on_stop.as_ref().map(on_stop);
+    let on_signal = actor.on_signal.as_ref().map(on_signal);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let quiet = quiet();
     quote! {
@@ -62,7 +175,23 @@ fn implementation(actor: &Actor, message: &TokenStream, body: &TokenStream) -> T
             type Msg = #message;
             #on_start
             #on_stop
+            #on_signal
             #body
+        }
+    }
+}
+
+/// `impl MessageMethods`: the views that an actor by hand does without.
+fn message_methods(actor: &Actor) -> TokenStream {
+    let Actor { ty, generics, .. } = actor;
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    let forward = forward::associated_type(actor);
+    let quiet = quiet();
+    quote! {
+        #[automatically_derived]
+        #quiet
+        impl #impl_generics ::actor_core::MessageMethods for #ty #where_clause {
+            #forward
         }
     }
 }
@@ -72,9 +201,49 @@ fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
 
-fn handle(message: &messages::MessageType, messages: &[Message]) -> TokenStream {
-    let (msg, reply, cx, value) = (local("msg"), local("reply"), local("cx"), local("value"));
-    let arms = messages.iter().map(|message_| {
+fn handle(side: &Side<'_>, message: &EnumType) -> TokenStream {
+    let (msg, reply, cx) = (local("msg"), local("reply"), local("cx"));
+    // The inherent method, even if a trait in scope has one of that name: a path finds it first.
+    let arms = arms(
+        side,
+        message,
+        &reply,
+        &cx,
+        |method, args| quote!(Self::#method(self, #args)),
+    );
+    let spoken = side.spoken.iter().map(|spoken| {
+        let variant = message.variant(&spoken.variant);
+        let object = spoken.object();
+        quote_spanned! {spoken.path.span()=>
+            #variant(#msg) => <#object>::dispatch::<Self>(self, #msg, #reply, #cx),
+        }
+    });
+    quote! {
+        #[allow(unused_variables)]
+        fn handle(
+            &mut self,
+            #msg: Self::Msg,
+            #reply: ::actor_core::Reply<'_>,
+            #cx: &mut ::actor_core::Cx<Self>,
+        ) {
+            match #msg {
+                #arms
+                #(#spoken)*
+            }
+        }
+    }
+}
+
+/// An arm for each message, which calls its method and answers.
+fn arms(
+    side: &Side<'_>,
+    message: &EnumType,
+    reply: &Ident,
+    cx: &Ident,
+    call: impl Fn(&Ident, TokenStream) -> TokenStream,
+) -> TokenStream {
+    let (value, port) = (local("value"), local("port"));
+    let arms = side.messages.iter().map(|message_| {
         let Message {
             method,
             cfgs,
@@ -86,16 +255,25 @@ fn handle(message: &messages::MessageType, messages: &[Message]) -> TokenStream 
         let travels = message_.fields().map(|field| must_travel(&field.ty));
         let args = args.iter().map(|arg| match arg {
             Arg::Context => quote!(#cx),
+            Arg::Reply => quote!(#port),
             Arg::Field(field) => field.name.to_token_stream(),
         });
-        // The inherent method, even if a trait in scope has one of that name: a path finds it first.
-        let call = quote!(Self::#method(self, #(#args),*));
-        let run = match answer {
-            Answer::Nothing => quote! {
+        let call = call(method, quote!(#(#args),*));
+        let run = match answer.ty() {
+            _ if message_.is_delegated() => {
+                let ty = answered(answer);
+                let travels = must_travel(&ty);
+                quote! {
+                    #travels
+                    let #port: ::actor_core::ReplyTo<#ty> = ::actor_core::Reply::delegate(#reply, #cx);
+                    #call
+                }
+            }
+            None => quote! {
                 #call;
                 ::actor_core::Reply::send::<()>(#reply, ());
             },
-            Answer::Value(ty) | Answer::Fallible(ty) => {
+            Some(ty) => {
                 let travels = must_travel(ty);
                 quote! {
                     #travels
@@ -112,18 +290,14 @@ fn handle(message: &messages::MessageType, messages: &[Message]) -> TokenStream 
             }
         }
     });
-    quote! {
-        #[allow(unused_variables)]
-        fn handle(
-            &mut self,
-            #msg: Self::Msg,
-            #reply: ::actor_core::Reply<'_>,
-            #cx: &mut ::actor_core::Cx<Self>,
-        ) {
-            match #msg {
-                #(#arms)*
-            }
-        }
+    arms.collect()
+}
+
+/// The type that the asker's slot is for.
+fn answered(answer: &Answer) -> Type {
+    match answer {
+        Answer::Nothing => parse_quote!(()),
+        Answer::Value(ty) | Answer::Fallible(ty) => ty.clone(),
     }
 }
 
@@ -140,7 +314,7 @@ fn on_start(hook: &Hook) -> TokenStream {
         ..
     } = hook;
     let cx = local("cx");
-    let args = hook_args(hook, &cx, &cx);
+    let args = hook_args(hook, &cx, None);
     let call = quote!(Self::#method(self, #args));
     let run = match returns {
         None => quote! {
@@ -169,7 +343,7 @@ fn on_start(hook: &Hook) -> TokenStream {
 fn on_stop(hook: &Hook) -> TokenStream {
     let Hook { method, cfgs, .. } = hook;
     let (cx, reason) = (local("cx"), local("reason"));
-    let args = hook_args(hook, &cx, &reason);
+    let args = hook_args(hook, &cx, Some(&reason));
     quote! {
         #(#cfgs)*
         #[allow(unused_variables)]
@@ -179,10 +353,24 @@ fn on_stop(hook: &Hook) -> TokenStream {
     }
 }
 
-fn hook_args(hook: &Hook, cx: &Ident, reason: &Ident) -> TokenStream {
+fn on_signal(hook: &Hook) -> TokenStream {
+    let Hook { method, cfgs, .. } = hook;
+    let (cx, signal) = (local("cx"), local("signal"));
+    let args = hook_args(hook, &cx, Some(&signal));
+    quote! {
+        #(#cfgs)*
+        #[allow(unused_variables)]
+        fn on_signal(&mut self, #cx: &mut ::actor_core::Cx<Self>, #signal: ::actor_core::Signal) {
+            Self::#method(self, #args);
+        }
+    }
+}
+
+/// `other` is what the hook gets beside its context.
+fn hook_args(hook: &Hook, cx: &Ident, other: Option<&Ident>) -> TokenStream {
     let args = hook.args.iter().map(|arg| match arg {
-        HookArg::Context => cx,
-        HookArg::Reason => reason,
+        HookArg::Context => Some(cx),
+        HookArg::Reason | HookArg::Signal => other,
     });
     quote!(#(#args),*)
 }

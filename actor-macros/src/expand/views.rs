@@ -5,9 +5,9 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Generics, parse_quote};
 
-use super::messages::{self, MessageType};
-use super::quiet;
-use crate::model::{Actor, Answer, Message};
+use super::messages::{self, EnumType};
+use super::{Side, quiet};
+use crate::model::{Answer, Message};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verb {
@@ -82,47 +82,46 @@ impl Verb {
         }
     }
 
-    fn view(self, actor: &Actor) -> Ident {
-        format_ident!("{}{}", actor.name, self.name())
+    fn view(self, side: &Side<'_>) -> Ident {
+        format_ident!("{}{}", side.name, self.name())
     }
 }
 
-/// The parameters of a view: the address's lifetime, then the actor's own. It is not called `'a`, which types of the
+/// The parameters of a view: the address's lifetime, then the user's own. It is not called `'a`, which types of the
 /// user's may well bind (`dyn for<'a> Fn(&'a str)`) and must not shadow.
-fn generics(actor: &Actor) -> Generics {
-    let mut generics = actor.generics.clone();
+fn generics(side: &Side<'_>) -> Generics {
+    let mut generics = side.generics.clone();
     generics.params.insert(0, parse_quote!('addr));
     generics
 }
 
 /// `type Tell<'a> = CounterTell<'a>;` and so on.
-pub(super) fn associated_types(actor: &Actor) -> TokenStream {
-    let generics = generics(actor);
+pub(super) fn associated_types(side: &Side<'_>) -> TokenStream {
+    let generics = generics(side);
     let (_, type_generics, _) = generics.split_for_impl();
     let types = VERBS.iter().map(|verb| {
-        let (name, view) = (format_ident!("{}", verb.name()), verb.view(actor));
+        let (name, view) = (format_ident!("{}", verb.name()), verb.view(side));
         quote!(type #name<'addr> = #view #type_generics;)
     });
     types.collect()
 }
 
-pub(super) fn all(actor: &Actor, message: &MessageType, messages: &[Message]) -> TokenStream {
-    VERBS
-        .iter()
-        .map(|verb| view(*verb, actor, message, messages))
+pub(super) fn all(side: &Side<'_>, message: &EnumType) -> TokenStream {
+    (VERBS.iter())
+        .map(|verb| view(*verb, side, message))
         .collect()
 }
 
-fn view(verb: Verb, actor: &Actor, message: &MessageType, messages: &[Message]) -> TokenStream {
-    let name = verb.view(actor);
-    let ty = &actor.ty;
+fn view(verb: Verb, side: &Side<'_>, message: &EnumType) -> TokenStream {
+    let name = verb.view(side);
+    let address = &side.address;
     let doc = format!(
         "The messages of [`{}`], behind `addr.{}()`. {}",
-        actor.name,
+        side.name,
         verb.accessor(),
         verb.about()
     );
-    let generics = generics(actor);
+    let generics = generics(side);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let is_ask = verb == Verb::Ask;
     let (within_field, no_within) = match is_ask {
@@ -133,21 +132,21 @@ fn view(verb: Verb, actor: &Actor, message: &MessageType, messages: &[Message]) 
         false => (None, None),
     };
     let within = is_ask.then(within);
-    let methods = messages.iter().map(|m| method(verb, actor, message, m));
+    let methods = (side.messages.iter()).map(|m| method(verb, side, message, m));
     let quiet = quiet();
     quote! {
         #[doc = #doc]
         #quiet
         #[must_use = "a view sends nothing by itself: call one of its methods"]
         pub struct #name #impl_generics #where_clause {
-            addr: &'addr ::actor_core::Addr<#ty>,
+            addr: &'addr #address,
             #within_field
         }
 
         #[automatically_derived]
         #quiet
-        impl #impl_generics ::core::convert::From<&'addr ::actor_core::Addr<#ty>> for #name #type_generics #where_clause {
-            fn from(addr: &'addr ::actor_core::Addr<#ty>) -> Self {
+        impl #impl_generics ::core::convert::From<&'addr #address> for #name #type_generics #where_clause {
+            fn from(addr: &'addr #address) -> Self {
                 Self { addr, #no_within }
             }
         }
@@ -172,7 +171,7 @@ fn within() -> TokenStream {
     }
 }
 
-fn method(verb: Verb, actor: &Actor, message_type: &MessageType, message: &Message) -> TokenStream {
+fn method(verb: Verb, side: &Side<'_>, message_type: &EnumType, message: &Message) -> TokenStream {
     let Message {
         method,
         vis,
@@ -181,10 +180,7 @@ fn method(verb: Verb, actor: &Actor, message_type: &MessageType, message: &Messa
         answer,
         ..
     } = message;
-    let summary = messages::docs(
-        message,
-        &format!("The message [`{method}`]({}::{method}).", actor.name),
-    );
+    let summary = messages::docs(side, message);
     let more = verb
         .method_docs(matches!(answer, Answer::Fallible(_)))
         .iter()

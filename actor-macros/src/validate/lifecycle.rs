@@ -46,11 +46,14 @@ impl Reader<'_> {
                 HookArg::Context
             } else if types::is_reference_to(&arg.ty, "ExitReason") && name == "on_stop" {
                 HookArg::Reason
+            } else if types::is_named(&arg.ty, "Signal") && name == "on_signal" {
+                HookArg::Signal
             } else {
                 self.errors.at(
                     arg,
                     match name {
                         "on_stop" => "`#[on_stop]` takes `cx: &mut Cx<Self>` and `reason: &ExitReason`, or neither",
+                        "on_signal" => "`#[on_signal]` takes `cx: &mut Cx<Self>` and `signal: Signal`, by value, or one of them",
                         _ => "`#[on_start]` takes `cx: &mut Cx<Self>` or nothing: give the actor what it needs as fields",
                     },
                 );
@@ -67,6 +70,12 @@ impl Reader<'_> {
             self.errors.at(
                 ty,
                 "the actor is gone when `#[on_stop]` returns, so nobody could receive this: return nothing",
+            );
+        }
+        if let (Some(ty), "on_signal") = (&returns, name) {
+            self.errors.at(
+                ty,
+                "nobody waits for what `#[on_signal]` returns: return nothing, and to end the actor call `cx.exit(..)`",
             );
         }
         if let (Some(ty), "on_start") = (&returns, name)
@@ -133,6 +142,7 @@ impl Reader<'_> {
         &mut self,
         messages: &[(ImplItemFn, Option<Message>)],
         on_stop: Option<&Option<Hook>>,
+        on_signal: Option<&Option<Hook>>,
     ) {
         for (method, _) in messages {
             self.errors.at(
@@ -144,6 +154,12 @@ impl Reader<'_> {
             self.errors.at(
                 &hook.method,
                 "`run` owns the actor, which is gone when it returns: do this at the end of `run`, or in `Drop`",
+            );
+        }
+        if let Some(Some(hook)) = on_signal {
+            self.errors.at(
+                &hook.method,
+                "`run` owns the actor, so that nobody else can be called with a signal: receive it there, by `inbox.recv_any()`",
             );
         }
     }

@@ -1,43 +1,63 @@
 //! From the user's `impl` block to the [`model`](crate::model), reporting everything that does not fit on the way: here
 //! the block and its messages, in `lifecycle` the hooks and the `run` body.
 
+mod delegated;
 mod lifecycle;
+mod protocol;
+
+pub(crate) use protocol::protocol;
 
 use syn::{
     Attribute, Expr, FnArg, Generics, Ident, ImplItem, ImplItemFn, ItemImpl, Lit, Meta, Pat,
-    PatIdent, PatType, Receiver, Type, Visibility,
+    PatIdent, PatType, Path, Receiver, Type, Visibility,
 };
 
 use crate::args::ImplArgs;
 use crate::diagnostics::Errors;
-use crate::model::{Actor, Answer, Arg, Body, Field, Message};
+use crate::model::{Actor, Answer, Arg, Body, Field, Message, Spoken};
 use crate::types::{self, Place};
 
-/// Reads the block. Hook attributes are taken off its methods, which are otherwise left alone. `None`, if there is too
+/// Reads the block. Hook attributes are taken off its methods, and `#[from]` off their parameters, which are otherwise left alone. `None`, if there is too
 /// much wrong with the block as a whole for anything to be generated; methods that are wrong are only left out.
 pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -> Option<Actor> {
     let name = header(block, errors);
     let ty = (*block.self_ty).clone();
-    let mut reader = Reader { ty: &ty, errors };
-    let (mut messages, mut on_start, mut on_stop, mut run) = (Vec::new(), None, None, None);
+    let mut reader = Reader {
+        ty: &ty,
+        place: "`impl`",
+        errors,
+    };
+    let (mut messages, mut run) = (Vec::new(), None);
+    let (mut on_start, mut on_stop, mut on_signal) = (None, None, None);
     for item in &mut block.items {
         let ImplItem::Fn(method) = item else { continue };
         match reader.take_hook(&mut method.attrs) {
             Some(Kind::Start(attr)) => reader.hook(method, &attr, "on_start", &mut on_start),
             Some(Kind::Stop(attr)) => reader.hook(method, &attr, "on_stop", &mut on_stop),
+            Some(Kind::Signal(attr)) => reader.hook(method, &attr, "on_signal", &mut on_signal),
             None if is_run(method) => run = Some(method.clone()),
             None if is_public(&method.vis) && method.sig.receiver().is_some() => {
-                messages.push((method.clone(), reader.message(method)));
+                let message = reader.message(method);
+                messages.push((method.clone(), message));
+                take_from(method);
             }
             None => {}
         }
     }
+    let (protocols_key, protocols) = args.protocols.unzip();
     let body = match run {
         Some(run) => {
+            if let Some(key) = &protocols_key {
+                reader.errors.at(
+                    key,
+                    "a `run` body takes its messages apart itself: make its message type `From` the protocol's \
+                     and `TryInto` it, and drop `protocols`",
+                );
+            }
             let before = reader.errors.count();
             reader.run(&run);
             let sound = reader.errors.count() == before;
-            reader.beside_run(&messages, on_stop.as_ref());
+            reader.beside_run(&messages, on_stop.as_ref(), on_signal.as_ref());
             Body::OwnStack {
                 sound,
                 message: args.message.map(|(_, ty)| ty),
@@ -56,8 +76,13 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
                 .filter_map(|(_, message)| message)
                 .collect();
             reader.drop_clashes(&mut messages);
+            reader.check_from(&block.generics, &mut messages);
             Body::Messages(messages)
         }
+    };
+    let protocols = match &body {
+        Body::Messages(messages) => reader.protocols(protocols.unwrap_or_default(), messages),
+        Body::OwnStack { .. } => Vec::new(),
     };
     let generics = types::resolve_self(
         &ty,
@@ -69,9 +94,11 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
     Some(Actor {
         name: name?,
         generics,
+        protocols,
         body,
         on_start: on_start.flatten(),
         on_stop: on_stop.flatten(),
+        on_signal: on_signal.flatten(),
         ty,
     })
 }
@@ -82,7 +109,8 @@ fn header(block: &ItemImpl, errors: &mut Errors) -> Option<Ident> {
     if let Some((_, path, _)) = &block.trait_ {
         errors.at(
             path,
-            "`#[actor]` goes on the actor's own `impl` block, not on one of a trait: take it off here",
+            "`#[actor]` goes on the actor's own `impl` block, not on one of a trait: take it off here, and name the trait \
+             there if it is a protocol, `#[actor(protocols = [..])]`",
         );
     }
     if let Some(unsafety) = &block.unsafety {
@@ -110,6 +138,7 @@ fn header(block: &ItemImpl, errors: &mut Errors) -> Option<Ident> {
 enum Kind {
     Start(Attribute),
     Stop(Attribute),
+    Signal(Attribute),
 }
 
 /// An own-stack body: a `run` that takes the actor by value.
@@ -132,12 +161,15 @@ fn is_public(vis: &Visibility) -> bool {
 }
 
 struct Reader<'a> {
+    /// What `Self` is.
     ty: &'a Type,
+    /// Where parameters and bounds can go that a method cannot have.
+    place: &'static str,
     errors: &'a mut Errors,
 }
 
 impl Reader<'_> {
-    /// Takes `#[on_start]` and `#[on_stop]` off.
+    /// Takes `#[on_start]`, `#[on_stop]` and `#[on_signal]` off.
     fn take_hook(&mut self, attrs: &mut Vec<Attribute>) -> Option<Kind> {
         let mut found = None;
         let mut extra = Vec::new();
@@ -145,6 +177,7 @@ impl Reader<'_> {
             let kind = match attr.path().segments.last() {
                 Some(last) if last.ident == "on_start" => Kind::Start(attr.clone()),
                 Some(last) if last.ident == "on_stop" => Kind::Stop(attr.clone()),
+                Some(last) if last.ident == "on_signal" => Kind::Signal(attr.clone()),
                 _ => return true,
             };
             if !matches!(attr.meta, Meta::Path(_)) || found.is_some() {
@@ -186,13 +219,19 @@ impl Reader<'_> {
         if !sig.generics.params.is_empty() && !is_lifetime_only {
             self.errors.at(
                 &sig.generics,
-                format_args!("{what} has no parameters of its own: name the type, or move the parameter to the `impl`"),
+                format_args!(
+                    "{what} has no parameters of its own: name the type, or move the parameter to the {}",
+                    self.place
+                ),
             );
         }
         if let Some(clause) = &sig.generics.where_clause {
             self.errors.at(
                 clause,
-                format_args!("{what} has no bounds of its own: move them to the `impl`"),
+                format_args!(
+                    "{what} has no bounds of its own: move them to the {}",
+                    self.place
+                ),
             );
         }
     }
@@ -227,8 +266,19 @@ impl Reader<'_> {
             self.errors
                 .at(extra, "there is one context: take this parameter out");
         }
-        let answer = match types::returned(&sig.output) {
+        let fields = args.iter().flatten();
+        if fields.filter(|arg| matches!(arg, Arg::Field(_))).count() > 1 {
+            for attr in sig.inputs.iter().flat_map(from_attrs) {
+                self.errors.at(
+                    attr,
+                    "a message that is made from one value has no other: take the other parameters out, or this off",
+                );
+            }
+        }
+        let port = self.port(sig);
+        let answer = match port.or(types::returned(&sig.output)) {
             None => Answer::Nothing,
+            Some(ty) if types::is_unit(ty) => Answer::Nothing,
             Some(Type::Never(never)) => {
                 self.errors.at(
                     never,
@@ -312,6 +362,16 @@ impl Reader<'_> {
         if types::is_reference_to(&arg.ty, "Cx") {
             return Some(Arg::Context);
         }
+        if types::is_named(&arg.ty, "ReplyTo") {
+            return Some(Arg::Reply);
+        }
+        if types::is_reference_to(&arg.ty, "ReplyTo") {
+            self.errors.at(
+                &arg.ty,
+                "the port for the answer is given, not lent: write `ReplyTo<T>`",
+            );
+            return None;
+        }
         if types::is_named(&arg.ty, "Cx") {
             self.errors
                 .at(&arg.ty, "the context is lent: write `&mut Cx<Self>`");
@@ -340,11 +400,50 @@ impl Reader<'_> {
                 None
             }
         };
+        let mut is_from = false;
+        for attr in arg.attrs.iter().filter(is_from_attr) {
+            if is_from || !matches!(attr.meta, Meta::Path(_)) {
+                self.errors.at(
+                    attr,
+                    "`#[from]` marks a parameter once, and takes no arguments",
+                );
+            }
+            is_from = true;
+        }
         (self.errors.count() == before).then_some(())?;
         Some(Arg::Field(Field {
             name: name?,
             ty: self.resolve(&arg.ty),
+            is_from,
         }))
+    }
+
+    /// The protocols the actor takes part in; none of their variants may be that of a message, or of another.
+    fn protocols(&mut self, paths: Vec<Path>, messages: &[Message]) -> Vec<Spoken> {
+        let mut kept: Vec<Spoken> = Vec::new();
+        for path in paths {
+            let Some(variant) = path.segments.last().map(|segment| segment.ident.clone()) else {
+                continue;
+            };
+            let message = messages.iter().find(|message| message.variant == variant);
+            if let Some(message) = message {
+                self.errors.at(
+                    &path,
+                    format_args!(
+                        "the protocol and the method `{}` would both be the variant `{variant}`: rename one",
+                        message.method
+                    ),
+                );
+            } else if kept.iter().any(|earlier| earlier.variant == variant) {
+                self.errors.at(
+                    &path,
+                    format_args!("two protocols would be the variant `{variant}`: take one out, or `use` it under another name"),
+                );
+            } else {
+                kept.push(Spoken { path, variant });
+            }
+        }
+        kept
     }
 
     fn resolve(&self, ty: &Type) -> Type {
@@ -373,6 +472,60 @@ impl Reader<'_> {
             }
         }
         *messages = kept;
+    }
+
+    /// A value makes at most one message, and is not of any type whatever. Leaves `#[from]` away where that is not so.
+    fn check_from(&mut self, generics: &Generics, messages: &mut [Message]) {
+        let mut seen: Vec<(Type, Ident)> = Vec::new();
+        for message in messages {
+            for arg in &mut message.args {
+                let Arg::Field(field) = arg else { continue };
+                if !field.is_from {
+                    continue;
+                }
+                let any = generics.type_params().any(
+                    |param| matches!(&field.ty, Type::Path(ty) if ty.path.is_ident(&param.ident)),
+                );
+                let earlier = (seen.iter())
+                    .find(|(ty, earlier)| *ty == field.ty && *earlier != message.method);
+                if any {
+                    self.errors.at(
+                        &field.ty,
+                        "this may be any type, the message enum itself too: take `#[from]` off, or wrap the value in a type of its own",
+                    );
+                } else if let Some((_, earlier)) = earlier {
+                    self.errors.at(
+                        &field.ty,
+                        format_args!("a value of this type makes the message `{earlier}` already: take one `#[from]` off"),
+                    );
+                } else {
+                    seen.push((field.ty.clone(), message.method.clone()));
+                    continue;
+                }
+                field.is_from = false;
+            }
+        }
+    }
+}
+
+fn is_from_attr(attr: &&Attribute) -> bool {
+    attr.path().is_ident("from")
+}
+
+fn from_attrs(arg: &FnArg) -> impl Iterator<Item = &Attribute> {
+    let attrs = match arg {
+        FnArg::Typed(arg) => arg.attrs.as_slice(),
+        FnArg::Receiver(_) => &[],
+    };
+    attrs.iter().filter(is_from_attr)
+}
+
+/// Takes `#[from]` off the parameters.
+fn take_from(method: &mut ImplItemFn) {
+    for input in &mut method.sig.inputs {
+        if let FnArg::Typed(arg) = input {
+            arg.attrs.retain(|attr| !is_from_attr(&attr));
+        }
     }
 }
 

@@ -12,14 +12,23 @@
 
 mod asks;
 mod blocking;
+mod delegated;
 mod delivery;
 mod exclusive;
+mod forward;
 mod kill;
 mod lifecycle;
+mod links;
+mod monitors;
 mod names;
 mod overflow;
 mod own_stack;
 mod panics;
+mod protocols;
+mod recipients;
 mod shapes;
+mod signals;
 mod support;
+mod sys;
 mod system;
+mod tie_storm;

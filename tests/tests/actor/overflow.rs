@@ -42,6 +42,8 @@ fn scenario() {
         "soft_by_joins" => in_a_handler(&sys, |other, _| dive_joining(other, 0), false),
         "soft_by_receives" => soft_by_receives(&sys),
         "hard_in_a_start" => in_a_start(&sys),
+        "hard_with_debts" => with_debts(&sys, |_| hard(0)),
+        "soft_with_debts" => with_debts(&sys, |other| dive(other, 0)),
         "hard_in_a_stop" => in_a_stop(&sys),
         other => panic!("no scenario {other}"),
     }
@@ -122,6 +124,16 @@ fn hard_in_a_start() {
 #[test]
 fn hard_in_a_stop() {
     run("hard_in_a_stop");
+}
+
+#[test]
+fn hard_with_answers_owed() {
+    run("hard_with_debts");
+}
+
+#[test]
+fn soft_with_answers_owed() {
+    run("soft_with_debts");
 }
 
 // ---- in the child ----------------------------------------------------------------------------------------------------
@@ -313,6 +325,63 @@ impl DeepStop {
     fn stop(&mut self) {
         let _ = &self.0;
         black_box(hard(0));
+    }
+}
+
+/// Owes answers: in its state, in the handler that dives, elsewhere, and one that is another's by then.
+fn with_debts(sys: &System, deep: fn(&Addr<Probe>) -> u64) {
+    let other = sys.spawn(Probe::default()).unwrap();
+    let overflow = |asked: Result<u64, AskError<DeepDebtorMsg>>| {
+        assert!(
+            matches!(asked, Err(AskError::NoReply(Some(ExitReason::Overflow)))),
+            "{asked:?}"
+        );
+    };
+    for _ in 0..3 {
+        let (sender, ports) = std::sync::mpsc::channel();
+        let back = sys.spawn(DeepDebtor::default()).unwrap();
+        let debtor = sys.spawn(DeepDebtor::default()).unwrap();
+        let kept = [debtor.request().keep(), debtor.request().keep()];
+        let given = debtor.request().give(sender.clone());
+        let forwarded = debtor.request().forward(back.clone());
+        let to = other.clone();
+        let deep = debtor.request().dive(Box::new(move || deep(&to)));
+        overflow(deep.wait());
+        kept.into_iter().for_each(|asked| overflow(asked.wait()));
+        assert_eq!(end(&debtor), ExitReason::Overflow);
+        // Abandoned, the debtor fails it; unwound, it leaves it to who has it.
+        let given_port = ports.recv().unwrap();
+        match given_port.is_abandoned() {
+            true => assert!(given_port.send(1).is_err()),
+            false => drop(given_port),
+        }
+        overflow(given.wait());
+        back.tell().pay().unwrap();
+        assert_eq!(forwarded.wait().unwrap(), 9);
+    }
+}
+
+#[actor]
+#[derive(Default)]
+pub struct DeepDebtor(Vec<ReplyTo<u64>>);
+
+#[actor]
+impl DeepDebtor {
+    pub fn keep(&mut self, reply: ReplyTo<u64>) {
+        self.0.push(reply);
+    }
+    pub fn give(&mut self, to: std::sync::mpsc::Sender<ReplyTo<u64>>, reply: ReplyTo<u64>) {
+        to.send(reply).unwrap();
+    }
+    pub fn forward(&mut self, to: Addr<DeepDebtor>, reply: ReplyTo<u64>) {
+        reply.forward(&to).keep().unwrap();
+    }
+    pub fn dive(&mut self, deep: Box<dyn FnOnce() -> u64 + Send>, reply: ReplyTo<u64>) {
+        let deepest = deep();
+        let _ = reply.send(deepest);
+    }
+    pub fn pay(&mut self) {
+        self.0.drain(..).for_each(|reply| reply.send(9).unwrap());
     }
 }
 

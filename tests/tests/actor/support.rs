@@ -204,6 +204,15 @@ pub fn hold(addr: &Addr<Probe>) -> Flag {
     release
 }
 
+/// Has `addr` run `job` in a handler, and waits for what it gives.
+#[track_caller]
+pub fn within(
+    addr: &Addr<Probe>,
+    job: impl FnOnce(&mut Probe, &mut Cx<Probe>) -> u64 + Send + 'static,
+) -> u64 {
+    addr.ask().perform(Box::new(job)).unwrap()
+}
+
 /// As [`Probe`], with a mailbox for `N` messages.
 #[derive(Default)]
 pub struct Narrow<const N: usize> {

@@ -1,5 +1,6 @@
 //! What goes wrong in one microthread stays there: panics, overflows, destructors, foreign code.
 
+mod growth;
 mod overflow;
 
 use std::panic::{catch_unwind, resume_unwind};

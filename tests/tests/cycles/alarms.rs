@@ -62,6 +62,76 @@ fn reply_to_a_request_then_ask_back() {
     answers_first(|it, other| it.ask().ask_later(other).unwrap());
 }
 
+/// Takes the port out, and asks the asker while somebody else owes the answer.
+#[actor]
+pub struct Debtor(Seen<Outcome>);
+
+#[actor]
+impl Debtor {
+    pub fn defer(&self, from: Addr<Client>, reply: ReplyTo<u8>) {
+        let answers = microthread::spawn(move || {
+            microthread::yield_now();
+            reply.send(5).unwrap();
+        });
+        self.0.add(asked(from.ask().ping()));
+        answers.join().unwrap();
+    }
+    pub fn forward(&self, from: Addr<Client>, to: Addr<Five>, reply: ReplyTo<u8>) {
+        reply.forward(&to).get().unwrap();
+        self.0.add(asked(from.ask().ping()));
+    }
+}
+
+#[actor]
+pub struct Five;
+
+#[actor]
+impl Five {
+    pub fn get(&self) -> u8 {
+        5
+    }
+}
+
+#[actor]
+pub struct Client;
+
+#[actor]
+impl Client {
+    pub fn ping(&self) {}
+    pub fn ask(&self, cx: &mut Cx<Self>, of: Addr<Debtor>, to: Option<Addr<Five>>) -> u8 {
+        match to {
+            Some(to) => of.ask().forward(cx.addr(), to).unwrap(),
+            None => of.ask().defer(cx.addr()).unwrap(),
+        }
+    }
+}
+
+fn owed_by_another(forward: bool) {
+    let seen = Seen::default();
+    let all = seen.clone();
+    all_interleavings(false, move |sys: &System| {
+        let (client, debtor) = (
+            sys.spawn(Client).unwrap(),
+            sys.spawn(Debtor(all.clone())).unwrap(),
+        );
+        let to = forward.then(|| sys.spawn(Five).unwrap());
+        assert_eq!(client.ask().ask(debtor.clone(), to).unwrap(), 5);
+        debtor.stop();
+        debtor.join();
+    });
+    assert_eq!(seen.each(), [Outcome::Done]);
+}
+
+#[test]
+fn deferral() {
+    owed_by_another(false);
+}
+
+#[test]
+fn forward() {
+    owed_by_another(true);
+}
+
 #[actor(mailbox = 1)]
 pub struct Strict;
 

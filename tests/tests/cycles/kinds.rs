@@ -192,7 +192,7 @@ fn who_joins_itself_is_told_so_and_join_panics() {
     );
     it.tell().join().unwrap();
     let me = format!("Narcissus#{}", it.id());
-    let expected = format!("`join` of Addr({me}): the wait would never end: {me} -> {me}");
+    let expected = format!("`join` of Addr({me}) would never end: {me} -> {me}");
     assert_eq!(it.join(), ExitReason::Panicked(expected.into()));
 }
 
@@ -303,4 +303,65 @@ fn an_actor_with_its_own_stack_is_part_of_a_circle() {
         all.add(());
     });
     assert_eq!(seen.each().len(), 1);
+}
+
+/// The front hands the ask on to the back, which asks the asker: the edge moves into a circle, or the circle closes later.
+#[test]
+fn an_ask_that_is_handed_on_into_a_circle_fails_with_the_path() {
+    #[actor]
+    pub struct Asks;
+
+    #[actor]
+    impl Asks {
+        pub fn ping(&self) {}
+        pub fn ask(&self, front: Addr<Front>) -> Outcome {
+            asked(front.ask().get())
+        }
+    }
+
+    #[actor]
+    pub struct Front(Addr<Back>);
+
+    #[actor]
+    impl Front {
+        pub fn get(&self, reply: ReplyTo<u8>) {
+            reply.forward(&self.0).get().unwrap();
+        }
+    }
+
+    #[actor]
+    pub struct Back;
+
+    #[actor]
+    impl Back {
+        pub fn get(&self) -> u8 {
+            5
+        }
+        pub fn ask(&self, other: Addr<Asks>) -> Outcome {
+            asked(other.ask().ping())
+        }
+    }
+
+    let seen = Seen::default();
+    let all = seen.clone();
+    all_interleavings(false, move |sys: &System| {
+        let (asks, back) = (sys.spawn(Asks).unwrap(), sys.spawn(Back).unwrap());
+        let front = sys.spawn(Front(back.clone())).unwrap();
+        let (p, q) = (asks.request().ask(front), back.request().ask(asks.clone()));
+        let outcomes = [p.wait().unwrap(), q.wait().unwrap()];
+        let failed = outcomes.each_ref().map(|it| it.path().is_some());
+        let ring = [asks.id(), back.id()];
+        outcomes
+            .iter()
+            .filter_map(Outcome::path)
+            .for_each(|path| goes_round(path, &ring));
+        all.add(failed);
+    });
+    let seen = seen.each();
+    assert!(seen.contains(&[true, false]), "by the front: {seen:?}");
+    assert!(
+        seen.contains(&[false, true]) || seen.contains(&[false, false]),
+        "{seen:?}"
+    );
+    assert!(!seen.contains(&[true, true]), "{seen:?}");
 }

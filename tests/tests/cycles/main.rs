@@ -20,10 +20,10 @@ mod storm;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use actor_core::WaitCycle;
 use actor_core::channel::oneshot;
 use actor_core::prelude::*;
 use actor_core::testing::{Explorer, Policy};
-use actor_core::{JoinError, WaitCycle};
 
 /// Nothing here takes so long unless it hangs.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -66,11 +66,10 @@ fn told<M>(result: Result<(), TellError<M>>) -> Outcome {
     }
 }
 
-fn joined(result: Result<ExitReason, JoinError>) -> Outcome {
+fn joined(result: Result<ExitReason, WaitCycle>) -> Outcome {
     match result {
         Ok(_) => Outcome::Done,
-        Err(JoinError::Deadlock(path)) => Outcome::Deadlock(ids(&path)),
-        Err(other) => panic!("failed otherwise: {other:?}"),
+        Err(path) => Outcome::Deadlock(ids(&path)),
     }
 }
 

@@ -92,6 +92,11 @@ impl<'a, M> Consumer<'a, M> {
             }
             backoff.wait();
         };
+        if word::pushed(word) != consumed && !fault!("mailbox_held_as_empty") {
+            // Messages are held: the blocks stay.
+            mailbox.unlock(word & !SCHEDULED);
+            return Ok(());
+        }
         // SAFETY: we hold the lock and are the consumer, so all of the queue is ours; it is empty, so there is at most one
         // block, the head being the tail.
         let block = unsafe {
@@ -116,6 +121,12 @@ impl<'a, M> Consumer<'a, M> {
             (word & !flags.bits(), false)
         });
         word::flags(taken.get())
+    }
+
+    /// Has messages wait, until [`take_flags`](Self::take_flags) takes `HELD` down.
+    pub(crate) fn hold(&mut self) {
+        self.mailbox
+            .update(|word| (word | Flags::HELD.bits(), false));
     }
 
     /// Ends the activation with the mailbox suspended: messages and flags are accepted, but nothing schedules the actor until

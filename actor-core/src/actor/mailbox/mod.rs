@@ -11,7 +11,7 @@
 //! - *waiter*: a sender that found a bounded mailbox full; its node and its message lie in its own stack frame (`wait.rs`).
 //!
 //! ```text
-//!   word: LOCK | SCHEDULED CLOSED SUSPENDED STOP KILL SIGNAL WAITERS | pushed
+//!   word: LOCK | SCHEDULED CLOSED SUSPENDED STOP KILL SIGNAL HELD WAITERS | pushed
 //!                                   head                          tail
 //!   consumer pops here, no lock --> [ x x m m ] -> [ m m m m ] -> [ m m . . ] <-- senders append here, under LOCK
 //!                                   waiters: -> (sender, m) -> (sender, m)        admitted first come, first served
@@ -67,10 +67,13 @@
 //!    the word, the sender stores the word and loads `consumed`. At least one of them sees the other's store, and admits.
 //!    That holds for each single pop, so that a handler which waits for the waiting sender does not wait for ever.
 //! 3. *No overtaking.* A push fails with `Full` while WAITERS is set, room or not, so every sender queues behind the others.
-//! 4. *No waiter on an idle mailbox.* WAITERS implies SCHEDULED or SUSPENDED: a sender links itself only if it finds the queue
-//!    full under the lock, a full queue is not idle, and going idle requires WAITERS clear. Admitting never has to schedule.
-//! 5. *Deadline against admission.* Both need the lock; the node's outcome, read under it, says which was first.
-//! 6. *The last access.* After S3, or the store that ends going idle, neither side touches the mailbox, whose actor may already
+//! 4. *No waiter on an idle mailbox.* WAITERS implies SCHEDULED, SUSPENDED or HELD: a sender links itself only if it finds the
+//!    queue full under the lock, a full queue is not idle, and going idle requires WAITERS clear. Admitting never has to schedule.
+//! 5. *Held messages.* HELD is raised and taken down by the consumer alone. While it is up messages and waiters count for
+//!    nothing: they neither schedule nor keep the consumer from going idle, which leaves the blocks where they are. Whoever takes
+//!    it down is the consumer, and going idle then meets what has come, by 1.
+//! 6. *Deadline against admission.* Both need the lock; the node's outcome, read under it, says which was first.
+//! 7. *The last access.* After S3, or the store that ends going idle, neither side touches the mailbox, whose actor may already
 //!    be running, or ended, elsewhere. A settled node is not touched after its outcome is stored.
 //!
 //! # Rejected
@@ -94,6 +97,7 @@
 //! | `mailbox_raise_ignores_lock` | raising a flag ignores that the word is locked | `loom_raise_against_push` |
 //! | `mailbox_pop_relaxed` | the consumer does not acquire what it pops | `loom_push_against_going_idle` |
 //! | `mailbox_idle_blindly` | going idle ignores a message that has come meanwhile | `loom_push_against_going_idle` |
+//! | `mailbox_held_as_empty` | going idle gives up the blocks of held messages | `held_messages_stay_and_schedule_nobody` |
 //! | `mailbox_skip_light` | no C2 | `loom_wait_for_room_against_pop` |
 //! | `mailbox_skip_admit` | no C3 | `loom_wait_for_room_against_pop` |
 //! | `mailbox_skip_recheck` | no W3 | `loom_wait_for_room_against_pop` |

@@ -170,7 +170,10 @@ impl<M> Mailbox<M> {
                 (wait::settle(node, Outcome::Admitted), empty)
             };
             let (word, must_schedule) = word::push_one(word);
-            debug_assert!(!must_schedule, "WAITERS implies SCHEDULED or SUSPENDED");
+            debug_assert!(
+                !must_schedule,
+                "WAITERS implies SCHEDULED, SUSPENDED or HELD"
+            );
             self.unlock(if empty { word & !WAITERS } else { word });
             if !fault!("mailbox_drop_wake") {
                 parker.unpark();

@@ -1,10 +1,10 @@
 //! The mailbox word: one `u64` that holds the lock, the actor's scheduling state and the number of messages ever pushed.
 //!
 //! ```text
-//!  63                              32 31            8 7       6      5    4    3         2      1         0
-//! +----------------------------------+---------------+-------+------+----+----+---------+------+---------+----+
-//! |    pushed (wrapping, 32 bits)    |       0       |WAITERS|SIGNAL|KILL|STOP|SUSPENDED|CLOSED|SCHEDULED|LOCK|
-//! +----------------------------------+---------------+-------+------+----+----+---------+------+---------+----+
+//!  63                           32 31       9 8       7    6      5    4    3         2      1         0
+//! +-------------------------------+----------+-------+----+------+----+----+---------+------+---------+----+
+//! |  pushed (wrapping, 32 bits)   |    0     |WAITERS|HELD|SIGNAL|KILL|STOP|SUSPENDED|CLOSED|SCHEDULED|LOCK|
+//! +-------------------------------+----------+-------+----+------+----+----+---------+------+---------+----+
 //! ```
 //!
 //! Everything here is arithmetic on values; the atomic operations are in [`super`].
@@ -19,10 +19,14 @@ pub(super) const CLOSED: u64 = 1 << 2;
 /// A restart is in progress: messages are accepted, nothing is scheduled until `resume`.
 pub(super) const SUSPENDED: u64 = 1 << 3;
 /// The wait list is not empty: senders wait for room.
-pub(super) const WAITERS: u64 = 1 << 7;
+pub(super) const WAITERS: u64 = 1 << 8;
 
 const FLAG_SHIFT: u32 = 4;
-const FLAG_BITS: u64 = 0b111 << FLAG_SHIFT;
+const FLAG_BITS: u64 = 0b1111 << FLAG_SHIFT;
+/// See [`Flags::HELD`].
+const HELD: u64 = Flags::HELD.bits();
+/// The flags that want something done.
+const REQUESTS: u64 = FLAG_BITS & !HELD;
 const ONE_PUSHED: u64 = 1 << 32;
 
 /// Requests to the actor that do not travel as messages. Anybody raises them; only the consumer takes them down.
@@ -36,6 +40,8 @@ impl Flags {
     pub(crate) const KILL: Flags = Flags(1 << 1);
     /// Look at the actor's signal queue (links, monitors, timers).
     pub(crate) const SIGNAL: Flags = Flags(1 << 2);
+    /// Messages wait, as the actor is suspended: the other flags schedule it, a message does not. Only the consumer raises it.
+    pub(crate) const HELD: Flags = Flags(1 << 3);
 
     pub(crate) const fn contains(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
@@ -64,6 +70,7 @@ impl std::fmt::Debug for Flags {
             (Flags::STOP, "STOP"),
             (Flags::KILL, "KILL"),
             (Flags::SIGNAL, "SIGNAL"),
+            (Flags::HELD, "HELD"),
         ];
         f.debug_set()
             .entries(
@@ -95,19 +102,25 @@ pub(super) const fn len(word: u64, consumed: u32) -> i32 {
 
 /// Is there something for an activation to do?
 pub(super) const fn pending(word: u64, consumed: u32) -> bool {
-    pushed(word) != consumed || word & (FLAG_BITS | WAITERS) != 0
+    let messages = pushed(word) != consumed || word & WAITERS != 0;
+    messages && word & HELD == 0 || word & REQUESTS != 0
 }
 
-/// The word with one message more, and [`scheduled`].
+/// The word with one message more, and [`scheduled`], unless messages are held.
 #[inline(always)]
 pub(super) const fn push_one(word: u64) -> (u64, bool) {
-    scheduled(word.wrapping_add(ONE_PUSHED))
+    schedule_unless(word.wrapping_add(ONE_PUSHED), SUSPENDED | HELD)
 }
 
 /// The word with `SCHEDULED` set unless the mailbox is suspended, and whether the caller set it, and so must schedule the actor.
 #[inline(always)]
 pub(super) const fn scheduled(word: u64) -> (u64, bool) {
-    if word & (SCHEDULED | SUSPENDED) == 0 {
+    schedule_unless(word, SUSPENDED)
+}
+
+#[inline(always)]
+const fn schedule_unless(word: u64, held_back: u64) -> (u64, bool) {
+    if word & (SCHEDULED | held_back) == 0 {
         (word | SCHEDULED, true)
     } else {
         (word, false)

@@ -23,6 +23,17 @@ impl Counter {
         self.n += by;
     }
 
+    /// Takes over.
+    pub fn take(&mut self, #[from] other: Box<Counter>) {
+        self.n += other.n;
+    }
+
+    /// Fails.
+    #[deprecated]
+    pub fn fail(&self) -> Result<u8, String> {
+        Err(String::new())
+    }
+
     /// Reads.
     #[must_use]
     pub fn get(&self) -> u64 {

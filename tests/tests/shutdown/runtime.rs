@@ -1,4 +1,4 @@
-//! How runtimes end: in time, with a report, with everybody told.
+//! Runtimes: what is suspended unwinds, what does not is named.
 
 use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

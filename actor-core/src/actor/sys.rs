@@ -1,0 +1,281 @@
+//! Looking after an actor that runs: suspend it, resume it, look at its state, replace it. What OTP has in its module `sys`.
+//!
+//! A request of this kind is an *order*: it waits in the actor's lane (`ties`) and is carried out at a message boundary, before
+//! the messages that wait, also while the actor is suspended. The caller waits on a channel of its own for what came of it. An
+//! order that is not carried out is dropped with the lane, and with it the channel's sending side, which the caller is told of.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::channel::RecvTimeoutError;
+use crate::channel::oneshot;
+use crate::microthread::Interrupt;
+use crate::rt::wait;
+use crate::rt::worker::Worker;
+
+use super::addr::{Addr, check_stack};
+use super::any_addr::Peer;
+use super::cell::DOWN;
+use super::exit::ExitReason;
+use super::life::contain;
+use super::mailbox::Flags;
+use super::traits::Actor;
+
+/// Where an order's outcome goes.
+type Outcome<R> = oneshot::Sender<Result<R, SysError>>;
+
+/// What is asked of the actor as such, and not of its handlers. See the [module](self).
+pub(crate) enum Order {
+    Suspend(Outcome<()>),
+    Resume(Outcome<()>),
+    /// Is given the state, and says for what reason the actor must end, if it must.
+    Visit(Box<dyn FnOnce(&mut dyn Any) -> Option<ExitReason> + Send>),
+}
+
+/// What can be done to a running actor from outside its handlers: what [`Addr::sys`] returns.
+///
+/// Every call is carried out at the actor's next message boundary, before the messages that wait there, and returns when it
+/// has been. The calling microthread or thread waits, without a deadline unless [`within`](Self::within) sets one.
+///
+/// # Suspended
+/// A suspended actor handles no messages and no signals; they wait, in order. It still carries out the calls of this view, still
+/// stops when it is stopped, dies when it is killed, and ends by an exit signal that it does not trap. Suspending it twice is
+/// suspending it once. A restart ends the suspension: the next life begins as any other.
+///
+/// ```
+/// use actor_core::prelude::*;
+///
+/// #[actor]
+/// struct Counter {
+///     n: u64,
+/// }
+///
+/// #[actor]
+/// impl Counter {
+///     pub fn add(&mut self, by: u64) {
+///         self.n += by;
+///     }
+///     pub fn get(&self) -> u64 {
+///         self.n
+///     }
+/// }
+///
+/// let sys = System::new()?;
+/// let counter = sys.spawn(Counter { n: 0 })?;
+/// counter.sys().suspend()?;
+/// counter.tell().add(2)?; // waits
+/// assert_eq!(counter.sys().inspect(|it| it.n)?, 0);
+/// counter.sys().update(|it| it.n = 40)?;
+/// counter.sys().resume()?;
+/// assert_eq!(counter.ask().get()?, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// All calls, with [`SysError`]. An actor with its own stack has its state there, and its boundaries where it likes: it is
+/// refused.
+#[must_use = "this does nothing until one of its methods is called"]
+pub struct Sys<'a, A: Actor> {
+    addr: &'a Addr<A>,
+    within: Option<Duration>,
+}
+
+impl<A: Actor> Clone for Sys<'_, A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A: Actor> Copy for Sys<'_, A> {}
+
+impl<A: Actor> fmt::Debug for Sys<'_, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sys")
+            .field("of", &self.addr)
+            .field("within", &self.within)
+            .finish()
+    }
+}
+
+impl<A: Actor> Addr<A> {
+    /// What can be done to the running actor from outside its handlers: suspend and resume it, look at its state, change it.
+    pub fn sys(&self) -> Sys<'_, A> {
+        Sys {
+            addr: self,
+            within: None,
+        }
+    }
+}
+
+impl<A: Actor> Sys<'_, A> {
+    /// Sets a deadline for the call that follows.
+    pub fn within(mut self, timeout: Duration) -> Self {
+        self.within = Some(timeout);
+        self
+    }
+
+    /// Has messages and signals wait from the next message boundary on.
+    ///
+    /// # Errors
+    /// [`SysError`]. After [`SysError::Timeout`] the actor may yet be suspended, when it comes to it.
+    pub fn suspend(self) -> Result<(), SysError> {
+        self.order(Order::Suspend)
+    }
+
+    /// Goes on with the messages and signals that wait. An actor that is not suspended stays as it is.
+    ///
+    /// # Errors
+    /// [`SysError`]. After [`SysError::Timeout`] the actor may yet be resumed, when it comes to it.
+    pub fn resume(self) -> Result<(), SysError> {
+        self.order(Order::Resume)
+    }
+
+    /// What `look` sees in the actor's state. It runs where the actor does, and may wait, which holds the actor up.
+    ///
+    /// # Errors
+    /// [`SysError`]. A panic of `look` is the caller's alone: it is [`SysError::Panicked`] here, and the actor goes on. If the
+    /// call has timed out before `look` begins, it is not run.
+    #[doc(alias = "get_state")]
+    pub fn inspect<R, F>(self, look: F) -> Result<R, SysError>
+    where
+        R: Send + 'static,
+        F: FnOnce(&A) -> R + Send + 'static,
+    {
+        self.visit(move |state| look(state), |_| None)
+    }
+
+    /// Changes the actor's state, by reference or by `*state = other`. It runs where the actor does, and may wait, which holds
+    /// the actor up.
+    ///
+    /// # Errors
+    /// [`SysError`]. A panic of `change` may leave the state half changed. So it is the actor's panic too: the actor ends, and
+    /// the caller gets [`SysError::Panicked`]. If the call has timed out before `change` begins, it is not run.
+    #[doc(alias = "replace_state")]
+    pub fn update<R, F>(self, change: F) -> Result<R, SysError>
+    where
+        R: Send + 'static,
+        F: FnOnce(&mut A) -> R + Send + 'static,
+    {
+        self.visit(change, Some)
+    }
+
+    /// `ends`: whether a panic is the actor's end, too.
+    fn visit<R, F>(self, f: F, ends: fn(ExitReason) -> Option<ExitReason>) -> Result<R, SysError>
+    where
+        R: Send + 'static,
+        F: FnOnce(&mut A) -> R + Send + 'static,
+    {
+        self.order(move |outcome: Outcome<R>| {
+            Order::Visit(Box::new(move |state: &mut dyn Any| {
+                if outcome.is_disconnected() {
+                    return None; // the caller has given up
+                }
+                let state = state.downcast_mut().expect("an order for this type");
+                match contain(|| f(state)) {
+                    Ok(seen) => {
+                        let _ = outcome.send(Ok(seen));
+                        None
+                    }
+                    Err(ExitReason::Panicked(text)) => {
+                        let _ = outcome.send(Err(SysError::Panicked(text.clone())));
+                        ends(ExitReason::Panicked(text))
+                    }
+                    // Killed, or out of stack: that is the actor's in any case, and the caller hears of it by the channel.
+                    Err(reason) => Some(reason),
+                }
+            }))
+        })
+    }
+
+    fn order<R>(self, make: impl FnOnce(Outcome<R>) -> Order) -> Result<R, SysError> {
+        check_stack();
+        let deadline: Option<Instant> = self.within.and_then(wait::after);
+        let cell = self.addr.cell();
+        if A::OWN_STACK {
+            return Err(SysError::OwnStack);
+        }
+        let header: *const _ = cell.header();
+        if Worker::with(|worker| worker.is_some_and(|worker| worker.is_running(header))) {
+            return Err(SysError::Itself);
+        }
+        let (outcome, mut answer) = oneshot::channel();
+        let order = make(outcome);
+        let refused = {
+            let mut state = Peer::extra(self.addr).lock();
+            if cell.life() < DOWN {
+                state.ties().orders.push_back(order);
+                None
+            } else {
+                Some(order)
+            }
+        };
+        if refused.is_some() {
+            return Err(SysError::Dead);
+        }
+        cell.raise(Flags::SIGNAL);
+        let answered = match deadline {
+            Some(deadline) => answer.recv_deadline(deadline),
+            None => answer.recv().map_err(RecvTimeoutError::from),
+        };
+        match answered {
+            Ok(outcome) => outcome,
+            Err(RecvTimeoutError::TimedOut) => Err(SysError::Timeout),
+            Err(RecvTimeoutError::Interrupted(why)) => Err(SysError::Interrupted(why)),
+            Err(_) => Err(SysError::Dead),
+        }
+    }
+}
+
+/// Drops orders that will not be carried out: their callers are told.
+pub(super) fn drop_all(orders: VecDeque<Order>) {
+    for order in orders {
+        // Closures are the user's.
+        let _ = contain(|| drop(order));
+    }
+}
+
+/// Why a call of [`Sys`] was not carried out, or not to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SysError {
+    /// The actor has ended, or did before it came to this; or it is between two lives.
+    Dead,
+    /// The actor has its own stack, and its state on it.
+    OwnStack,
+    /// The caller is the actor itself, which would wait for its own handler to return.
+    Itself,
+    /// The deadline passed first.
+    Timeout,
+    /// The function given has panicked, with this message.
+    Panicked(std::sync::Arc<str>),
+    /// The caller's wait was interrupted.
+    Interrupted(Interrupt),
+}
+
+impl fmt::Display for SysError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dead => f.write_str("the actor is dead, or between two lives"),
+            Self::OwnStack => {
+                f.write_str("the actor has its own stack: ask it by a message of its own")
+            }
+            Self::Itself => f.write_str(
+                "the caller is this actor's own handler: use `self`, or call from elsewhere",
+            ),
+            Self::Timeout => f.write_str("the actor did not come to it by the deadline"),
+            Self::Panicked(text) => write!(f, "the function given panicked: {text}"),
+            Self::Interrupted(why) => write!(f, "the wait was interrupted: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for SysError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Interrupted(why) => Some(why),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+use actor_core::prelude::*;
+
+pub trait Plain {
+    fn greet(&self);
+}
+
+#[actor]
+pub struct B;
+
+#[actor(protocols = [Plain])]
+impl B {}
+
+impl Plain for B {
+    fn greet(&self) {}
+}
+
+fn main() {}
