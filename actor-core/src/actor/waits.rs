@@ -38,8 +38,8 @@
 //! answer it later, says that it has no owner (`Port::leave_owner`): an answer that anything might give is not part of a circle.
 //!
 //! # Why there is no false alarm
-//! A walk sees one edge after the other, and they may never all have been there at once. So one that comes back is repeated,
-//! and must find the same *waits*, by their sequence numbers, with the same owners. An edge that was there both times, in the
+//! A walk sees one edge after the other, and they may never all have been there at once. So one that comes back is followed
+//! by two rounds, of which the second must find the same *waits* as the first, by their sequence numbers, with the same owners. An edge that was there both times, in the
 //! same wait, was there all the time, as what ends it ends it for good; so all of them were there at the moment the first round
 //! ended. (An owner may hand a port on and get it back between the rounds; but an owner that waits hands nothing on, and
 //! the second round sees that it has been waiting.) And a circle of such edges does not come apart but by a kill.
@@ -53,7 +53,8 @@
 //! # Seeded faults
 //! | fault | what it breaks | caught by |
 //! |---|---|---|
-//! | `waits_walk_once` | no second round | `loom_edges_that_were_never_there_at_once_are_no_circle` |
+//! | `waits_walk_once` | what one walk has seen is a circle | `loom_edges_that_were_never_there_at_once_are_no_circle` |
+//! | `waits_ignore_waits` | the two rounds need not find the same waits | `loom_edges_that_come_and_go_in_turn_are_no_circle` |
 //! | `waits_ignore_task` | an edge is taken for that of whoever was on the stack last | `an_edge_on_a_stack_that_runs_another_is_not_ones_own` |
 //!
 //! The fence P2 is that of [`grace::read`]; its fault is `grace_no_reader_fence`, which
@@ -241,7 +242,9 @@ fn circle_of(me: NonNull<Header>) -> Option<WaitCycle> {
     let found = {
         let _reading = grace::read(); // P2
         // SAFETY: reading; `me` is alive by contract.
-        unsafe { way_back(me).is_some_and(|len| holds_together(me, len, &mut held)) } // P3
+        let len = unsafe { way_back(me) }?; // P3
+        // SAFETY: as above.
+        fault!("waits_walk_once") || unsafe { holds_together(me, len, &mut held) }
     };
     // The references are given up only now: that may free memory, and so wait for readers.
     found.then(|| WaitCycle::new(held.iter().map(|it: &Held| it.header().who())))
@@ -267,7 +270,7 @@ unsafe fn holds_together(me: NonNull<Header>, len: usize, held: &mut Vec<Held>) 
         return false;
     }
     // SAFETY: as above.
-    fault!("waits_walk_once")
+    fault!("waits_ignore_waits")
         || links
             .iter()
             .all(|seen| unsafe { link(seen.of) } == Some(*seen))

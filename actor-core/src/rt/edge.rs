@@ -115,7 +115,9 @@ mod models {
 
     #[test]
     fn loom_an_edge_is_seen_whole() {
-        loom::model(|| {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(|| {
             let edge = Arc::new(Edge::new());
             let on = |n: u64| ptr::without_provenance_mut::<()>(n as usize);
             let writer = {

@@ -136,3 +136,26 @@ fn loom_edges_that_were_never_there_at_once_are_no_circle() {
         others.join().unwrap();
     });
 }
+
+/// As before, again and again: each round of a walk may find them all.
+#[test]
+fn loom_edges_that_come_and_go_in_turn_are_no_circle() {
+    model(5, || {
+        let [a, b, c] = actors();
+        let first = b.begins(c);
+        let others = thread::spawn(move || {
+            let mut wait = first;
+            for _ in 0..2 {
+                b.0.parker.edge().end(wait);
+                let of_c = c.begins(a);
+                c.0.parker.edge().end(of_c);
+                wait = b.begins(c);
+            }
+            b.0.parker.edge().end(wait);
+            c.begins(a);
+        });
+        a.begins(b);
+        assert!(!a.finds());
+        others.join().unwrap();
+    });
+}
