@@ -119,23 +119,23 @@ mod models {
         builder.preemption_bound = Some(3);
         builder.check(|| {
             let edge = Arc::new(Edge::new());
-            let on = |n: u64| ptr::without_provenance_mut::<()>(n as usize);
-            let writer = {
+            let on = move |n: u64| ptr::without_provenance_mut::<()>(n as usize);
+            let reader = {
                 let edge = edge.clone();
                 loom::thread::spawn(move || {
-                    for n in [1, 3] {
-                        let wait = edge.publish(on(n));
-                        assert_eq!(wait, Wait(n));
-                        edge.end(wait);
+                    if let Some((wait, _, seen)) = edge.look()
+                        && edge.is_still(wait)
+                    {
+                        assert_eq!(seen, on(wait.0));
                     }
                 })
             };
-            if let Some((wait, _, seen)) = edge.look()
-                && edge.is_still(wait)
-            {
-                assert_eq!(seen, on(wait.0));
+            for n in [1, 3] {
+                let wait = edge.publish(on(n));
+                assert_eq!(wait, Wait(n));
+                edge.end(wait);
             }
-            writer.join().unwrap();
+            reader.join().unwrap();
         });
     }
 }

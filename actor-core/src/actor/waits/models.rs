@@ -127,13 +127,13 @@ fn loom_edges_that_were_never_there_at_once_are_no_circle() {
     model(3, || {
         let [a, b, c] = actors();
         let first = b.begins(c);
-        let others = thread::spawn(move || {
-            b.0.parker.edge().end(first);
-            c.begins(a);
+        let walker = thread::spawn(move || {
+            a.begins(b);
+            assert!(!a.finds());
         });
-        a.begins(b);
-        assert!(!a.finds());
-        others.join().unwrap();
+        b.0.parker.edge().end(first);
+        c.begins(a);
+        walker.join().unwrap();
     });
 }
 
