@@ -93,15 +93,16 @@ pub mod testing;
 #[doc(hidden)]
 pub use actor::private as __private;
 pub use actor::{
-    Actor, ActorOptions, Addr, AddrOf, AnyAddr, AskError, Carries, Cx, Exit, ExitReason, Forward,
-    ForwardError, Inbox, MessageMethods, Monitor, MonitorId, NameTaken, Never, NoAsker, NoMethods,
-    Options, Pending, Protocol, Received, Recipient, RecvError, Replies, Reply, ReplyTo, Signal,
-    SpawnError, StartError, Sys, SysError, TellError, TryRecvError, WaitCycle,
+    Actor, ActorOptions, Addr, AddrOf, After, AnyAddr, AskError, Carries, Cx, Every, Exit,
+    ExitReason, Forward, ForwardError, Inbox, MessageMethods, MissedTicks, Monitor, MonitorId,
+    NameTaken, Never, NoAsker, NoMethods, Options, Pending, Period, Priority, Protocol, Received,
+    Recipient, RecvError, Replies, Reply, ReplyTo, Signal, SpawnError, StartError, Sys, SysError,
+    TellError, Timer, TryRecvError, WaitCycle, WhenFull,
 };
 #[cfg(feature = "macros")]
 pub use actor_macros::{actor, preemptible, protocol, select, supervisor};
 pub use group::{Group, GroupEvent, GroupWatch, JoinError, Missed, PublishError, Published};
-pub use observe::{Event, Who};
+pub use observe::{DeadLetter, DeadReason, Event, Who};
 pub use pool::{Balance, Nobody, RouteError, Router};
 pub use registry::{LookupError, OnConflict, RegisterError, SpawnOptions};
 pub use rt::error::ShutdownFromInside;
@@ -111,7 +112,7 @@ pub use rt::runtime::{
     BuildError, Builder, Guard, MAX_STACK_SIZE, MIN_STACK_SIZE, OnOverflow, Runtime, Stats,
 };
 pub use supervision::{
-    AutoShutdown, Backoff, ChildCounts, ChildError, ChildInfo, ChildSpec, ChildState,
+    AutoShutdown, Backoff, BatchError, ChildCounts, ChildError, ChildInfo, ChildSpec, ChildState,
     ChildTemplate, DynamicBuilder, DynamicSupervisor, Restart, Shutdown, SpecError, Strategy,
     Supervisor, SupervisorBuilder, SupervisorSetup,
 };
@@ -123,7 +124,7 @@ pub mod prelude {
     pub use crate::{
         Actor, Addr, AddrOf, AskError, ChildError, ChildSpec, Cx, Exit, ExitReason, Inbox, Pending,
         Recipient, ReplyTo, Restart, Shutdown, Signal, SpawnError, StartError, Supervisor, System,
-        TellError,
+        TellError, Timer,
     };
     #[cfg(feature = "macros")]
     pub use crate::{actor, preemptible, protocol, supervisor};

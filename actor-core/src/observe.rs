@@ -43,7 +43,11 @@ use tracing::level_filters::LevelFilter;
 
 use crate::actor::ExitReason;
 
+mod dead_letters;
 mod trace;
+
+pub(crate) use dead_letters::DeadLetters;
+pub use dead_letters::{DeadLetter, DeadReason};
 
 /// Who an event is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,7 +168,8 @@ pub enum Event {
         /// Whether the stack could not be unwound: it and what it held are leaked.
         abandoned: bool,
     },
-    /// An actor ended with messages that it never handled. (`DEBUG`)
+    /// Messages that were accepted will never be handled. The messages themselves, and why, come by
+    /// [`System::dead_letters`](crate::System::dead_letters). (`DEBUG`)
     #[non_exhaustive]
     DeadLetters {
         /// Whose messages.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::actor::{Actor, Addr, Cx, Host, Inbox, SpawnError};
 use crate::microthread;
-use crate::observe::Event;
+use crate::observe::{DeadLetter, Event};
 use crate::rt::error::ShutdownFromInside;
 use crate::rt::report::{Phase, ShutdownReport};
 use crate::rt::runtime::{self, BuildError, Guard, OnOverflow, Runtime, Stats};
@@ -192,6 +192,20 @@ impl System {
     /// ```
     pub fn events(&self) -> crossbeam_channel::Receiver<Event> {
         self.host.core.events.subscribe()
+    }
+
+    /// Subscribes to the system's dead letters: messages that were accepted and that nobody will handle, from now on. At most
+    /// 1024 of them wait in the subscription; see [`dead_letters_up_to`](Self::dead_letters_up_to).
+    pub fn dead_letters(&self) -> crossbeam_channel::Receiver<DeadLetter> {
+        self.dead_letters_up_to(1024)
+    }
+
+    /// As [`dead_letters`](Self::dead_letters), for `capacity` letters waiting at most. Those for which there is no room are
+    /// dropped, and [counted](DeadLetter::missed) in the next one that has some.
+    ///
+    /// The letters of an actor that has ended are in the subscription when [`join`](Addr::join) returns.
+    pub fn dead_letters_up_to(&self, capacity: usize) -> crossbeam_channel::Receiver<DeadLetter> {
+        self.host.dead_letters.subscribe(capacity)
     }
 
     /// What the runtime's workers and stacks are doing.

@@ -12,6 +12,8 @@ use crate::diagnostics::Errors;
 #[derive(Default)]
 pub(crate) struct TypeArgs {
     pub(crate) mailbox: Option<Expr>,
+    /// The key (for errors) and the variant of `WhenFull`.
+    pub(crate) when_full: Option<(Ident, Ident)>,
     pub(crate) stack: Option<Expr>,
     pub(crate) name: Option<Expr>,
 }
@@ -109,9 +111,12 @@ fn value<T: Parse>(arg: &Arg, example: &str, errors: &mut Errors) -> Option<T> {
 /// Reads the arguments of `#[actor(..)]` on a type.
 pub(crate) fn of_type(args: TokenStream, errors: &mut Errors) -> TypeArgs {
     let mut read = TypeArgs::default();
+    let mut bounded = false;
     for arg in split(args, errors) {
+        bounded |= arg.key == "mailbox";
         match arg.key.to_string().as_str() {
             "mailbox" => read.mailbox = number(&arg, "mailbox = 1024", errors),
+            "when_full" => read.when_full = policy(&arg, errors).map(|variant| (arg.key.clone(), variant)),
             "stack" => read.stack = number(&arg, "stack = 131072", errors),
             "name" => read.name = text(&arg, "name = \"till\"", errors),
             "protocols" => errors.at(
@@ -124,9 +129,19 @@ pub(crate) fn of_type(args: TokenStream, errors: &mut Errors) -> TypeArgs {
             ),
             other => errors.at(
                 &arg.key,
-                format_args!("unknown option `{other}`: an actor type has `mailbox`, `stack` and `name`"),
+                format_args!("unknown option `{other}`: an actor type has `mailbox`, `when_full`, `stack` and `name`"),
             ),
         }
+    }
+    if read.mailbox.is_none()
+        && let Some((key, _)) = read.when_full.take()
+        && !bounded
+    // one that is wrong has been reported
+    {
+        errors.at(
+            key,
+            "an unbounded mailbox is never full: give it a bound (`mailbox = 1024`), or leave `when_full` out",
+        );
     }
     read
 }
@@ -144,7 +159,7 @@ pub(crate) fn of_impl(args: TokenStream, errors: &mut Errors) -> ImplArgs {
                 read.protocols = value(&arg, "protocols = [Greeter, ..]", errors)
                     .map(|Paths(paths)| (arg.key.clone(), paths));
             }
-            option @ ("mailbox" | "stack" | "name") => errors.at(
+            option @ ("mailbox" | "when_full" | "stack" | "name") => errors.at(
                 &arg.key,
                 format_args!("`{option}` belongs to the type: write `#[actor({option} = ..)]` on its definition"),
             ),
@@ -193,6 +208,35 @@ fn text(arg: &Arg, example: &str, errors: &mut Errors) -> Option<Expr> {
             None
         }
     }
+}
+
+/// What a full mailbox does, as the variant of `WhenFull`.
+fn policy(arg: &Arg, errors: &mut Errors) -> Option<Ident> {
+    const EXAMPLE: &str = "when_full = \"drop_oldest\"";
+    let expr: Expr = value(arg, EXAMPLE, errors)?;
+    let Some(Lit::Str(text)) = literal(&expr) else {
+        errors.at(
+            &expr,
+            format_args!("not a policy in quotes: write `{EXAMPLE}`"),
+        );
+        return None;
+    };
+    let variant = match text.value().as_str() {
+        "block" => "Block",
+        "fail" => "Fail",
+        "drop_oldest" => "DropOldest",
+        "drop_newest" => "DropNewest",
+        other => {
+            errors.at(
+                text,
+                format_args!(
+                    "unknown policy `{other}`: a full mailbox can `block`, `fail`, `drop_oldest` or `drop_newest`"
+                ),
+            );
+            return None;
+        }
+    };
+    Some(Ident::new(variant, text.span()))
 }
 
 fn literal(expr: &Expr) -> Option<&Lit> {

@@ -26,6 +26,9 @@ pub(crate) fn expand(
     // Each call has its argument's span, which is where the compiler reports that a constant is refused.
     let mailbox =
         (args.mailbox).map(|messages| quote_spanned!(messages.span()=> .mailbox(#messages)));
+    let when_full = args.when_full.map(
+        |(_, policy)| quote_spanned!(policy.span()=> .when_full(::actor_core::WhenFull::#policy)),
+    );
     let stack = (args.stack).map(|bytes| quote_spanned!(bytes.span()=> .stack(#bytes)));
     let label = match args.name {
         Some(name) => quote_spanned!(name.span()=> .name(#name)),
@@ -43,7 +46,7 @@ pub(crate) fn expand(
         impl #impl_generics ::actor_core::ActorOptions for #name #type_generics #where_clause {
             const OPTIONS: ::actor_core::Options = {
                 // A constant of its own is evaluated, and so checked, whether the actor is spawned or not.
-                const OPTIONS: ::actor_core::Options = ::actor_core::Options::new() #mailbox #stack #label;
+                const OPTIONS: ::actor_core::Options = ::actor_core::Options::new() #mailbox #when_full #stack #label;
                 OPTIONS
             };
         }

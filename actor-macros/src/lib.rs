@@ -67,6 +67,8 @@ use crate::diagnostics::Errors;
 /// Sets the options of the type, all of which may be left out:
 ///
 /// * `mailbox = 1024`: the mailbox holds that many messages; without it, any number.
+/// * `when_full = "drop_oldest"`: what a bounded mailbox does with a message that finds it full: `"block"` (the sender
+///   waits; the default), `"fail"`, `"drop_oldest"` or `"drop_newest"`. See [`WhenFull`](../actor_core/enum.WhenFull.html).
 /// * `stack = 131072`: the size of its stack, in bytes.
 /// * `name = "account"`: the name in events and in the inspector; without it, that of the type.
 ///
@@ -81,7 +83,8 @@ use crate::diagnostics::Errors;
 /// * `AccountReply`, an enum with a variant for each answer (`Withdraw(Result<i64, Broke>)`, `Deposit`): what
 ///   `addr.call(message)` gives, which asks any message;
 /// * `AccountTell`, `AccountTryTell`, `AccountAsk` and `AccountRequest`, with a method for each message, behind
-///   `addr.tell()`, `addr.try_tell()`, `addr.ask()` and `addr.request()`. `addr.ask().within(limit)` sets a deadline.
+///   `addr.tell()`, `addr.try_tell()`, `addr.ask()` and `addr.request()`. `addr.ask().within(limit)` sets a deadline;
+/// * `AccountAfter` and `AccountEvery`, the same behind `addr.after(delay)` and `addr.every(period)`, which set timers.
 ///
 /// A parameter `&mut Cx<Self>`, anywhere after the receiver, is supplied by the runtime. All others travel, and are
 /// therefore owned, `Send` and named. If a method returns a type called `Result`, its `Err` reaches the asker as
@@ -92,6 +95,9 @@ use crate::diagnostics::Errors;
 /// A parameter `ReplyTo<T>` is the port for the answer, also supplied by the runtime: the method returns nothing and the
 /// message is asked with an answer of type `T`, given whenever `reply.send(value)` is called. `reply.forward(&addr)` lets
 /// another actor give it: `AccountForward`, what that returns for an `Addr<Account>`, has the messages with such an answer.
+///
+/// A message marked `#[priority(high)]` is handled before all others that wait; among themselves such messages keep their
+/// order, as the others do.
 ///
 /// A private method marked `#[on_start]` is called before the first message. It takes nothing or `&mut Cx<Self>`, and
 /// returns nothing or `Result<(), E>` to refuse. One marked `#[on_stop]` is called after the last message, and takes any

@@ -63,6 +63,8 @@ pub(crate) struct Message {
     /// Its arguments after the receiver, in order.
     pub(crate) args: Vec<Arg>,
     pub(crate) answer: Answer,
+    /// `#[priority(high)]`.
+    pub(crate) urgent: bool,
 }
 
 impl Message {

@@ -19,6 +19,8 @@ use actor_core::{Event, microthread};
 
 #[path = "supervision/backoff.rs"]
 mod backoff;
+#[path = "supervision/batch.rs"]
+mod batch;
 #[path = "supervision/declared.rs"]
 mod declared;
 #[path = "supervision/dynamic.rs"]

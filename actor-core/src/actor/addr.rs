@@ -15,14 +15,14 @@ use crate::rt::wait;
 use crate::rt::worker::Worker;
 use crate::stack;
 
-use super::cell::{Cell, DEAD, DOWN, Envelope};
+use super::cell::{Cell, DEAD, DOWN, ENDING, Envelope};
 use super::cycle::WaitCycle;
+use super::delivery;
 use super::error::{AskError, SpawnError, TellError};
 use super::exit::ExitReason;
 use super::extra::{Dependants, Extra, Keeper, State, Waits};
 use super::host::Host;
 use super::life;
-use super::mailbox::{PushError, Pushed, Track, WaitError};
 use super::pending::Pending;
 use super::reply::{self, Failure, Port, Receiver, ReplyError};
 use super::traits::Actor;
@@ -38,7 +38,8 @@ use super::waits::{self, Waiter, Waiting};
 /// # What is promised
 /// Between one sender and one actor, messages arrive in order, each at most once; a message is in the mailbox when the
 /// send returns. A message the actor never handled is given back (the send failed), answered with an error (it was
-/// asked), or counted in an [`Event::DeadLetters`](crate::Event::DeadLetters).
+/// asked), or is a [`DeadLetter`](crate::DeadLetter). Messages of one sender with different
+/// [priorities](crate::Priority) are in order among their like.
 pub struct Addr<A: Actor> {
     cell: NonNull<Cell<A>>,
 }
@@ -137,7 +138,7 @@ impl<A: Actor> Addr<A> {
     // ---- verbs ------------------------------------------------------------------------------------------------------
 
     /// The messages of the actor, as calls that return when the message is in the mailbox. While a bounded mailbox is full
-    /// the caller waits.
+    /// the caller waits, unless the actor has another [policy](crate::WhenFull).
     #[inline]
     pub fn tell(&self) -> A::Tell<'_> {
         self.into()
@@ -162,10 +163,11 @@ impl<A: Actor> Addr<A> {
         self.into()
     }
 
-    /// Puts a message into the mailbox; waits while a bounded one is full.
+    /// Puts a message into the mailbox; waits while a bounded one is full, or does what the actor's
+    /// [policy](crate::WhenFull) says.
     ///
     /// # Errors
-    /// [`TellError::Closed`], with the message, if the actor has ended.
+    /// [`TellError::Closed`], with the message, if the actor has ended; [`TellError::Full`] if that is the policy.
     #[inline]
     pub fn send(&self, msg: A::Msg) -> Result<(), TellError<A::Msg>> {
         self.push(msg, Port::none(), Until::Deadline(None))
@@ -183,17 +185,15 @@ impl<A: Actor> Addr<A> {
             msg,
             reply: Port::none(),
         };
-        match cell.mailbox.try_push(envelope, Cell::<A>::CAP) {
-            Ok(Pushed { must_schedule }) => {
-                if must_schedule {
-                    cell.schedule();
-                }
-                park::switch_point();
-                Ok(())
-            }
-            Err(PushError::Full(back)) => Err(TellError::Full(back.msg)),
-            Err(PushError::Closed(back)) => Err(TellError::Closed(back.msg)),
+        if delivery::is_urgent::<A>(&envelope.msg) {
+            let tried = delivery::urgent(cell, |lane| delivery::try_enter::<A>(lane, envelope));
+            return tried.map(|_| ()).map_err(|(refused, _)| refused);
         }
+        let wake =
+            delivery::try_enter::<A>(&cell.mailbox, envelope).map_err(|(refused, _)| refused)?;
+        cell.wake(wake);
+        park::switch_point();
+        Ok(())
     }
 
     #[inline]
@@ -203,61 +203,35 @@ impl<A: Actor> Addr<A> {
         reply: Port,
         until: Until<'_>,
     ) -> Result<(), TellError<A::Msg>> {
-        let deadline = match until {
-            Until::Deadline(deadline) => deadline,
-            Until::Answered(waiting) => return self.push_waiting(msg, reply, waiting),
-        };
         check_stack();
         let cell = self.cell();
-        let envelope = Envelope { msg, reply };
-        let pushed = match cell.mailbox.try_push(envelope, Cell::<A>::CAP) {
-            Ok(pushed) => Ok(pushed),
-            Err(PushError::Closed(envelope)) => Err(WaitError::Closed(envelope)),
-            Err(PushError::Full(envelope)) => self.push_when_room(envelope, deadline),
-        };
-        self.pushed(pushed)
-    }
-
-    /// Waits for room, and so for the actor.
-    #[cold]
-    pub(super) fn push_when_room(
-        &self,
-        envelope: Envelope<A::Msg>,
-        deadline: Option<Instant>,
-    ) -> Result<Pushed, WaitError<Envelope<A::Msg>>> {
-        let (mailbox, cap) = (&self.cell().mailbox, Cell::<A>::CAP);
-        match waits::here() {
-            Some(waiter) if deadline.is_none() => {
-                let track = Track {
-                    publish: &|| waiter.publish(waits::on_actor(self.cell().header())),
-                    circle: &|| waiter.circle(),
-                };
-                mailbox.wait_for_room(envelope, cap, None, Some(&track))
-            }
-            _ => mailbox.wait_for_room(envelope, cap, deadline, None),
-        }
-    }
-
-    #[inline]
-    fn pushed(
-        &self,
-        pushed: Result<Pushed, WaitError<Envelope<A::Msg>>>,
-    ) -> Result<(), TellError<A::Msg>> {
-        match pushed {
-            Ok(Pushed { must_schedule }) => {
-                if must_schedule {
-                    self.cell().schedule();
+        let mut envelope = Envelope { msg, reply };
+        let urgent = delivery::is_urgent::<A>(&envelope.msg);
+        if let Until::Answered(waiting) = until {
+            if !A::OWN_STACK && !urgent {
+                match cell.mailbox.push_to_idle(envelope) {
+                    Ok(wake) => {
+                        cell.wake(wake);
+                        park::switch_point();
+                        return Ok(());
+                    }
+                    Err(back) => envelope = back,
                 }
-                park::switch_point();
-                Ok(())
             }
-            Err(WaitError::Timeout(back)) => Err(TellError::Timeout(back.msg)),
-            Err(WaitError::Closed(back)) => Err(TellError::Closed(back.msg)),
-            Err(WaitError::Deadlock(back, path)) => Err(TellError::Deadlock {
-                message: back.msg,
-                path,
-            }),
+            if let Some(path) = waiting.circle() {
+                let message = envelope.msg;
+                return Err(TellError::Deadlock { message, path });
+            }
         }
+        if urgent {
+            let sent = delivery::urgent(cell, |lane| delivery::enter(cell, lane, envelope, until));
+            return sent.map(|_| ()).map_err(|(refused, _)| refused);
+        }
+        let wake = delivery::enter(cell, &cell.mailbox, envelope, until)
+            .map_err(|(refused, _)| refused)?;
+        cell.wake(wake);
+        park::switch_point();
+        Ok(())
     }
 
     // ---- life -------------------------------------------------------------------------------------------------------
@@ -269,12 +243,12 @@ impl<A: Actor> Addr<A> {
 
     /// Whether the actor has not ended for good.
     pub fn is_alive(&self) -> bool {
-        self.cell().life() != DEAD
+        self.cell().life() < ENDING
     }
 
-    /// Messages waiting in the mailbox. A snapshot.
+    /// Messages waiting in the mailbox, in all its lanes; those [stashed](Cx::stash) not counted. A snapshot.
     pub fn queued(&self) -> usize {
-        self.cell().mailbox.len()
+        self.cell().queued()
     }
 
     /// Asks the actor to end when the message it is handling is done, before those that are queued. Returns at once; its
@@ -377,34 +351,6 @@ impl<A: Actor> Addr<A> {
         ask_by(self.cell().header(), msg, within, |msg, reply, until| {
             self.push(msg, reply, until)
         })
-    }
-
-    /// Puts the message of an ask whose asker others know to be waiting into the mailbox. (waits: P2, P3, and the fast path)
-    #[inline]
-    fn push_waiting(
-        &self,
-        msg: A::Msg,
-        reply: Port,
-        waiting: &Waiting,
-    ) -> Result<(), TellError<A::Msg>> {
-        check_stack();
-        let cell = self.cell();
-        let mut envelope = Envelope { msg, reply };
-        if !A::OWN_STACK {
-            match cell.mailbox.push_to_idle(envelope) {
-                Ok(()) => {
-                    cell.schedule();
-                    park::switch_point();
-                    return Ok(());
-                }
-                Err(back) => envelope = back,
-            }
-        }
-        if let Some(path) = waiting.circle() {
-            let message = envelope.msg;
-            return Err(TellError::Deadlock { message, path });
-        }
-        self.pushed(cell.mailbox.push_wait(envelope, Cell::<A>::CAP, None))
     }
 
     #[doc(hidden)]
@@ -546,9 +492,7 @@ impl<A: Actor> Addr<A> {
 
     /// Whether a supervisor decides what becomes of it.
     pub(super) fn is_supervised(&self) -> bool {
-        self.cell()
-            .extra()
-            .is_some_and(|extra| extra.lock().keeper.is_some())
+        self.cell().has_keeper()
     }
 
     /// Notes the claim on a stack that `check_may_start` has taken for it.
@@ -558,7 +502,7 @@ impl<A: Actor> Addr<A> {
         }
     }
 
-    fn report_spawned(&self) {
+    pub(super) fn report_spawned(&self) {
         let cell = self.cell();
         cell.host()
             .core
@@ -686,7 +630,11 @@ pub(super) fn ask_by<M, T: Send + 'static, E>(
         None => Until::Deadline(deadline),
     };
     push(msg, reply, until).map_err(undelivered)?;
-    receiver.wait_until(deadline).map_err(no_answer)
+    let answer = match waiting {
+        Some(_waiting) => receiver.wait_until(None),
+        None => receiver.wait(deadline),
+    };
+    answer.map_err(no_answer)
 }
 
 /// How long a message may wait for room.
@@ -694,7 +642,7 @@ pub(super) fn ask_by<M, T: Send + 'static, E>(
 pub(super) enum Until<'a> {
     /// Until then, if there is one.
     Deadline(Option<Instant>),
-    /// It is asked by an actor without a deadline, which others see wait for the answer already.
+    /// For ever: it is asked by an actor that others see wait for the answer. (waits: P2, P3, and the fast path)
     Answered(&'a Waiting),
 }
 
@@ -736,6 +684,7 @@ pub(super) fn no_answer<M, E>(error: ReplyError) -> AskError<M, E> {
             message: None,
             path,
         },
+        ReplyError::NoReply(Failure::Displaced) => AskError::Displaced,
         ReplyError::NoReply(failure) => AskError::NoReply(life::exit_reason(failure)),
     }
 }

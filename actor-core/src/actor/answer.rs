@@ -31,9 +31,15 @@ impl<'a> Reply<'a> {
         Reply { port, note }
     }
 
-    /// Whether somebody asked, and not only told.
+    /// Whether somebody asked, and not only told, and waits for this answer.
     pub fn is_asked(&self) -> bool {
-        self.port.is_some()
+        self.port.is_some() && self.is_ours()
+    }
+
+    /// Whether the port is still to be answered here: not if it has gone into the stash with its message.
+    #[inline]
+    fn is_ours(&self) -> bool {
+        self.note.get() == self.port.as_raw()
     }
 
     /// Answers with `value`. If nobody waits for an answer (the message was told, the asker has given up) the value is
@@ -57,8 +63,15 @@ impl<'a> Reply<'a> {
         port
     }
 
+    #[inline]
     fn take_port(&mut self) -> Port {
-        mem::replace(&mut self.port, Port::none())
+        let ours = self.is_ours();
+        let port = mem::replace(&mut self.port, Port::none());
+        if !ours {
+            mem::forget(port); // it is in other hands
+            return Port::none();
+        }
+        port
     }
 }
 

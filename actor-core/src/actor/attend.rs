@@ -48,7 +48,7 @@ pub(super) fn attend<A: Actor>(
     });
     match next.unwrap_or(Next::Nothing) {
         Next::Nothing => {
-            held::check_drained(cell, consumer);
+            held::check_drained(cell);
             return Attended::Messages;
         }
         Next::Suspended => return Attended::Suspended,
@@ -98,7 +98,7 @@ fn obey<A: Actor>(
 #[cold]
 pub(super) fn attend_own<A: Actor>(cell: &Cell<A>, consumer: &mut Consumer<'_, Envelope<A::Msg>>) {
     let _ = consumer.take_flags(Flags::SIGNAL);
-    held::check_drained(cell, consumer);
+    held::check_drained(cell);
     let Some(extra) = cell.extra() else { return };
     let mut state = extra.lock();
     let Some(ties) = state.ties.as_mut() else {

@@ -24,7 +24,8 @@
 //!                        │                         ▼       ▼                              │
 //!                        └──────── restart() ────── DOWN (mailbox suspended) ── bury() ───┘
 //! ```
-//! Only the holder of the right to run moves on from STARTING and RUNNING, and only the supervisor from DOWN: its
+//! On its way to DEAD it is ENDING for a moment: for those who send it messages it is dead already, for those who wait for its
+//! end not yet. Only the holder of the right to run moves on from STARTING and RUNNING, and only the supervisor from DOWN: its
 //! mailbox is suspended, so nobody else can come by the right to run.
 
 use std::cell::UnsafeCell;
@@ -39,10 +40,13 @@ use crate::rt::header::{After, Header, Runnable, VTable};
 use crate::rt::park::Parker;
 use crate::rt::worker::Worker;
 
+use super::delivery::WhenFull;
 use super::extra::Extra;
-use super::host::Host;
+use super::host::{CellSlab, Host};
+use super::kept;
+use super::lanes::Lanes;
 use super::life;
-use super::mailbox::{Flags, Mailbox};
+use super::mailbox::{Consumer, Flags, Mailbox, Wake};
 use super::reply::Port;
 use super::slab::{Slab, Slot};
 use super::traits::Actor;
@@ -53,8 +57,10 @@ pub(super) const STARTING: u8 = 0;
 pub(super) const RUNNING: u8 = 1;
 /// Between two lives: it has no state, and its supervisor decides.
 pub(super) const DOWN: u8 = 2;
-/// It has ended for good.
-pub(super) const DEAD: u8 = 3;
+/// It has ended for good, and what it never handled is being accounted for.
+pub(super) const ENDING: u8 = 3;
+/// It has ended for good, and nothing is left to do.
+pub(super) const DEAD: u8 = 4;
 
 /// A message with the port for its answer.
 pub(super) struct Envelope<M> {
@@ -107,6 +113,7 @@ impl<A: Actor> Cell<A> {
         overflowed: Self::overflowed,
         discard: Self::discard,
         release: Self::release,
+        alarm: Self::alarm,
         who: Self::who,
         pending: |_| None,
         is_actor: true,
@@ -118,6 +125,9 @@ impl<A: Actor> Cell<A> {
         Some(capacity) => capacity,
         None => 0,
     };
+
+    /// What its mailbox does when it is full.
+    pub(super) const WHEN_FULL: WhenFull = A::OPTIONS.policy();
 
     pub(super) fn type_label() -> &'static str {
         A::OPTIONS
@@ -138,14 +148,26 @@ impl<A: Actor> Cell<A> {
             Some(_) => Worker::here(|worker| worker.seam().next_id()),
             None => host.core.seam.next_id(),
         };
+        let extra = extra.map_or(ptr::null_mut(), Box::into_raw);
+        host.with_slab::<A, _>(|slab| Self::create_as(host, slab, worker, id, state, extra))
+    }
+
+    /// As [`create`](Self::create), with an id that is no other's, and `extra` as the word for the lazily allocated part.
+    pub(super) fn create_as(
+        host: &Arc<Host>,
+        slab: &CellSlab<A>,
+        worker: Option<usize>,
+        id: u64,
+        state: Option<A>,
+        extra: *mut Extra,
+    ) -> NonNull<Self> {
         // SAFETY: the index is this thread's worker, if it has one.
-        let cell = host.with_slab::<A, _>(|slab| unsafe { slab.alloc(worker, host) });
+        let cell = unsafe { slab.alloc(worker, host) };
         let (life, mailbox) = match &state {
             None => (DOWN, Mailbox::new_suspended()),
             Some(_) if A::OWN_STACK || A::HAS_ON_START => (STARTING, Mailbox::new_scheduled()),
             Some(_) => (RUNNING, Mailbox::new()),
         };
-        let extra = extra.map_or(ptr::null_mut(), Box::into_raw);
         let stack_size = A::OPTIONS.stack_size().unwrap_or(0);
         // SAFETY: a fresh slot that nobody else knows; every field but the count is written here, one by one, then the count
         // is published.
@@ -186,33 +208,54 @@ impl<A: Actor> Cell<A> {
         self.life.load(Ordering::Acquire)
     }
 
+    /// The word for the lazily allocated part: null, an [`Extra`], or a keeper that is shared (see [`kept`]).
+    pub(super) fn extra_word(&self) -> &AtomicPtr<Extra> {
+        &self.extra
+    }
+
     /// The lazily allocated part, if it is there.
     pub(super) fn extra(&self) -> Option<&Extra> {
+        let word = self.extra.load(Ordering::Acquire);
+        if kept::is_shared(word) {
+            return None;
+        }
         // SAFETY: null, or what `extra_or_new` or `create` put there, which stays until the cell is freed.
-        unsafe { self.extra.load(Ordering::Acquire).as_ref() }
+        unsafe { word.as_ref() }
     }
 
     /// The lazily allocated part.
     pub(super) fn extra_or_new(&self) -> &Extra {
-        if let Some(extra) = self.extra() {
-            return extra;
+        match self.extra() {
+            Some(extra) => extra,
+            None => self.make_extra(self.extra.load(Ordering::Acquire)),
         }
-        let fresh = Box::into_raw(Box::<Extra>::default());
-        match self.extra.compare_exchange(
-            ptr::null_mut(),
-            fresh,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        ) {
-            // SAFETY: just allocated, and freed only with the cell.
-            Ok(_) => unsafe { &*fresh },
-            Err(existing) => {
-                // SAFETY: `fresh` was not shared; `existing` is as in `extra`.
-                unsafe {
-                    drop(Box::from_raw(fresh));
-                    &*existing
-                }
-            }
+    }
+
+    /// The lanes beside the queue, if there are any.
+    pub(super) fn lanes(&self) -> Option<&Lanes<A::Msg>> {
+        self.extra()?.lanes.get()?.downcast_ref()
+    }
+
+    /// The lanes beside the queue.
+    pub(super) fn lanes_or_new(&self) -> &Lanes<A::Msg> {
+        let lanes = &self.extra_or_new().lanes;
+        if lanes.get().is_none() {
+            lanes.set(Box::new(Box::new(Lanes::<A::Msg>::new())));
+        }
+        self.lanes().expect("set just now, to lanes of this type")
+    }
+
+    /// Messages waiting, in all lanes.
+    pub(super) fn queued(&self) -> usize {
+        self.mailbox.len() + self.lanes().map_or(0, Lanes::len)
+    }
+
+    /// The oldest message of one lane, taken out as the policy of the type asks for.
+    #[inline(always)]
+    pub(super) fn pop(consumer: &mut Consumer<'_, Envelope<A::Msg>>) -> Option<Envelope<A::Msg>> {
+        match Self::WHEN_FULL {
+            WhenFull::DropOldest => consumer.pop_locked(),
+            _ => consumer.pop(Self::CAP),
         }
     }
 
@@ -313,6 +356,25 @@ impl<A: Actor> Cell<A> {
 
     // ---- scheduling ---------------------------------------------------------------------------------------------------
 
+    /// Does what the mailbox has told the caller to.
+    #[inline]
+    pub(super) fn wake(&self, wake: Wake) {
+        match wake {
+            Wake::Nobody => {}
+            Wake::Actor => self.schedule(),
+            Wake::Listener => self.wake_listener(),
+        }
+    }
+
+    /// Its handler waits for a message, on a stack that it noted before it said so. A wake-up that comes late is a spurious
+    /// one.
+    #[cold]
+    fn wake_listener(&self) {
+        if let Some(parker) = self.header.parker() {
+            parker.unpark();
+        }
+    }
+
     /// Makes the actor run. The caller has been told by the mailbox that it must.
     #[inline]
     pub(super) fn schedule(&self) {
@@ -359,9 +421,7 @@ impl<A: Actor> Cell<A> {
 
     /// Raises a flag for the actor to see at its next message boundary.
     pub(super) fn raise(&self, flag: Flags) {
-        if self.mailbox.raise(flag) {
-            self.schedule();
-        }
+        self.wake(self.mailbox.raise(flag));
     }
 
     unsafe fn run(runnable: Runnable) -> After {
@@ -389,14 +449,16 @@ impl<A: Actor> Cell<A> {
             let this = cell.as_ref();
             // The life reference is gone, so it has ended for good, and its state with it.
             debug_assert!(!*this.has_state.get());
-            let extra = this.extra.load(Ordering::Acquire);
-            if !extra.is_null() {
-                drop(Box::from_raw(extra));
-            }
+            kept::release(this.extra.load(Ordering::Acquire));
             let worker = this.host().worker_here();
             ptr::drop_in_place(&raw mut (*cell.as_ptr()).mailbox);
             Slab::<Self, Arc<Host>>::free(worker, cell);
         }
+    }
+
+    unsafe fn alarm(header: NonNull<Header>) {
+        // SAFETY: as in `run`; the caller holds a reference.
+        unsafe { Self::of(header) }.raise(Flags::TIMERS);
     }
 
     unsafe fn who(header: NonNull<Header>) -> Who {

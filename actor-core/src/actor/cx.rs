@@ -106,8 +106,8 @@ impl<A: Actor> Cx<A> {
         Inbox::new(self.cell())
     }
 
-    /// Messages waiting in the actor's mailbox.
+    /// Messages waiting in the actor's mailbox, in all its lanes; those [stashed](Self::stash) not counted.
     pub fn queued(&self) -> usize {
-        self.cell().mailbox.len()
+        self.cell().queued()
     }
 }

@@ -210,11 +210,10 @@ impl<T> Drop for ReplyTo<T> {
         if !port.is_some() {
             return;
         }
-        match ended {
-            Some(why) => port.fail(why),
-            None if std::thread::panicking() => debt.leave_to_activation(port),
-            None => port.fail(Failure::Dropped),
+        if ended.is_none() && std::thread::panicking() {
+            return debt.leave_to_activation(port);
         }
+        port.fail(ended.unwrap_or(Failure::Dropped));
     }
 }
 
@@ -245,7 +244,9 @@ impl Debt {
                 note.set(port.as_raw());
                 mem::forget(port);
             }
-            None => port.fail(Failure::Dropped),
+            None => {
+                port.fail(Failure::Dropped);
+            }
         }
     }
 }

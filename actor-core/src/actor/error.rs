@@ -35,7 +35,8 @@ use super::exit::ExitReason;
 pub enum TellError<M> {
     /// The actor is dead, or was when the message would have entered its mailbox.
     Closed(M),
-    /// The mailbox is full, and the operation does not wait (`try_tell`, `try_send`).
+    /// The mailbox is full, and the operation does not wait: `try_tell`, `try_send`, or, if the actor's policy is
+    /// [`WhenFull::Fail`](crate::WhenFull::Fail), any.
     Full(M),
     /// The mailbox stayed full until the deadline.
     Timeout(M),
@@ -163,6 +164,9 @@ pub enum AskError<M, E = Infallible> {
     StackLimit(M),
     /// The message was accepted, but there was no answer by the deadline. It may have been handled, or may yet be.
     Timeout,
+    /// The mailbox was full, and its policy ([`WhenFull::DropOldest`](crate::WhenFull::DropOldest)) gave the place of the
+    /// message to a newer one. It was not handled.
+    Displaced,
     /// The handler answered with this error.
     Handler(E),
     /// The message was accepted, and there will be no answer: the actor died before or in the handler, for the reason
@@ -186,7 +190,7 @@ impl<M, E> AskError<M, E> {
                 Some(message)
             }
             Self::Deadlock { message, .. } => message,
-            Self::Timeout | Self::Handler(_) | Self::NoReply(_) => None,
+            Self::Timeout | Self::Displaced | Self::Handler(_) | Self::NoReply(_) => None,
         }
     }
 
@@ -197,6 +201,7 @@ impl<M, E> AskError<M, E> {
             Self::Full(message) => AskError::Full(form(message)),
             Self::StackLimit(message) => AskError::StackLimit(form(message)),
             Self::Timeout => AskError::Timeout,
+            Self::Displaced => AskError::Displaced,
             Self::Handler(error) => AskError::Handler(error),
             Self::NoReply(reason) => AskError::NoReply(reason),
             Self::Deadlock { message, path } => AskError::Deadlock {
@@ -234,6 +239,7 @@ impl<M, E: fmt::Debug> fmt::Debug for AskError<M, E> {
             Self::Full(_) => f.write_str("Full(..)"),
             Self::StackLimit(_) => f.write_str("StackLimit(..)"),
             Self::Timeout => f.write_str("Timeout"),
+            Self::Displaced => f.write_str("Displaced"),
             Self::Handler(error) => f.debug_tuple("Handler").field(error).finish(),
             Self::NoReply(reason) => f.debug_tuple("NoReply").field(reason).finish(),
             Self::Deadlock { path, .. } => write!(f, "Deadlock({path})"),
@@ -250,6 +256,7 @@ impl<M, E> fmt::Display for AskError<M, E> {
                 "all of the system's stacks are in use; raise `max_stacks`, or block in fewer handlers at once",
             ),
             Self::Timeout => f.write_str("no answer by the deadline"),
+            Self::Displaced => f.write_str("the actor's mailbox was full, and a newer message took the place"),
             // The error itself is the `source`, and a chain shows it there.
             Self::Handler(_) => f.write_str("the handler answered with an error"),
             Self::NoReply(None) => f.write_str("the actor let the message go without an answer"),

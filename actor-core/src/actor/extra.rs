@@ -1,5 +1,6 @@
 //! What few actors have: behind one pointer of the cell, allocated when first needed.
 
+use std::any::Any;
 use std::ops::Range;
 use std::sync::atomic::AtomicPtr;
 use std::sync::{Arc, PoisonError};
@@ -18,16 +19,18 @@ use super::error::StartError;
 use super::exit::ExitReason;
 use super::held::Held;
 use super::ties::Ties;
+use super::timers::Timers;
 
 /// Whoever decides what becomes of an actor when it ends: its supervisor. Called where the actor runs; must not block.
+/// Which actor it is about is said by its id.
 pub(crate) trait Keeper: Send + Sync {
     /// The incarnation's `on_start` is through: it handles messages.
-    fn started(self: Arc<Self>, incarnation: u32);
+    fn started(self: Arc<Self>, actor: u64, incarnation: u32);
     /// The incarnation did not start and is torn down; its mailbox is suspended and holds what was sent meanwhile.
-    fn start_failed(self: Arc<Self>, incarnation: u32, reason: ExitReason);
+    fn start_failed(self: Arc<Self>, actor: u64, incarnation: u32, reason: ExitReason);
     /// The incarnation has ended and is torn down; its mailbox is suspended and holds what was not handled. Or the runtime
     /// ends: then the actor has ended for good already.
-    fn exited(self: Arc<Self>, incarnation: u32, reason: ExitReason);
+    fn exited(self: Arc<Self>, actor: u64, incarnation: u32, reason: ExitReason);
 }
 
 /// What an actor would take with it if its state were dropped, and which must be told if it is not: the stack on which the
@@ -42,6 +45,8 @@ pub(crate) trait Dependants: Send + Sync {
 pub(crate) struct Extra {
     /// Where the actor is, if its place in the cell was lost (see `Cell::leak_state`).
     pub(super) moved_state: AtomicPtr<()>,
+    /// Its lanes beside the queue ([`Lanes`](super::lanes::Lanes)), of whatever type its messages are.
+    pub(super) lanes: OnceBox<Box<dyn Any + Send + Sync>>,
     state: Mutex<State>,
     rare: OnceBox<Rare>,
 }
@@ -51,6 +56,8 @@ pub(crate) struct Extra {
 pub(super) struct Rare {
     /// Asks whose answer it owes.
     pub(super) debts: Debts,
+    /// Messages that time will send.
+    pub(super) timers: Timers,
 }
 
 /// Behind the lock, which nothing that blocks or calls user code runs under.

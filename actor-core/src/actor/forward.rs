@@ -3,11 +3,13 @@
 use std::error::Error;
 use std::fmt;
 
-use super::addr::{Addr, check_stack};
-use super::cell::{Cell, Envelope};
+use super::addr::{Addr, Until, check_stack};
+use super::cell::Envelope;
 use super::cycle::{WaitCycle, deadlock};
 use super::delegated::ReplyTo;
-use super::mailbox::{PushError, WaitError};
+use super::delivery;
+use super::error::TellError;
+use super::mailbox::Mailbox;
 use super::reply::Failure;
 use super::traits::{Actor, MessageMethods};
 use super::waits;
@@ -108,44 +110,29 @@ impl<A: Actor, T> Forward<'_, A, T> {
                 return Ok(());
             }
             let envelope = Envelope { msg, reply: port };
-            let mut pushed = match cell.mailbox.try_push(envelope, Cell::<A>::CAP) {
-                Ok(pushed) => Ok(pushed),
-                Err(PushError::Closed(back)) => Err((back, Some(Refused::Closed))),
-                Err(PushError::Full(back)) => Err((back, None)),
+            let enter = |lane: &Mailbox<Envelope<A::Msg>>, envelope| match self.wait {
+                true => delivery::enter(cell, lane, envelope, Until::Deadline(None)),
+                false => delivery::try_enter::<A>(lane, envelope),
             };
-            if self.wait
-                && let Err((back, None)) = pushed
-            {
-                pushed = self
-                    .to
-                    .push_when_room(back, None)
-                    .map_err(|error| match error {
-                        WaitError::Closed(back) => (back, Some(Refused::Closed)),
-                        WaitError::Timeout(back) => (back, None),
-                        WaitError::Deadlock(back, path) => (back, Some(Refused::Deadlock(path))),
-                    });
-            }
-            match pushed {
-                Ok(pushed) => {
-                    if pushed.must_schedule {
-                        cell.schedule();
-                    }
-                    Ok(())
-                }
-                Err((back, why)) => {
-                    back.reply.leave_owner();
-                    Err((back.reply, (back.msg, why)))
-                }
-            }
+            let entered = match delivery::is_urgent::<A>(&envelope.msg) {
+                true => delivery::urgent(cell, |lane| enter(lane, envelope)).map(|_| ()),
+                false => enter(&cell.mailbox, envelope).map(|wake| cell.wake(wake)),
+            };
+            entered.map_err(|(refused, port)| {
+                port.leave_owner();
+                (port, refused)
+            })
         });
         match handed {
             Ok(()) => {
                 park::switch_point();
                 Ok(())
             }
-            Err((reply, (msg, Some(Refused::Closed)))) => Err(ForwardError::Closed(msg, reply)),
-            Err((reply, (msg, None))) => Err(ForwardError::Full(msg, reply)),
-            Err((reply, (message, Some(Refused::Deadlock(path))))) => Err(ForwardError::Deadlock {
+            Err((reply, TellError::Closed(msg))) => Err(ForwardError::Closed(msg, reply)),
+            Err((reply, TellError::Full(msg) | TellError::Timeout(msg))) => {
+                Err(ForwardError::Full(msg, reply))
+            }
+            Err((reply, TellError::Deadlock { message, path })) => Err(ForwardError::Deadlock {
                 message,
                 reply,
                 path,
@@ -179,12 +166,6 @@ pub enum ForwardError<M, T> {
         /// Who waits for whom.
         path: WaitCycle,
     },
-}
-
-/// Why it was not taken, if not for want of room.
-enum Refused {
-    Closed,
-    Deadlock(WaitCycle),
 }
 
 impl<M, T> ForwardError<M, T> {

@@ -21,7 +21,7 @@ use super::cell::Cell;
 use super::exit::ExitReason;
 use super::extra::State;
 use super::host::Host;
-use super::mailbox::{Consumer, Flags};
+use super::mailbox::Flags;
 use super::traits::Actor;
 
 /// A list that an actor is on until it has ended for good.
@@ -129,10 +129,7 @@ impl<A: Actor> Addr<A> {
 
 /// A message boundary with SIGNAL taken down: whether somebody wants to know if the mailbox is empty. SIGNAL is up again if
 /// it is not, so that the next boundary looks too.
-pub(super) fn check_drained<A: Actor>(
-    cell: &Cell<A>,
-    consumer: &Consumer<'_, super::cell::Envelope<A::Msg>>,
-) {
+pub(super) fn check_drained<A: Actor>(cell: &Cell<A>) {
     let Some(extra) = cell.extra() else { return };
     let mut extra = extra.lock();
     let Some(drain) = extra.held.as_mut().map(|held| &mut held.drain) else {
@@ -141,7 +138,7 @@ pub(super) fn check_drained<A: Actor>(
     if drain.is_none() {
         return;
     }
-    if consumer.len() > 0 {
+    if cell.queued() > 0 {
         drop(extra);
         return cell.raise(Flags::SIGNAL);
     }

@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Instant;
 
 use crate::group::Directory;
+use crate::observe::DeadLetters;
 use crate::registry::Registry;
 use crate::rt::core::Core;
 use crate::rt::header::Runnable;
@@ -32,6 +33,7 @@ pub(crate) struct Host {
     /// What the system does when it ends, beyond stopping its actors.
     pub(crate) hooks: Hooks,
     trees: Trees,
+    pub(crate) dead_letters: DeadLetters,
     slabs: RwLock<HashMap<TypeId, Arc<dyn AnySlab>, BuildHasherDefault<TypeIdHasher>>>,
 }
 
@@ -144,6 +146,7 @@ impl Host {
             groups: Directory::default(),
             hooks: Hooks::default(),
             trees: Trees::default(),
+            dead_letters: DeadLetters::new(),
             slabs: RwLock::default(),
         });
         let weak: Weak<Host> = Arc::downgrade(&host);

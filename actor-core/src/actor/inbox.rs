@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 
 use crate::rt::park;
 use crate::rt::wait;
-use crate::rt::worker::Worker;
 
-use super::addr::{Addr, check_stack};
-use super::attend::{attend_own, next_signal};
-use super::cell::{Cell, DEAD, Envelope};
+use super::addr::Addr;
+use super::attend::next_signal;
+use super::cell::{Cell, Envelope};
 use super::error::{RecvError, TryRecvError};
 use super::exit::ExitReason;
 use super::host::Host;
+use super::lanes;
 use super::life;
 use super::mailbox::Flags;
+use super::receive::{check_open, check_owner, without_deadline};
 use super::reply::Port;
 use super::signal::Signal;
 use super::traits::Actor;
@@ -88,10 +89,7 @@ impl<A: Actor> Inbox<A> {
     /// [`RecvError::Closed`] once the actor has been asked to stop: it should end. Messages still queued are then not given
     /// out any more; when the actor has ended they are answered with an error or counted as dead letters.
     pub fn recv(&self) -> Result<A::Msg, RecvError> {
-        self.recv_until(None).map_err(|error| match error {
-            TryRecvError::Closed => RecvError::Closed,
-            TryRecvError::NotOwner | TryRecvError::Empty => RecvError::NotOwner,
-        })
+        self.recv_until(None).map_err(without_deadline)
     }
 
     /// As [`recv`](Self::recv), for at most `timeout`.
@@ -110,40 +108,14 @@ impl<A: Actor> Inbox<A> {
     /// # Errors
     /// [`TryRecvError::Empty`] if there is none, otherwise as [`recv`](Self::recv).
     pub fn try_recv(&self) -> Result<A::Msg, TryRecvError> {
-        self.check_open()?;
-        let cell = self.addr.cell();
+        let cell = self.cell();
+        check_open(cell)?;
         // SAFETY: as in `next`.
         let mut consumer = unsafe { cell.mailbox.consumer() };
-        consumer
-            .pop(Cell::<A>::CAP)
+        let flags = consumer.flags();
+        lanes::next(cell, &mut consumer, flags)
             .map(|envelope| envelope.msg)
             .ok_or(TryRecvError::Empty)
-    }
-
-    fn check_owner(&self) -> Result<(), TryRecvError> {
-        let header: *const _ = self.addr.cell().header();
-        let mine = Worker::with(|worker| worker.is_some_and(|worker| worker.is_running(header)));
-        mine.then_some(()).ok_or(TryRecvError::NotOwner)
-    }
-
-    /// Whether the caller is the actor, and shall go on receiving.
-    fn check_open(&self) -> Result<(), TryRecvError> {
-        self.check_owner()?;
-        check_stack();
-        // Receiving is a suspension point, whether or not there is a message.
-        park::checkpoint();
-        let cell = self.addr.cell();
-        if cell.mailbox.flags().contains(Flags::SIGNAL) {
-            // SAFETY: as in `next`; no other consumer is in use here.
-            attend_own(cell, &mut unsafe { cell.mailbox.consumer() });
-        }
-        let flags = cell.mailbox.flags();
-        // KILL and no unwinding: this is a destructor, while something else unwinds. No wait would end by itself, as the
-        // mailbox does not go idle with a flag up. Dead: it is the destructor of a message that was left.
-        if flags.contains(Flags::STOP) || flags.contains(Flags::KILL) || cell.life() == DEAD {
-            return Err(TryRecvError::Closed);
-        }
-        Ok(())
     }
 
     fn recv_until(&self, deadline: Option<Instant>) -> Result<A::Msg, TryRecvError> {
@@ -224,7 +196,7 @@ impl<A: Actor> Inbox<A> {
     ) -> Result<(Received<A::Msg>, Port), TryRecvError> {
         let cell = self.addr.cell();
         loop {
-            self.check_open()?;
+            check_open(cell)?;
             if let Some(signal) = signal() {
                 return Ok((Received::Signal(signal), Port::none()));
             }
@@ -232,7 +204,8 @@ impl<A: Actor> Inbox<A> {
             // activation is its whole life, so the right to run is here; and no other consumer of this activation is in
             // use, as none is kept across anything that could run other code.
             let mut consumer = unsafe { cell.mailbox.consumer() };
-            if let Some(Envelope { msg, reply }) = consumer.pop(Cell::<A>::CAP) {
+            let flags = consumer.flags();
+            if let Some(Envelope { msg, reply }) = lanes::next(cell, &mut consumer, flags) {
                 return Ok((Received::Message(msg), reply));
             }
             // Noted before the mailbox is idle: from then on a sender may unpark it.
@@ -247,21 +220,21 @@ impl<A: Actor> Inbox<A> {
     /// Takes the request to stop, if there is one, and says what for. The inbox is open again, for an actor that has to hear
     /// of others before it can end.
     pub(crate) fn take_stop(&self) -> Option<ExitReason> {
-        self.check_owner().ok()?;
-        let cell = self.addr.cell();
+        let cell = self.cell();
+        check_owner(cell).ok()?;
         // SAFETY: as in `next`.
         let mut consumer = unsafe { cell.mailbox.consumer() };
         let taken = consumer.take_flags(Flags::STOP);
         taken.contains(Flags::STOP).then(|| life::stop_reason(cell))
     }
 
+    pub(super) fn cell(&self) -> &Cell<A> {
+        self.addr.cell()
+    }
+
     /// The actor's own address.
     pub fn addr(&self) -> Addr<A> {
         self.addr.clone()
-    }
-
-    pub(super) fn cell(&self) -> &Cell<A> {
-        self.addr.cell()
     }
 
     pub(crate) fn host(&self) -> &Arc<Host> {

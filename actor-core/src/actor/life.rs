@@ -16,8 +16,8 @@
 //! 2. The state is dropped. A panic there is contained; it becomes the reason if there was no worse.
 //! 3. Supervised: DOWN; the mailbox is suspended with what it holds, and the supervisor is told. It restarts the actor in
 //!    the same cell (addresses and queued messages stay), or buries it (step 4).
-//! 4. Otherwise DEAD: the mailbox is closed, what it still held is answered with the reason or counted as dead letters,
-//!    its names and memberships are given up, and those who wait for the end are woken.
+//! 4. Otherwise DEAD: the mailbox is closed, what it still held is answered with the reason or becomes dead letters, then its
+//!    names and memberships are given up, and those who wait for the end are woken.
 //!
 //! 5. Either way everybody tied to it is told (`ties`): links, monitors. In step 3 that is before the supervisor is.
 //!
@@ -27,12 +27,11 @@ use std::any::Any;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 use tracing::Level;
 
-use crate::observe::Event;
+use crate::observe::{DeadReason, Event};
 use crate::rt::error::panic_message;
 use crate::rt::header::{After, FAULT, HOLDS_STACK, KILLED, PANICS, Runnable};
 use crate::rt::locals;
@@ -45,17 +44,20 @@ use super::addr::Addr;
 use super::answer::Reply;
 use super::any_addr::AnyAddr;
 use super::attend::{Attended, attend, exit_signal};
-use super::cell::{Cell, DEAD, DOWN, Envelope, RUNNING, STARTING};
+use super::cell::{Cell, DEAD, DOWN, ENDING, Envelope, RUNNING, STARTING};
 use super::cx::Cx;
 use super::error::StartError;
 use super::exit::{Exit, ExitReason};
-use super::extra::{Extra, Keeper};
+use super::extra::Extra;
 use super::held;
 use super::inbox::Inbox;
-use super::mailbox::{Consumer, Flags};
+use super::lanes;
+use super::mailbox::{Consumer, Flags, Wake};
 use super::reply::{self, Failure};
 use super::stack::OwnStack;
+use super::timers;
 use super::traits::Actor;
+use super::unhandled;
 use super::{sys, ties};
 
 /// Messages an activation handles before others have their turn.
@@ -172,14 +174,15 @@ fn handle<A: Actor>(
     #[cfg(not(feature = "testing"))]
     let batch = BATCH;
     for _ in 0..batch {
-        if !consumer.flags().is_empty() {
+        let mut flags = consumer.flags();
+        if !flags.without(Flags::LANES.with(Flags::TIMERS)).is_empty() {
             match attend_flags(cell, consumer, &mut cx) {
-                Ok(Attended::Messages) => {}
+                Ok(Attended::Messages) => flags = consumer.flags(),
                 Ok(_) => continue,
                 Err(step) => return step,
             }
         }
-        let Some(Envelope { msg, reply }) = consumer.pop(Cell::<A>::CAP) else {
+        let Some(Envelope { msg, reply }) = lanes::next(cell, consumer, flags) else {
             return Step::Idle;
         };
         // SAFETY: we have the right to run, and nothing else refers to the state between messages.
@@ -284,15 +287,14 @@ fn start<A: Actor>(
 
 /// Tells whoever waits for the start. A supervisor that waits for one which failed is told when it is torn down.
 fn announce_start<A: Actor>(cell: &Cell<A>, outcome: Result<(), StartError>) {
-    let Some(extra) = cell.extra() else { return };
-    let keeper = {
+    if let Some(extra) = cell.extra() {
         let mut extra = extra.lock();
         extra.start = Some(outcome);
         extra.wake_all();
-        extra.keeper.clone()
-    };
-    if let Some(keeper) = keeper {
-        keeper.started(cell.incarnation.load(Ordering::Relaxed));
+    }
+    if let Some(keeper) = cell.keeper() {
+        let incarnation = cell.incarnation.load(Ordering::Relaxed);
+        keeper.started(cell.header().id(), incarnation);
     }
 }
 
@@ -365,12 +367,15 @@ fn end<A: Actor>(
     if let Err(later) = contain(|| unsafe { cell.drop_state() }) {
         reason = worse(reason, later);
     }
+    if let Err(later) = contain(|| drop(timers::life_ends(cell))) {
+        reason = worse(reason, later);
+    }
     locals::end_of_task();
     runner::release_claim(cell.header());
     if reason == ExitReason::Overflow {
         report_overflow(cell);
     }
-    if keeper_of(cell).is_none() {
+    if cell.keeper().is_none() {
         bury(cell, consumer, reason);
         // A destructor of what it left may have waited.
         runner::release_claim(cell.header());
@@ -403,10 +408,6 @@ fn worse(reason: ExitReason, later: ExitReason) -> ExitReason {
     if reason.is_clean() { later } else { reason }
 }
 
-fn keeper_of<A: Actor>(cell: &Cell<A>) -> Option<Arc<dyn Keeper>> {
-    cell.extra().and_then(|extra| extra.lock().keeper.clone())
-}
-
 /// DOWN: the supervisor has the cell from here on. Returns which incarnation it was.
 fn go_down<A: Actor>(
     cell: &Cell<A>,
@@ -417,6 +418,7 @@ fn go_down<A: Actor>(
     report_exit(cell, reason);
     // What was asked of this life is not asked of the next.
     let _ = consumer.take_flags(Flags::STOP | Flags::KILL | Flags::SIGNAL | Flags::HELD);
+    lanes::keep_for_next_life(cell, failure(reason, false));
     cell.life.store(DOWN, Ordering::Release);
     untie(cell, reason);
     consumer.suspend();
@@ -434,13 +436,14 @@ fn untie<A: Actor>(cell: &Cell<A>, reason: &ExitReason) {
 
 fn tell_keeper<A: Actor>(cell: &Cell<A>, incarnation: u32, reason: ExitReason, start_failed: bool) {
     // The keeper may free the cell as soon as it is told, so it is taken out of it first.
-    let Some(keeper) = keeper_of(cell) else {
+    let Some(keeper) = cell.keeper() else {
         return;
     };
+    let actor = cell.header().id();
     if start_failed {
-        keeper.start_failed(incarnation, reason);
+        keeper.start_failed(actor, incarnation, reason);
     } else {
-        keeper.exited(incarnation, reason);
+        keeper.exited(actor, incarnation, reason);
     }
 }
 
@@ -487,33 +490,24 @@ fn close<A: Actor>(
     if reason != ExitReason::Normal {
         cell.extra_or_new().lock().ended_for = Some(reason.clone());
     }
+    cell.life.store(ENDING, Ordering::Release);
+    let left = consumer.close();
+    let (why, dead) = (failure(&reason, true), DeadReason::Ended(reason.clone()));
+    lanes::close(cell, &dead, &why);
+    unhandled::account_all(cell, left, &dead, &why);
     cell.life.store(DEAD, Ordering::Release);
     // Before the look at `extra`, as `wait_for` adds to it before it looks at `life`: one of the two sees the other.
     fence(Ordering::SeqCst);
-    let mut dead_letters = 0;
-    for Envelope { msg, reply } in consumer.close() {
-        if reply.is_some() {
-            reply.fail(failure(&reason, true));
-        } else {
-            dead_letters += 1;
-        }
-        // A message's destructor is the user's code.
-        let _ = contain(|| drop(msg));
-    }
-    let host = cell.host();
-    if dead_letters > 0 {
-        host.core.events.emit(Level::DEBUG, || Event::DeadLetters {
-            who: cell.describe(),
-            count: dead_letters,
-        });
-    }
+    let _ = contain(|| drop(timers::life_ends(cell)));
+    // Dropped last, and outside of the lock.
+    let _keeper = cell.take_keeper();
     let Some(extra) = cell.extra() else { return };
     held::give_up(cell, &reason);
     untie(cell, &reason);
     let others = {
         let mut extra = extra.lock();
         extra.wake_all();
-        (extra.keeper.take(), extra.dependants.take())
+        extra.dependants.take()
     };
     drop(others);
 }
@@ -551,6 +545,7 @@ pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
     };
     // Its claim on the stack is never given back: not now, nor by its next life.
     cell.header().clear(KILLED | PANICS | FAULT | HOLDS_STACK);
+    let _ = contain(|| drop(timers::life_ends(cell)));
     let dependants = cell.extra().and_then(|it| {
         let mut extra = it.lock();
         extra.stack = None;
@@ -560,7 +555,7 @@ pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
         dependants.orphaned();
     }
     let starting = cell.life() == STARTING;
-    if keeper_of(cell).is_some() {
+    if cell.keeper().is_some() {
         let incarnation = go_down(cell, consumer, &ExitReason::Overflow);
         return tell_keeper(cell, incarnation, ExitReason::Overflow, starting);
     }
@@ -582,13 +577,14 @@ pub(super) fn discarded<A: Actor>(cell: &Cell<A>) {
     let _ = contain(|| unsafe { cell.drop_state() });
     let starting = cell.life() == STARTING;
     report_exit(cell, &ExitReason::Shutdown);
-    let keeper = keeper_of(cell);
+    let keeper = cell.keeper();
     close(cell, &mut consumer, ExitReason::Shutdown);
     if starting {
         announce_start(cell, Err(StartError::new(&ExitReason::Shutdown)));
     }
     if let Some(keeper) = keeper {
         keeper.exited(
+            cell.header().id(),
             cell.incarnation.load(Ordering::Relaxed),
             ExitReason::Shutdown,
         );
@@ -599,7 +595,14 @@ pub(super) fn discarded<A: Actor>(cell: &Cell<A>) {
 #[cold]
 pub(super) fn discard_idle<A: Actor>(cell: &Cell<A>) {
     // The right to run one with its own stack stays with that stack, if it has started; if not, with its queue entry.
-    if !A::OWN_STACK && cell.mailbox.raise(Flags::KILL) {
+    if A::OWN_STACK {
+        return;
+    }
+    let wake = cell.mailbox.raise(Flags::KILL);
+    if wake != Wake::Actor {
+        // The right to run is with a handler; if that listens, it hears of it.
+        cell.wake(wake);
+    } else {
         // It was idle, so the right to run is ours now.
         discarded(cell);
         // SAFETY: the life reference, which came with the right to run.
@@ -611,7 +614,7 @@ pub(super) fn discard_idle<A: Actor>(cell: &Cell<A>) {
 pub(super) fn never_started<A: Actor>(cell: &Cell<A>) {
     // One that has a start is created scheduled, and nobody else has handed it over. One that has none is created idle, and
     // a shutdown's walk over all actors may have scheduled it: then the walk's stop ends it.
-    if !A::OWN_STACK && !A::HAS_ON_START && !cell.mailbox.raise(Flags::KILL) {
+    if !A::OWN_STACK && !A::HAS_ON_START && cell.mailbox.raise(Flags::KILL) == Wake::Nobody {
         return;
     }
     // SAFETY: so the creator has the right to run.
@@ -638,7 +641,11 @@ pub(super) fn stop<A: Actor>(cell: &Cell<A>, reason: ExitReason) {
 /// A kill is two marks, one for where it waits and one for its next message boundary. The first may end a life before the
 /// second is made; under the lock, which [`restart`] takes too, both are of the same life.
 pub(super) fn kill<A: Actor>(cell: &Cell<A>) {
-    let _one_life = cell.extra().map(Extra::lock);
+    let extra = match cell.has_keeper() {
+        true => Some(cell.extra_or_new()),
+        false => None,
+    };
+    let _one_life = extra.map(Extra::lock);
     if cell.life() < DOWN {
         cell.header().kill();
         cell.raise(Flags::KILL);
@@ -662,7 +669,7 @@ pub(super) fn restart<A: Actor>(cell: &Cell<A>, state: A) {
     unsafe { cell.put_state(state) };
     cell.life.store(STARTING, Ordering::Release);
     // With a flag up there is always something to do, so resuming hands us the duty to schedule.
-    if cell.mailbox.raise(Flags::SIGNAL) || cell.mailbox.resume() {
+    if cell.mailbox.raise(Flags::SIGNAL) != Wake::Nobody || cell.mailbox.resume() != Wake::Nobody {
         cell.schedule_first();
     }
 }
@@ -679,7 +686,9 @@ pub(super) fn bury_down<A: Actor>(cell: &Cell<A>, reason: ExitReason) {
 /// Which [`Failure`] of a reply says why the actor ended, as an exit reason.
 pub(super) fn exit_reason(failure: Failure) -> Option<ExitReason> {
     match failure {
-        Failure::Dropped | Failure::TypeMismatch | Failure::Deadlock(_) => None,
+        Failure::Dropped | Failure::TypeMismatch | Failure::Displaced | Failure::Deadlock(_) => {
+            None
+        }
         Failure::Dead => Some(ExitReason::Normal),
         Failure::Killed => Some(ExitReason::Killed),
         Failure::Shutdown => Some(ExitReason::Shutdown),

@@ -4,6 +4,8 @@
 //! writes them down; by hand they are one constant (see [`ActorOptions`](crate::ActorOptions)). They are checked while
 //! the program is compiled: an option that cannot be met is a compile error and never a surprise at run time.
 
+use super::delivery::WhenFull;
+
 /// The options of an actor type. Built in a constant.
 ///
 /// ```
@@ -36,6 +38,7 @@ pub struct Options {
     // 0 = the system's default; `stack` lets no other 0 in.
     stack: usize,
     name: &'static str,
+    when_full: WhenFull,
 }
 
 impl Options {
@@ -52,11 +55,17 @@ impl Options {
             capacity: 0,
             stack: 0,
             name: "",
+            when_full: WhenFull::Block,
         }
     }
 
-    /// Bounds the mailbox to `messages`. A sender that finds it full waits (`tell`, `ask`, `send`) or gets its message
-    /// back (`try_tell`, `try_send`).
+    /// Bounds the mailbox to `messages`. A sender that finds it full waits (`tell`, `ask`, `send`), or as
+    /// [`when_full`](Self::when_full) says; or gets its message back (`try_tell`, `try_send`).
+    ///
+    /// The bound is that of each lane: urgent messages (see [`Actor::priority`](crate::Actor::priority)) are counted by
+    /// themselves, so that they find room where ordinary ones find none. Messages that the actor has taken out and set aside
+    /// ([`Cx::stash`](crate::Cx::stash), [`Cx::receive`](crate::Cx::receive)) are not counted: the one it waits for must find
+    /// room.
     ///
     /// # Panics
     /// If `messages` is 0 or above `u32::MAX`: in a constant, a compile error.
@@ -76,6 +85,20 @@ impl Options {
         )]
         let capacity = messages as u32;
         self.capacity = capacity;
+        self
+    }
+
+    /// What the mailbox does with a message that finds it full. Comes after [`mailbox`](Self::mailbox).
+    ///
+    /// # Panics
+    /// If the mailbox has no bound: in a constant, a compile error.
+    #[track_caller]
+    pub const fn when_full(mut self, policy: WhenFull) -> Self {
+        assert!(
+            self.capacity != 0,
+            "an unbounded mailbox is never full: set its bound first (`mailbox`), or leave `when_full` out"
+        );
+        self.when_full = policy;
         self
     }
 
@@ -119,6 +142,12 @@ impl Options {
         }
     }
 
+    /// What the mailbox does when it is full.
+    #[must_use]
+    pub const fn policy(&self) -> WhenFull {
+        self.when_full
+    }
+
     /// The stack size asked for, in bytes; `None` for the system's default.
     #[must_use]
     pub const fn stack_size(&self) -> Option<usize> {
@@ -155,6 +184,7 @@ mod tests {
         assert_eq!(DEFAULT.capacity(), None);
         assert_eq!(DEFAULT.stack_size(), None);
         assert_eq!(DEFAULT.type_name(), None);
+        assert_eq!(DEFAULT.policy(), WhenFull::Block);
         assert_eq!(DEFAULT, Options::default());
     }
 
@@ -167,6 +197,12 @@ mod tests {
         assert_eq!(ALL.capacity(), Some(u32::MAX));
         assert_eq!(ALL.stack_size(), Some(Options::MAX_STACK));
         assert_eq!(ALL.type_name(), Some("x"));
+    }
+
+    #[test]
+    #[should_panic(expected = "never full")]
+    fn a_policy_needs_a_bound() {
+        let _ = Options::new().when_full(WhenFull::Fail);
     }
 
     #[test]

@@ -41,7 +41,9 @@
 //!    it. So a wake-up is lost only if there was no waiter registered; and a receiver that registers does so by an exchange
 //!    on the same word, which fails if the reply has come.
 //! 4. Deadline against reply: on the deadline the receiver exchanges its parker for `EMPTY`. If that fails the reply was first
-//!    and is returned.
+//!    and is returned. An ask, which does not come back, then leaves by the swap of 1, and returns the reply if that came
+//!    before: so either the asker gets the outcome or the replier learns that it has gone, never neither. Who accounts for
+//!    messages that were not handled relies on it.
 //!
 //! # Seeded faults
 //! | fault | what it breaks | caught by |
@@ -52,6 +54,7 @@
 //! | `reply_ignore_gone` | the replier does not take back its value from a receiver that left | `values_are_dropped_once`, `loom_reply_against_drop_of_the_receiver` |
 //! | `reply_timeout_wins` | a deadline ignores the reply that came first | `a_reply_that_comes_before_the_waiter_is_taken_out_beats_the_deadline` |
 //! | `reply_keep_edge` | an answer does not end the edge of the asker | `an_answer_ends_the_edge_before_the_asker_runs` |
+//! | `reply_leave_deaf` | an asker whose deadline has passed leaves without looking once more | `loom_a_timeout_or_a_reply_but_not_neither` |
 //! | `reply_store_register` | registering is a store instead of an exchange | `loom_reply_wakes_a_waiting_receiver` |
 
 #[cfg(all(test, loom))]
@@ -100,6 +103,8 @@ pub(crate) enum Failure {
     TypeMismatch,
     /// Waiting for it would have closed a circle of waits.
     Deadlock(WaitCycle),
+    /// The mailbox was full, and a newer message took the place of this one.
+    Displaced,
 }
 
 /// Why a wait ended without a value.
@@ -235,17 +240,32 @@ impl Port {
         unsafe { publish(slot, value, SENT, leaving) }
     }
 
-    /// Answers that there will be no value.
-    pub(crate) fn fail(self, why: Failure) {
-        self.fail_noting(why, || {});
+    /// Answers that there will be no value. `false`: there is nobody (any more) who would be told.
+    pub(crate) fn fail(self, why: Failure) -> bool {
+        self.fail_noting(why, || {})
     }
 
     /// As [`fail`](Self::fail), and calls `leaving` as [`send_noting`](Self::send_noting) does.
-    pub(crate) fn fail_noting(mut self, why: Failure, leaving: impl FnOnce()) {
+    pub(crate) fn fail_noting(mut self, why: Failure, leaving: impl FnOnce()) -> bool {
         match self.slot.take() {
             // SAFETY: as in `send_noting`.
-            Some(slot) => drop(unsafe { publish(slot, why, FAILED, leaving) }),
-            None => leaving(),
+            Some(slot) => unsafe { publish(slot, why, FAILED, leaving) }.is_ok(),
+            None => {
+                leaving();
+                false
+            }
+        }
+    }
+}
+
+impl Port {
+    /// The port that [`as_raw`](Self::as_raw) told of; of null, none.
+    ///
+    /// # Safety
+    /// That port is never used again, nor dropped.
+    pub(crate) unsafe fn from_raw(raw: *mut ()) -> Self {
+        Port {
+            slot: NonNull::new(raw.cast()),
         }
     }
 }
@@ -361,6 +381,28 @@ unsafe impl<T: Send> Sync for Receiver<T> {}
 
 impl<T> Unpin for Receiver<T> {}
 
+impl<T> Receiver<T> {
+    /// Leaves, with the outcome if that came first.
+    fn leave(&mut self) -> Option<Result<T, Failure>> {
+        let slot = self.slot.take()?;
+        // SAFETY: we have not left. After the swap the slot is the replier's, unless it left first: then it is ours, with
+        // the payload that the word tells. A waiter that the swap took out is ours in any case.
+        unsafe {
+            let before = slot.as_ref().word.swap(GONE, Ordering::AcqRel);
+            let outcome = match before {
+                SENT => Ok(slot.as_ref().take()),
+                FAILED => Err(slot.as_ref().take()),
+                waiter => {
+                    drop(slot::waiter(waiter));
+                    return None;
+                }
+            };
+            Slot::free(slot);
+            Some(outcome)
+        }
+    }
+}
+
 impl<T: Send + 'static> Receiver<T> {
     /// The slot, for [`owner_of`]; null once the outcome has been taken.
     #[inline]
@@ -369,10 +411,17 @@ impl<T: Send + 'static> Receiver<T> {
             .map_or(std::ptr::null_mut(), |slot| slot.as_ptr().cast())
     }
 
-    /// Waits for the reply. Dropping out by deadline (or by a kill, which unwinds through here) abandons it.
-    #[cfg(test)]
+    /// Waits for the reply, and leaves: after a timeout the replier can tell that nobody waits. (A kill, which unwinds through
+    /// here, abandons the reply.)
     pub(crate) fn wait(mut self, deadline: Option<Instant>) -> Result<T, ReplyError> {
-        self.wait_until(deadline)
+        match self.wait_until(deadline) {
+            // Between the last look and leaving it may have come: then it has not been late.
+            Err(ReplyError::Timeout) if !fault!("reply_leave_deaf") => match self.leave() {
+                Some(outcome) => outcome.map_err(ReplyError::NoReply),
+                None => Err(ReplyError::Timeout),
+            },
+            ended => ended,
+        }
     }
 
     /// As [`wait`](Self::wait), but after a timeout the receiver can be waited on again.
@@ -529,33 +578,8 @@ impl<T: Send + 'static> Future for Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        let Some(slot) = self.slot.take() else { return };
-        // SAFETY: we have not left. After the swap the slot is the replier's, unless it left first: then it is ours, with
-        // the payload that the word tells.
-        unsafe {
-            let before = slot.as_ref().word.swap(GONE, Ordering::AcqRel);
-            match before {
-                SENT => {
-                    /// Frees the slot even if the value's destructor panics.
-                    struct Free(NonNull<Slot>);
-                    impl Drop for Free {
-                        fn drop(&mut self) {
-                            // SAFETY: both parties have left and the payload has been taken.
-                            unsafe { Slot::free(self.0) }
-                        }
-                    }
-                    let value: T = slot.as_ref().take();
-                    let free = Free(slot);
-                    drop(value);
-                    drop(free);
-                }
-                FAILED => {
-                    drop(slot.as_ref().take::<Failure>());
-                    Slot::free(slot);
-                }
-                waiter => drop(slot::waiter(waiter)),
-            }
-        }
+        // What had come is dropped here, when the slot is free: its destructor is the user's.
+        drop(self.leave());
     }
 }
 

@@ -18,7 +18,10 @@
 use std::convert::Infallible;
 use std::fmt;
 
-use super::{Addr, Cx, Exit, ExitReason, Forward, Inbox, Options, Reply, Signal, StartError};
+use super::{
+    Addr, After, Cx, Every, Exit, ExitReason, Forward, Inbox, Options, Priority, Reply, Signal,
+    StartError,
+};
 
 /// The options of an actor type: its mailbox, stack and name. `#[actor]` on the struct writes this.
 ///
@@ -124,6 +127,46 @@ pub trait Actor: ActorOptions + Sized + Send + 'static {
     /// message.
     const HAS_ON_START: bool = false;
 
+    /// Whether [`priority`](Self::priority) ever says anything but [`Normal`](Priority::Normal). If not, it is never asked.
+    const HAS_PRIORITIES: bool = false;
+
+    /// Which lane `msg` takes, whoever sends it and by whatever verb. The lanes are each first in, first out; at each message
+    /// boundary urgent messages go before ordinary ones. `#[actor]` writes this for methods marked `#[priority(high)]`.
+    ///
+    /// Called on the sender's stack.
+    ///
+    /// ```
+    /// use actor_core::prelude::*;
+    ///
+    /// #[actor]
+    /// struct Job { done: u64, cancelled: bool }
+    ///
+    /// #[actor]
+    /// impl Job {
+    ///     pub fn step(&mut self) {
+    ///         if !self.cancelled { self.done += 1 }
+    ///     }
+    ///     /// Does not wait behind the steps that are queued.
+    ///     #[priority(high)]
+    ///     pub fn cancel(&mut self) -> u64 {
+    ///         self.cancelled = true;
+    ///         self.done
+    ///     }
+    /// }
+    ///
+    /// let sys = System::new()?;
+    /// let job = sys.spawn(Job { done: 0, cancelled: false })?;
+    /// for _ in 0..1000 {
+    ///     job.tell().step()?;
+    /// }
+    /// assert!(job.ask().cancel()? <= 1000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn priority(msg: &Self::Msg) -> Priority {
+        let _ = msg;
+        Priority::Normal
+    }
+
     /// Called once, before the first message, or before [`run`](Self::run). May wait.
     ///
     /// # Errors
@@ -175,6 +218,11 @@ pub trait MessageMethods: Actor {
     /// What [`ReplyTo::forward`](crate::ReplyTo::forward) returns for an ask that waits for a `T`: one method for each message
     /// that is answered so.
     type Forward<'a, T>: From<Forward<'a, Self, T>>;
+    /// What [`Addr::after`] returns: one method a message, which sets a [`Timer`](crate::Timer).
+    type After: From<After<Self>>;
+    /// What [`Addr::every`] returns: one method a message, which sets a [`Timer`](crate::Timer) that repeats. The message's
+    /// parameters are `Clone`.
+    type Every: From<Every<Self>>;
 }
 
 /// A message that cannot exist: the message type of an actor that takes none.

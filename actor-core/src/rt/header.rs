@@ -44,6 +44,8 @@ pub(crate) struct VTable {
     pub(crate) discard: unsafe fn(NonNull<Header>),
     /// Frees the object; called once, when the last reference is gone.
     pub(crate) release: unsafe fn(NonNull<Header>),
+    /// Called on a worker's root when the time has come that it asked for (`rt::alarm`). Valid while a reference is held.
+    pub(crate) alarm: unsafe fn(NonNull<Header>),
     /// Its name for people, valid while a reference is held.
     pub(crate) who: unsafe fn(NonNull<Header>) -> Who,
     /// Where errors thrown into it wait, if any can be. The reference is valid while one to the object is held.

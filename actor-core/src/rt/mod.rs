@@ -6,6 +6,7 @@
 //! Invariants of this layer: a started stack is only ever resumed by its worker; nothing here knows of actors; every
 //! choice goes through `sys::seam`.
 
+mod alarm;
 pub(crate) mod block_on;
 pub(crate) mod core;
 pub(crate) mod edge;
@@ -31,7 +32,7 @@ mod sleep;
 mod spin;
 pub(crate) mod task;
 pub(crate) mod throw;
-mod timer;
+pub(crate) mod timer;
 mod token;
 #[cfg(feature = "tokio")]
 pub(crate) mod tokio_lend;

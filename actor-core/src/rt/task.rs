@@ -83,6 +83,7 @@ where
         overflowed: Self::overflowed,
         discard: Self::discard,
         release: Self::release,
+        alarm: |_| unreachable!("it sets none"),
         who: Self::who,
         pending: Self::pending,
         is_actor: false,

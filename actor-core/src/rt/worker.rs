@@ -47,6 +47,7 @@ use std::time::{Duration, Instant};
 use crate::stack::Pool;
 use crate::sys::seam::WorkerSeam;
 
+use super::alarm::Alarm;
 use super::core::Core;
 use super::header::{HOLDS_STACK, Header, Runnable};
 use super::io;
@@ -107,7 +108,7 @@ pub(crate) struct Worker {
     yielded: RefCell<VecDeque<(u64, &'static Parker)>>,
     /// Runnables taken so far.
     taken: Cell<u64>,
-    timers: RefCell<Timers<&'static Parker>>,
+    pub(super) timers: RefCell<Timers<Alarm>>,
     pub(super) io: RefCell<io::Driver>,
     /// The parkers of all stacks that are in use or idle here, in no order.
     stacks: RefCell<Vec<&'static Parker>>,
@@ -255,11 +256,12 @@ impl Worker {
     /// Sets a timer that unparks `parker` at `deadline`, runs `suspend`, and clears the timer if it is still there.
     #[inline(always)]
     pub(crate) fn suspend_parked(&self, parker: &'static Parker, deadline: Option<Instant>) {
-        let timer = deadline.map(|d| self.timers.borrow_mut().insert(d, parker));
+        let timer = deadline.map(|d| self.timers.borrow_mut().insert(d, Alarm::Wait(parker)));
         self.handoff.set(Some(Handoff::Parked));
         crate::stack::suspend();
         if let Some(timer) = timer {
-            let _ = self.timers.borrow_mut().cancel(timer);
+            // That of a parker, with nothing to drop: code for it has no place behind a switch.
+            std::mem::forget(self.timers.borrow_mut().cancel(timer));
         }
     }
 

@@ -30,7 +30,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::decide::{ChildKey, How, Incarnation};
-use super::driver::{Driver, Msg, Site};
+use super::driver::Driver;
+use super::msg::{Msg, Site};
 use super::roster::Roster;
 use super::seats::Seat;
 use super::spec::Factory;
@@ -78,7 +79,7 @@ pub(super) struct ChildOf<A: Actor> {
 }
 
 /// An actor that has not been buried.
-struct Lease<A: Actor> {
+pub(super) struct Lease<A: Actor> {
     tie: Arc<Tie<A>>,
     addr: Addr<A>,
     /// The number of its present life, as the actor counts.
@@ -96,6 +97,14 @@ impl<A: Actor> ChildOf<A> {
             stack_size: None,
             seat: None,
             lease: None,
+        }
+    }
+
+    /// Whose actor is there already.
+    pub(super) fn of_lease(factory: Factory<A>, lease: Lease<A>) -> Self {
+        Self {
+            lease: Some(lease),
+            ..Self::new(factory)
         }
     }
 
@@ -121,13 +130,8 @@ impl<A: Actor> ChildOf<A> {
         key: ChildKey,
         incarnation: Incarnation,
     ) -> Result<Lease<A>, ExitReason> {
-        let tie = Arc::new(Tie {
-            supervisor: site.addr.clone(),
-            roster: site.roster.clone(),
-            child: key,
-            actor: OnceLock::new(),
-            fate: Mutex::new(Fate::Down(ExitReason::Shutdown)),
-        });
+        let down = Fate::Down(ExitReason::Shutdown);
+        let tie = Arc::new(Tie::new(&site.addr, &site.roster, key, down));
         let addr = Addr::prepare(&site.host, name.cloned(), tie.clone());
         // Just made, and set nowhere else.
         let _ = tie.actor.set(addr.clone());
@@ -230,6 +234,17 @@ impl<A: Actor> Child for ChildOf<A> {
 }
 
 impl<A: Actor> Lease<A> {
+    /// Of an actor that has been at rest since its first life began.
+    pub(super) fn of_first_life(tie: Arc<Tie<A>>, addr: Addr<A>) -> Self {
+        let incarnation = Incarnation::FIRST;
+        Self {
+            tie,
+            addr,
+            life: 1,
+            incarnation,
+        }
+    }
+
     fn refused(&self, reason: ExitReason) -> Launch {
         *self.tie.fate() = Fate::Down(reason.clone());
         Launch::Failed(reason)
@@ -237,7 +252,7 @@ impl<A: Actor> Lease<A> {
 }
 
 /// Calls the user's `f`. A panic there ends there; a kill, which is meant for the supervisor, does not.
-fn contain<R>(f: impl FnOnce() -> R) -> Result<R, ExitReason> {
+pub(super) fn contain<R>(f: impl FnOnce() -> R) -> Result<R, ExitReason> {
     panic::catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
         if payload.is::<Killed>() {
             panic::resume_unwind(payload);
@@ -269,7 +284,7 @@ enum Fate {
 }
 
 /// The tie between an actor and its supervisor.
-struct Tie<A: Actor> {
+pub(super) struct Tie<A: Actor> {
     supervisor: Addr<Driver>,
     roster: Arc<Roster>,
     child: ChildKey,
@@ -279,6 +294,29 @@ struct Tie<A: Actor> {
 }
 
 impl<A: Actor> Tie<A> {
+    fn new(supervisor: &Addr<Driver>, roster: &Arc<Roster>, child: ChildKey, fate: Fate) -> Self {
+        Self {
+            supervisor: supervisor.clone(),
+            roster: roster.clone(),
+            child,
+            actor: OnceLock::new(),
+            fate: Mutex::new(fate),
+        }
+    }
+
+    /// Of an actor that is alive already.
+    pub(super) fn of_living(
+        supervisor: &Addr<Driver>,
+        roster: &Arc<Roster>,
+        child: ChildKey,
+        actor: Addr<A>,
+    ) -> Arc<Self> {
+        let tie = Self::new(supervisor, roster, child, Fate::Lives);
+        // Just made, and set nowhere else.
+        let _ = tie.actor.set(actor);
+        Arc::new(tie)
+    }
+
     fn fate(&self) -> MutexGuard<'_, Fate> {
         self.fate.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -299,16 +337,16 @@ impl<A: Actor> Tie<A> {
 }
 
 impl<A: Actor> Keeper for Tie<A> {
-    fn started(self: Arc<Self>, life: u32) {
+    fn started(self: Arc<Self>, _: u64, life: u32) {
         self.tell(life, News::Started);
     }
 
-    fn start_failed(self: Arc<Self>, life: u32, reason: ExitReason) {
+    fn start_failed(self: Arc<Self>, _: u64, life: u32, reason: ExitReason) {
         self.down(&reason);
         self.tell(life, News::StartFailed(reason)); // step 2
     }
 
-    fn exited(self: Arc<Self>, life: u32, reason: ExitReason) {
+    fn exited(self: Arc<Self>, _: u64, life: u32, reason: ExitReason) {
         self.down(&reason);
         self.tell(life, News::Exited(reason)); // step 2
     }

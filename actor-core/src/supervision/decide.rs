@@ -174,13 +174,7 @@ impl<T> Decider<T> {
     }
 
     fn join_line(&mut self, input: Input<T>, out: Out<'_, T>) {
-        let leaving = self.plan.as_ref().is_some_and(|plan| {
-            matches!(
-                plan.purpose,
-                Purpose::Shutdown { .. } | Purpose::GiveUp { .. } | Purpose::BootFailed { .. }
-            )
-        });
-        if leaving && !matches!(input, Input::Exited { .. }) {
+        if self.is_leaving() && !matches!(input, Input::Exited { .. }) {
             refuse(input, out);
             return;
         }

@@ -20,7 +20,8 @@
 //! is unwound where it waits, or in a factory that waits. Its state is dropped, and with it the [`Roster`] emptied. If its
 //! stack is lost instead (a factory that overflows it), the roster is told by the runtime.
 
-use std::any::{Any, TypeId};
+use std::any::Any;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::mem;
@@ -30,77 +31,25 @@ use std::time::Instant;
 use tracing::Level;
 
 use super::child::{Child, Launch, News, Notice, drop_quietly};
+use super::crowd::{Crowds, Started};
 use super::decide::{Action, ChildKey, Decider, Incarnation, Input, Outcome, Report, Target, What};
 use super::error::ChildError;
-use super::info::{ChildCounts, ChildInfo};
+use super::info::{ChildCounts, ChildInfo, ChildState};
+use super::msg::{Answer, Answered, Msg, Site};
 use super::retries::Retries;
 use super::roster::{Roster, Ticket};
 use super::settings::Settings;
 use super::spec::Policy;
 use super::template::Template;
 use crate::actor::{
-    Actor, ActorOptions, Addr, Cx, Exit, ExitReason, Host, Inbox, NoMethods, Options, Port,
-    StartError, TryRecvError,
+    Actor, ActorOptions, Cx, Exit, ExitReason, Inbox, NoMethods, Options, Port, StartError,
+    TryRecvError,
 };
 use crate::observe::{Event, Who};
-use crate::registry::Erased;
 use crate::rt::park;
 
 /// After so many messages in a row, others have their turn, and a deadline that has passed is seen.
 const BATCH: u32 = 64;
-
-/// A message to a supervisor. Calls are asked, and answered with a [`Result`] of an [`Answer`].
-pub(crate) enum Msg {
-    StartChild {
-        policy: Policy,
-        child: Box<dyn Child>,
-    },
-    /// Of a dynamic supervisor: start a child with these arguments.
-    StartDynamic(Box<dyn Any + Send>),
-    /// Of a dynamic supervisor: stop the child that is the actor with this id.
-    TerminateActor(u64),
-    /// Whether children are made by a template of this type.
-    HasTemplate(TypeId, &'static str),
-    RestartChild(Arc<str>),
-    TerminateChild(Arc<str>),
-    DeleteChild(Arc<str>),
-    Find(Arc<str>),
-    List,
-    Count,
-    Notice(Notice),
-    /// The next attempt of an automatic restart; `life` is the supervisor's own.
-    Retry {
-        life: u64,
-        child: ChildKey,
-        incarnation: Incarnation,
-    },
-}
-
-impl Msg {
-    /// Whether it is about a child by its id or its spec.
-    fn wants_ids(&self) -> bool {
-        matches!(
-            self,
-            Self::StartChild { .. }
-                | Self::RestartChild(_)
-                | Self::TerminateChild(_)
-                | Self::DeleteChild(_)
-                | Self::Find(_)
-        )
-    }
-}
-
-/// What a call gives that was not refused.
-pub(super) enum Answer {
-    Done,
-    /// The child's address.
-    Child(Arc<dyn Erased>),
-    Listing(Vec<ChildInfo>),
-    Counts(ChildCounts),
-}
-
-/// The type in which every call is answered.
-pub(super) type Answered = Result<Answer, ChildError>;
 
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -122,15 +71,6 @@ enum Caller {
     Boot,
 }
 
-/// Where a supervisor is.
-pub(super) struct Site {
-    pub(super) host: Arc<Host>,
-    pub(super) addr: Addr<Driver>,
-    pub(super) roster: Arc<Roster>,
-    /// Unlike any other life's of any supervisor.
-    life: u64,
-}
-
 /// When a child that is being stopped is overdue.
 struct Overdue {
     at: Instant,
@@ -142,6 +82,8 @@ struct Overdue {
 pub(crate) struct Driver {
     decider: Decider<Caller>,
     children: BTreeMap<ChildKey, Box<dyn Child>>,
+    /// Children at rest, which neither the map nor the deciding half knows of.
+    crowds: Crowds,
     /// Children whose actor is down and the driver's to decide over.
     down: BTreeSet<ChildKey>,
     overdue: Option<Overdue>,
@@ -166,6 +108,7 @@ impl Driver {
         Self {
             decider: Decider::new(settings),
             children: BTreeMap::new(),
+            crowds: Crowds::default(),
             down: BTreeSet::new(),
             overdue: None,
             retries: Retries::default(),
@@ -262,7 +205,8 @@ impl Driver {
                 let (child, to) = (self.adopt(it), self.caller(reply));
                 self.feed(Input::StartChild { child, policy, to });
             }
-            Msg::TerminateActor(actor) => match self.site().roster.child_of(actor) {
+            Msg::StartBatch(args) => answer(reply, self.start_batch(args)),
+            Msg::TerminateActor(actor) => match self.child_of(actor) {
                 Some(child) => {
                     let (target, to) = (Target::Child(child), self.caller(reply));
                     self.feed(Input::TerminateChild { target, to });
@@ -323,8 +267,60 @@ impl Driver {
         key
     }
 
+    fn start_batch(&mut self, args: Box<dyn Any + Send>) -> Answered {
+        if self.decider.is_leaving() {
+            drop_quietly(args);
+            return Err(ChildError::ShuttingDown);
+        }
+        let (Some(template), Some(site)) = (&self.template, &self.site) else {
+            drop_quietly(args);
+            return Err(ChildError::NotDynamic);
+        };
+        let decider = &mut self.decider;
+        let started = template.batch(args, site, &mut |n| decider.new_keys(n));
+        let Some((first_key, started)) = started else {
+            return Err(ChildError::NotDynamic);
+        };
+        let Started {
+            addrs,
+            ended,
+            crowd,
+        } = started;
+        if let Some(crowd) = crowd {
+            self.crowds.add(first_key, crowd);
+        }
+        Ok(Answer::Batch(addrs, ended))
+    }
+
+    /// The child that is the actor with this id.
+    fn child_of(&mut self, actor: u64) -> Option<ChildKey> {
+        let risen = self.site().roster.child_of(actor);
+        let key = risen.or_else(|| self.crowds.resting(actor))?;
+        self.rise(key);
+        Some(key)
+    }
+
+    /// If the child is at rest, it is a child like any other from here on.
+    fn rise(&mut self, key: ChildKey) {
+        if self.children.contains_key(&key) {
+            return;
+        }
+        let (Some(child), Some(template)) = (self.crowds.hand_over(key), &self.template) else {
+            return;
+        };
+        self.children.insert(key, child);
+        self.decider.adopt(key, template.policy());
+    }
+
+    fn rise_all(&mut self) {
+        let mut resting = Vec::new();
+        self.crowds.each(|key, _, _| resting.push(key));
+        resting.into_iter().for_each(|key| self.rise(key));
+    }
+
     fn hear(&mut self, notice: Notice) {
         let child = notice.child();
+        self.rise(child);
         let present = self.children.get(&child);
         let Some(incarnation) = present.and_then(|it| it.incarnation(&notice)) else {
             return; // a stranger's, which is buried
@@ -355,8 +351,12 @@ impl Driver {
     fn feed(&mut self, input: Input<Caller>) {
         self.inputs.push_back(input);
         while let Some(input) = self.inputs.pop_front() {
+            let now = self.now();
+            if !self.crowds.is_empty() && self.decider.may_leave(now, &input) {
+                self.rise_all();
+            }
             let mut actions = mem::take(&mut self.actions);
-            self.decider.handle(self.now(), input, &mut actions); // step 1
+            self.decider.handle(now, input, &mut actions); // step 1
             self.settle(); // step 2
             for action in actions.drain(..) {
                 self.perform(action); // step 3
@@ -408,6 +408,11 @@ impl Driver {
             Action::Forget { child } => {
                 self.retries.forget(child);
                 self.down.remove(&child);
+                if self.crowds.forget(child)
+                    && let Some(site) = &self.site
+                {
+                    site.roster.sweep_crowds();
+                }
                 if let (Some(mut gone), Some(site)) = (self.children.remove(&child), &self.site) {
                     gone.bury(site);
                     drop_quietly(gone);
@@ -474,27 +479,51 @@ impl Driver {
     }
 
     fn list(&self) -> Vec<ChildInfo> {
-        let children = self.decider.list().map(|it| ChildInfo {
-            actor: self
+        let children = self.decider.list().map(|it| {
+            let actor = self
                 .children
                 .get(&it.child)
                 .and_then(|child| child.address())
-                .map(|address| address.id()),
-            id: it.id,
-            restart: it.restart,
-            state: it.phase.into(),
-            incarnation: it.incarnation.get(),
+                .map(|address| address.id());
+            let info = ChildInfo {
+                actor,
+                id: it.id,
+                restart: it.restart,
+                state: it.phase.into(),
+                incarnation: it.incarnation.get(),
+            };
+            (it.child, info)
         });
-        children.collect()
+        let mut children: Vec<_> = children.collect();
+        if let Some(template) = self.template.as_ref().filter(|_| !self.crowds.is_empty()) {
+            let policy = template.policy();
+            self.crowds.each(|key, actor, _| {
+                let info = ChildInfo {
+                    actor: Some(actor),
+                    id: Arc::clone(&policy.id),
+                    restart: policy.restart,
+                    state: ChildState::Running,
+                    incarnation: Incarnation::FIRST.get(),
+                };
+                children.push((key, info));
+            });
+            children.sort_unstable_by_key(|(key, _)| Reverse(*key));
+        }
+        children.into_iter().map(|(_, info)| info).collect()
     }
 
     fn count(&self) -> ChildCounts {
         let is_up = |key, _| self.children.get(&key).is_some_and(|it| it.is_up());
         let counts = self.decider.counts(is_up);
-        ChildCounts {
+        let mut counts = ChildCounts {
             specs: counts.specs,
             active: counts.active,
-        }
+        };
+        self.crowds.each(|_, _, is_up| {
+            counts.specs += 1;
+            counts.active += usize::from(is_up);
+        });
+        counts
     }
 
     fn report(&self, report: Report) {

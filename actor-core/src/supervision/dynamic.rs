@@ -12,17 +12,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backoff::Backoff;
-use super::driver::{Answer, Driver, Msg};
-use super::error::ChildError;
+use super::crowd::addresses;
+use super::driver::Driver;
+use super::error::{BatchError, ChildError};
 use super::info::{ChildCounts, ChildInfo};
 use super::intensity::Intensity;
+use super::msg::{Answer, Msg};
 use super::seats::Seats;
 use super::settings::Settings;
 use super::spec::SpecError;
 use super::supervisor::sealed::{Build, Built};
 use super::supervisor::{Supervisor, SupervisorSetup, typed};
 use super::template::{ChildTemplate, TypeOf};
-use crate::actor::{Actor, Addr, ExitReason, SpawnError, StartError};
+use crate::actor::{Actor, Addr, Batch, ExitReason, SpawnError, StartError};
 use crate::system::System;
 
 /// A supervisor whose children are all made by one [`ChildTemplate`], each with arguments of its own: sessions, jobs,
@@ -221,6 +223,67 @@ impl<A: Actor, Args: Send + 'static> DynamicSupervisor<A, Args> {
     /// [`ChildError::StartFailed`], [`ChildError::Declined`]: nothing is kept; [`ChildError::ShuttingDown`].
     pub fn start_child(&self, args: Args) -> Result<Addr<A>, ChildError> {
         typed(self.supervisor.call(Msg::StartDynamic(Box::new(args)))?)
+    }
+
+    /// Starts a child with each of these arguments, in order, and returns their addresses.
+    ///
+    /// What each takes is little if its type has neither a start hook nor a `run` body: then all are started in one call of
+    /// the supervisor's, and as long as nothing happens to a child but messages, its supervisor keeps no more of it than its
+    /// address and its arguments. So a million small actors can be supervised. Such a call does not wait behind a stop that
+    /// is under way. Other types are started one after another, as by [`start_child`](Self::start_child).
+    ///
+    /// ```
+    /// use actor_core::prelude::*;
+    /// use actor_core::{ChildTemplate, DynamicSupervisor};
+    ///
+    /// #[actor]
+    /// struct Meter { n: u64 }
+    ///
+    /// #[actor]
+    /// impl Meter {
+    ///     pub fn add(&mut self, by: u64) -> u64 { self.n += by; self.n }
+    /// }
+    ///
+    /// let sys = System::new()?;
+    /// let meters = DynamicSupervisor::builder(ChildTemplate::new("meter", |n: &u64| Meter { n: *n })).start(&sys)?;
+    /// let all = meters.start_children(0..1000)?;
+    /// assert_eq!(all[7].ask().add(1)?, 8);
+    /// assert_eq!(meters.count_children()?.active, 1000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`BatchError`]: at the first that does not start; those before it run on.
+    pub fn start_children(
+        &self,
+        args: impl IntoIterator<Item = Args>,
+    ) -> Result<Vec<Addr<A>>, BatchError<A>> {
+        let args = args.into_iter();
+        if !Batch::fits::<A>() {
+            let mut started = Vec::new();
+            for args in args {
+                match self.start_child(args) {
+                    Ok(child) => started.push(child),
+                    Err(error) => return Err(BatchError { started, error }),
+                }
+            }
+            return Ok(started);
+        }
+        let args: Vec<Args> = args.collect();
+        let answer = self.supervisor.call(Msg::StartBatch(Box::new(args)));
+        let (started, ended) = match answer {
+            Ok(Answer::Batch(started, ended)) => (addresses(started), ended),
+            Ok(_) => (Err(ChildError::NotDynamic), None),
+            Err(error) => (Err(error), None),
+        };
+        match (started, ended) {
+            (Ok(started), None) => Ok(started),
+            (Ok(started), Some(error)) => Err(BatchError { started, error }),
+            (Err(error), _) => Err(BatchError {
+                started: Vec::new(),
+                error,
+            }),
+        }
     }
 
     /// Stops a child, as the template says, waits for its end, and forgets it. One that waits to be started again is not.

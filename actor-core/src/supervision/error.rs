@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::spec::SpecError;
-use crate::actor::ExitReason;
+use crate::actor::{Actor, Addr, ExitReason};
 
 /// Why a supervisor did not do what it was asked.
 ///
@@ -90,5 +90,36 @@ impl std::error::Error for ChildError {
 impl From<SpecError> for ChildError {
     fn from(error: SpecError) -> Self {
         Self::InvalidSpec(error)
+    }
+}
+
+/// Why [`DynamicSupervisor::start_children`](super::DynamicSupervisor::start_children) did not start all of them.
+#[non_exhaustive]
+pub struct BatchError<A: Actor> {
+    /// Those that were started before that, in order. They run on.
+    pub started: Vec<Addr<A>>,
+    /// Why the next one was not.
+    pub error: ChildError,
+}
+
+impl<A: Actor> fmt::Debug for BatchError<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchError")
+            .field("started", &self.started.len())
+            .field("error", &self.error)
+            .finish()
+    }
+}
+
+impl<A: Actor> fmt::Display for BatchError<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let n = self.started.len();
+        write!(f, "the batch ended after {n} children: {}", self.error)
+    }
+}
+
+impl<A: Actor> std::error::Error for BatchError<A> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
     }
 }

@@ -71,18 +71,29 @@ impl Window {
         }
     }
 
+    /// How many more would be allowed now.
+    pub(crate) fn left(&mut self, now: Instant) -> usize {
+        self.expire(now);
+        self.limit.restarts as usize - self.attempts.len()
+    }
+
     /// Counts an attempt made at `now`. A clock that steps back makes older attempts count for longer, never shorter.
     pub(crate) fn charge(&mut self, now: Instant) -> Charge {
-        while let Some(&oldest) = self.attempts.front()
-            && now.saturating_duration_since(oldest) > self.limit.period
-        {
-            self.attempts.pop_front();
-        }
+        self.expire(now);
         if self.attempts.len() >= self.limit.restarts as usize {
             return Charge::Exceeded;
         }
         self.attempts.push_back(now);
         Charge::Allowed
+    }
+
+    /// Forgets what does not count any more.
+    fn expire(&mut self, now: Instant) {
+        while let Some(&oldest) = self.attempts.front()
+            && now.saturating_duration_since(oldest) > self.limit.period
+        {
+            self.attempts.pop_front();
+        }
     }
 }
 

@@ -72,6 +72,7 @@
 
 mod backoff;
 mod child;
+mod crowd;
 mod decide;
 pub(crate) mod declared;
 mod driver;
@@ -79,6 +80,7 @@ mod dynamic;
 mod error;
 mod info;
 mod intensity;
+mod msg;
 mod retries;
 mod roster;
 mod seats;
@@ -90,7 +92,7 @@ mod template;
 pub use backoff::Backoff;
 pub use declared::{Tree, TreeSetup};
 pub use dynamic::{DynamicBuilder, DynamicSupervisor};
-pub use error::ChildError;
+pub use error::{BatchError, ChildError};
 pub use info::{ChildCounts, ChildInfo, ChildState};
 pub use settings::{AutoShutdown, Strategy};
 pub use spec::{ChildSpec, Restart, Shutdown, SpecError};

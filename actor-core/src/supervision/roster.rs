@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::child::Tied;
+use super::crowd::AtRest;
 use super::decide::ChildKey;
 use crate::actor::{Dependants, Port};
 
@@ -22,8 +23,12 @@ pub(super) struct Roster {
 struct Entries {
     /// Of all children that have not been buried, by their actors' ids: in the order in which these were made.
     ties: BTreeMap<u64, Arc<dyn Tied>>,
+    /// Children at rest.
+    crowds: Vec<Arc<dyn AtRest>>,
     callers: BTreeMap<Ticket, Port>,
     last: u64,
+    /// The supervisor is gone: nobody enters any more.
+    abandoned: bool,
 }
 
 /// A caller's place.
@@ -35,9 +40,29 @@ impl Roster {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn enter(&self, tie: Arc<dyn Tied>) {
+    /// False if the supervisor is gone.
+    pub(super) fn enter(&self, tie: Arc<dyn Tied>) -> bool {
         let actor = tie.actor_id();
-        self.lock().ties.insert(actor, tie);
+        let mut entries = self.lock();
+        if entries.abandoned {
+            return false;
+        }
+        entries.ties.insert(actor, tie);
+        true
+    }
+
+    pub(super) fn enter_crowd(&self, crowd: Arc<dyn AtRest>) {
+        self.lock().crowds.push(crowd);
+    }
+
+    /// Forgets the crowds in which nobody is left.
+    pub(super) fn sweep_crowds(&self) {
+        let mut entries = self.lock();
+        let crowds = std::mem::take(&mut entries.crowds);
+        let (left, gone): (Vec<_>, Vec<_>) = crowds.into_iter().partition(|it| !it.is_empty());
+        entries.crowds = left;
+        drop(entries);
+        drop(gone); // after the lock
     }
 
     pub(super) fn leave(&self, actor: u64) {
@@ -70,7 +95,22 @@ impl Roster {
 
     /// The supervisor is gone: ends all that is left, without waiting for it, and lets the callers know.
     pub(super) fn abandon(&self) {
-        let Entries { ties, callers, .. } = std::mem::take(&mut *self.lock()); // step a
+        let Entries {
+            ties,
+            crowds,
+            callers,
+            ..
+        } = {
+            let mut entries = self.lock();
+            let abandoned = Entries {
+                abandoned: true,
+                ..Entries::default()
+            };
+            std::mem::replace(&mut *entries, abandoned) // step a
+        };
+        for crowd in crowds.into_iter().rev() {
+            crowd.abandon();
+        }
         for tie in ties.into_values().rev() {
             tie.kill();
             tie.bury(); // step b

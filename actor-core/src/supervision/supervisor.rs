@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use super::backoff::Backoff;
 use super::child::ChildOf;
-use super::driver::{Answer, Answered, Driver, First, Msg};
+use super::driver::{Driver, First};
 use super::error::ChildError;
 use super::info::{ChildCounts, ChildInfo};
 use super::intensity::Intensity;
+use super::msg::{Answer, Answered, Msg};
 use super::seats::Seats;
 use super::settings::{AutoShutdown, Settings, Strategy};
 use super::spec::{ChildSpec, Factory, Made, Shutdown, SpecError};

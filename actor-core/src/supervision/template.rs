@@ -6,11 +6,15 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::child::ChildOf;
+use super::crowd::{self, Started};
+use super::decide::ChildKey;
 use super::driver::First;
+use super::msg::Site;
 use super::spec::{Made, Policy, Restart, Shutdown, SpecError, check_id};
 use crate::actor::Actor;
 
-type Factory<A, Args> = Arc<dyn Fn(&Args) -> Made<A> + Send + Sync>;
+/// Makes an actor's state out of arguments, once for each life.
+pub(super) type Make<A, Args> = Arc<dyn Fn(&Args) -> Made<A> + Send + Sync>;
 
 /// How a [`DynamicSupervisor`](super::DynamicSupervisor) makes a child out of arguments, when it starts it again, and how it
 /// stops it: a [`ChildSpec`](super::ChildSpec) for many.
@@ -30,7 +34,7 @@ pub struct ChildTemplate<A, Args> {
     id: Arc<str>,
     restart: Restart,
     shutdown: Shutdown,
-    factory: Factory<A, Args>,
+    factory: Make<A, Args>,
 }
 
 impl<A, Args: Send + 'static> ChildTemplate<A, Args> {
@@ -63,7 +67,7 @@ impl<A, Args: Send + 'static> ChildTemplate<A, Args> {
         Self::with(id.into(), Arc::new(factory))
     }
 
-    fn with(id: Arc<str>, factory: Factory<A, Args>) -> Self {
+    fn with(id: Arc<str>, factory: Make<A, Args>) -> Self {
         Self {
             id,
             restart: Restart::default(),
@@ -99,6 +103,15 @@ impl<A, Args> fmt::Debug for ChildTemplate<A, Args> {
 pub(super) trait Template: Send {
     /// A child that has not been started. The arguments come back if they are of another type.
     fn child(&self, args: Box<dyn Any + Send>) -> Result<First, Box<dyn Any + Send>>;
+    /// Children made of each of the arguments in a `Vec`, which rest: see [`crowd`](super::crowd). `None` if the arguments are
+    /// of another type. `new_keys` reserves keys.
+    fn batch(
+        &self,
+        args: Box<dyn Any + Send>,
+        site: &Site,
+        new_keys: &mut dyn FnMut(usize) -> ChildKey,
+    ) -> Option<(ChildKey, Started)>;
+    fn policy(&self) -> Policy;
     /// Of the actor and the arguments.
     fn types(&self) -> TypeId;
     fn type_name(&self) -> &'static str;
@@ -109,7 +122,7 @@ pub(super) type TypeOf<A, Args> = PhantomData<fn(Args) -> A>;
 
 struct TemplateOf<A, Args> {
     policy: Policy,
-    factory: Factory<A, Args>,
+    factory: Make<A, Args>,
 }
 
 impl<A: Actor, Args: Send + 'static> Template for TemplateOf<A, Args> {
@@ -118,6 +131,22 @@ impl<A: Actor, Args: Send + 'static> Template for TemplateOf<A, Args> {
         let factory = Arc::clone(&self.factory);
         let child = ChildOf::<A>::new(Box::new(move || factory(&args)));
         Ok((self.policy.clone(), Box::new(child)))
+    }
+
+    fn batch(
+        &self,
+        args: Box<dyn Any + Send>,
+        site: &Site,
+        new_keys: &mut dyn FnMut(usize) -> ChildKey,
+    ) -> Option<(ChildKey, Started)> {
+        let args = *args.downcast::<Vec<Args>>().ok()?;
+        let first_key = new_keys(args.len());
+        let started = crowd::start(site, &self.factory, args, first_key, &self.policy.id);
+        Some((first_key, started))
+    }
+
+    fn policy(&self) -> Policy {
+        self.policy.clone()
     }
 
     fn types(&self) -> TypeId {

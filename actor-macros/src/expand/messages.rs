@@ -59,6 +59,12 @@ impl EnumType {
         quote!(#variant { #(#fields),* })
     }
 
+    /// The pattern for `message` that binds nothing.
+    pub(super) fn pattern(&self, message: &Message) -> TokenStream {
+        let variant = self.variant(&message.variant);
+        quote!(#variant { .. })
+    }
+
     fn enumeration(&self, doc: &str, variants: &TokenStream) -> TokenStream {
         let Self { name, generics } = self;
         let quiet = quiet();

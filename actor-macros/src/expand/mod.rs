@@ -6,6 +6,7 @@
 
 mod forward;
 mod messages;
+mod timers;
 mod views;
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -56,11 +57,14 @@ pub(crate) fn actor(actor: &Actor) -> TokenStream {
             let data = data(&side, &message);
             let types = views::associated_types(&side);
             let handle = handle(&side, &message);
-            let implementation = implementation(actor, &message.ty(), &quote!(#types #handle));
+            let priority = priority(&message, messages);
+            let body = quote!(#types #priority #handle);
+            let implementation = implementation(actor, &message.ty(), &body);
             let replies = replies(actor, &side, &message);
             let forward = forward::view(actor, &side, &message);
             let methods = message_methods(actor);
-            quote!(#data #forward #implementation #replies #methods)
+            let timers = timers::views(&side, &message, ty);
+            quote!(#data #forward #timers #implementation #replies #methods)
         }
         Body::OwnStack { message, sound } => {
             let message = match message {
@@ -186,12 +190,14 @@ fn message_methods(actor: &Actor) -> TokenStream {
     let Actor { ty, generics, .. } = actor;
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let forward = forward::associated_type(actor);
+    let timers = timers::associated_types(actor);
     let quiet = quiet();
     quote! {
         #[automatically_derived]
         #quiet
         impl #impl_generics ::actor_core::MessageMethods for #ty #where_clause {
             #forward
+            #timers
         }
     }
 }
@@ -298,6 +304,31 @@ fn answered(answer: &Answer) -> Type {
     match answer {
         Answer::Nothing => parse_quote!(()),
         Answer::Value(ty) | Answer::Fallible(ty) => ty.clone(),
+    }
+}
+
+/// Which lane each message takes, if any takes another than the ordinary one.
+fn priority(message: &EnumType, messages: &[Message]) -> TokenStream {
+    if !messages.iter().any(|message| message.urgent) {
+        return TokenStream::new();
+    }
+    let msg = local("msg");
+    let urgent = messages.iter().filter(|message| message.urgent);
+    let arms = urgent.map(|urgent| {
+        let cfgs = &urgent.cfgs;
+        let pattern = message.pattern(urgent);
+        quote!(#(#cfgs)* #pattern => ::actor_core::Priority::High,)
+    });
+    quote! {
+        const HAS_PRIORITIES: ::core::primitive::bool = true;
+
+        #[inline]
+        fn priority(#msg: &Self::Msg) -> ::actor_core::Priority {
+            match #msg {
+                #(#arms)*
+                _ => ::actor_core::Priority::Normal,
+            }
+        }
     }
 }
 

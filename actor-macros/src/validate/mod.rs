@@ -31,13 +31,28 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
     let (mut on_start, mut on_stop, mut on_signal) = (None, None, None);
     for item in &mut block.items {
         let ImplItem::Fn(method) = item else { continue };
-        match reader.take_hook(&mut method.attrs) {
+        let priority = reader.take_priority(&mut method.attrs);
+        let hook = reader.take_hook(&mut method.attrs);
+        let is_message =
+            is_public(&method.vis) && method.sig.receiver().is_some() && !is_run(method);
+        if let Some((attr, _)) = &priority
+            && (hook.is_some() || !is_message)
+        {
+            reader.errors.at(
+                attr,
+                "only a message has a priority: put this on a public method with a receiver",
+            );
+        }
+        match hook {
             Some(Kind::Start(attr)) => reader.hook(method, &attr, "on_start", &mut on_start),
             Some(Kind::Stop(attr)) => reader.hook(method, &attr, "on_stop", &mut on_stop),
             Some(Kind::Signal(attr)) => reader.hook(method, &attr, "on_signal", &mut on_signal),
             None if is_run(method) => run = Some(method.clone()),
             None if is_public(&method.vis) && method.sig.receiver().is_some() => {
-                let message = reader.message(method);
+                let mut message = reader.message(method);
+                if let (Some(message), Some((_, urgent))) = (&mut message, priority) {
+                    message.urgent = urgent;
+                }
                 messages.push((method.clone(), message));
                 take_from(method);
             }
@@ -193,6 +208,38 @@ impl Reader<'_> {
         found
     }
 
+    /// Takes `#[priority(..)]` off. With it, whether it says `high`.
+    fn take_priority(&mut self, attrs: &mut Vec<Attribute>) -> Option<(Attribute, bool)> {
+        let is_priority = |attr: &Attribute| attr.path().is_ident("priority");
+        let found: Vec<Attribute> = attrs
+            .iter()
+            .filter(|attr| is_priority(attr))
+            .cloned()
+            .collect();
+        attrs.retain(|attr| !is_priority(attr));
+        for again in found.iter().skip(1) {
+            self.errors
+                .at(again, "a message has one priority: take this off");
+        }
+        let attr = found.into_iter().next()?;
+        let level = match attr.meta.require_list() {
+            Ok(list) => list.parse_args::<Ident>().ok(),
+            Err(_) => None,
+        };
+        let urgent = match level.map(|level| level.to_string()).as_deref() {
+            Some("high") => true,
+            Some("normal") => false,
+            _ => {
+                self.errors.at(
+                    &attr,
+                    "a priority is `#[priority(high)]`, or `#[priority(normal)]`, which is the default",
+                );
+                false
+            }
+        };
+        Some((attr, urgent))
+    }
+
     /// What a hook, a message and a `run` body have in common.
     fn plain_fn(&mut self, method: &ImplItemFn, what: &str) {
         let sig = &method.sig;
@@ -308,6 +355,7 @@ impl Reader<'_> {
             notes: notes(&method.attrs),
             args: args.into_iter().collect::<Option<_>>()?,
             answer,
+            urgent: false,
         })
     }
 

@@ -32,3 +32,4 @@ mod support;
 mod sys;
 mod system;
 mod tie_storm;
+mod timers;

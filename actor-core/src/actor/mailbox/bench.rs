@@ -3,7 +3,7 @@
 //! crossbeam-channel's unbounded channel is measured beside it, in the same run and by the same loops. A "message" is 16 bytes.
 #![allow(clippy::print_stderr)]
 
-use super::Mailbox;
+use super::{Mailbox, Wake};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::thread;
@@ -69,7 +69,7 @@ fn mailbox_costs() {
             assert!(
                 black_box(&idle)
                     .try_push((i, i), 0)
-                    .is_ok_and(|pushed| pushed.must_schedule)
+                    .is_ok_and(|pushed| pushed.wake == Wake::Actor)
             );
             // SAFETY: the only consumer.
             let mut consumer = unsafe { idle.consumer() };

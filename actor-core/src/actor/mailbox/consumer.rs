@@ -3,12 +3,12 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::block::Slots;
+use super::block::{BlockPtr, Slots};
 use super::seam::atomic::{Backoff, Ordering};
 use super::seam::{asym, fault};
 use super::wait::{self, Outcome};
 use super::word::{self, CLOSED, Flags, LOCK, SCHEDULED, SUSPENDED, WAITERS};
-use super::{Drain, Mailbox};
+use super::{Drain, Mailbox, Wake};
 
 /// The right to pop: one at a time, see [`Mailbox::consumer`].
 pub(crate) struct Consumer<'a, M> {
@@ -36,7 +36,7 @@ impl<'a, M> Consumer<'a, M> {
         let message = unsafe {
             let mut at = mailbox.head_at.with(|at| *at);
             if at == Slots::<M>::CAP {
-                self.advance();
+                Slots::<M>::free(mailbox.leave_head());
                 at = 0;
             }
             let message = mailbox.head.with(|head| Slots::<M>::read(*head, at));
@@ -58,16 +58,15 @@ impl<'a, M> Consumer<'a, M> {
         Some(message)
     }
 
-    /// # Safety
-    /// The head is used up, and a message is known to be in the block after it.
-    #[cold]
-    unsafe fn advance(&mut self) {
-        // SAFETY: the caller's; the head's `next` was written before that message was counted.
-        self.mailbox.head.with_mut(|head| unsafe {
-            let next = Slots::<M>::next(*head);
-            Slots::<M>::free(*head);
-            *head = next;
-        });
+    /// The place behind everything that is in the queue now: see [`has_reached`](Self::has_reached).
+    pub(crate) fn position(&self) -> u32 {
+        word::pushed(self.mailbox.word.load(Ordering::Acquire))
+    }
+
+    /// Whether all that was in the queue when [`position`](Self::position) gave this has been popped.
+    pub(crate) fn has_reached(&self, position: u32) -> bool {
+        let consumed = self.mailbox.consumed.load(Ordering::Relaxed);
+        consumed.wrapping_sub(position) as i32 >= 0
     }
 
     /// Ends the activation if there is nothing left to do; otherwise gives the consumer back.
@@ -118,22 +117,34 @@ impl<'a, M> Consumer<'a, M> {
         let taken = std::cell::Cell::new(0);
         self.mailbox.update(|word| {
             taken.set(word & flags.bits());
-            (word & !flags.bits(), false)
+            (word & !flags.bits(), ())
         });
         word::flags(taken.get())
     }
 
     /// Has messages wait, until [`take_flags`](Self::take_flags) takes `HELD` down.
     pub(crate) fn hold(&mut self) {
-        self.mailbox
-            .update(|word| (word | Flags::HELD.bits(), false));
+        self.mailbox.update(|word| (word | Flags::HELD.bits(), ()));
+    }
+
+    /// Takes `flag` down, unless what it stands for has come meanwhile: then `look`, called after that, finds it, and the flag
+    /// is up again, as there may be more.
+    pub(crate) fn lower<T>(&mut self, flag: Flags, look: impl FnOnce() -> Option<T>) -> Option<T> {
+        let _ = self.take_flags(flag);
+        if fault!("mailbox_lower_blindly") {
+            return None;
+        }
+        let found = look()?;
+        let wake = self.mailbox.raise(flag);
+        debug_assert_eq!(wake, Wake::Nobody, "the consumer is here");
+        Some(found)
     }
 
     /// Ends the activation with the mailbox suspended: messages and flags are accepted, but nothing schedules the actor until
     /// [`Mailbox::resume`].
     pub(crate) fn suspend(self) {
         self.mailbox
-            .update(|word| ((word | SUSPENDED) & !SCHEDULED, false));
+            .update(|word| ((word | SUSPENDED) & !SCHEDULED, ()));
     }
 
     /// Closes the mailbox for good: pushes fail from now on, waiting senders get their messages back, and the messages left
@@ -175,6 +186,21 @@ impl<'a, M> Consumer<'a, M> {
             }
             word = mailbox.lock();
         }
+    }
+}
+
+impl<M> Mailbox<M> {
+    /// Goes on to the block after the head, which is used up and the caller's to free.
+    ///
+    /// # Safety
+    /// `head` is the caller's to move, and a message is known to be in the block after it.
+    #[cold]
+    pub(super) unsafe fn leave_head(&self) -> BlockPtr {
+        // SAFETY: the caller's; the head's `next` was written before that message was counted.
+        self.head.with_mut(|head| unsafe {
+            let next = Slots::<M>::next(*head);
+            std::mem::replace(&mut *head, next)
+        })
     }
 }
 

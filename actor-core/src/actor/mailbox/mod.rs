@@ -8,10 +8,12 @@
 //! - *block*: 512 bytes or 1 KiB of message slots (`block.rs`). The queue is a chain of blocks; an idle mailbox owns none.
 //! - *consumer*: the running activation. There is one at a time: it comes into being when somebody is told `must_schedule`,
 //!   and ends by going idle, suspending or closing.
+//! - *listening*: the consumer is parked in the middle of a handler, and is to be unparked instead of scheduled (`listen.rs`).
+//! - *displacing*: a policy of bounded mailboxes, by which a sender takes the oldest message out (`displace.rs`).
 //! - *waiter*: a sender that found a bounded mailbox full; its node and its message lie in its own stack frame (`wait.rs`).
 //!
 //! ```text
-//!   word: LOCK | SCHEDULED CLOSED SUSPENDED STOP KILL SIGNAL HELD WAITERS | pushed
+//!   word: LOCK | SCHEDULED CLOSED SUSPENDED STOP KILL SIGNAL HELD LANES TIMERS WAITERS LISTENING | pushed
 //!                                   head                          tail
 //!   consumer pops here, no lock --> [ x x m m ] -> [ m m m m ] -> [ m m . . ] <-- senders append here, under LOCK
 //!                                   waiters: -> (sender, m) -> (sender, m)        admitted first come, first served
@@ -59,6 +61,9 @@
 //! after unlocking. So a freed slot is not a wake-up that could be lost with a sender that has just gone (killed, or out of
 //! time), nor one that a newcomer could steal: the message is in the queue before the sender knows.
 //!
+//! In a mailbox that displaces, a pop takes the lock as well, since senders pop too; nobody ever waits there. What a flag stands
+//! for is put in place before it is raised, and looked for again after it was taken down (`Consumer::lower`).
+//!
 //! # Why nothing is lost
 //! 1. *No lost schedule.* SCHEDULED is cleared only by going idle and by suspending, both by an exchange on the word that the
 //!    push changes too. Going idle requires that the exchanged word counts no message beyond `consumed` and holds no flag. So
@@ -73,7 +78,10 @@
 //!    nothing: they neither schedule nor keep the consumer from going idle, which leaves the blocks where they are. Whoever takes
 //!    it down is the consumer, and going idle then meets what has come, by 1.
 //! 6. *Deadline against admission.* Both need the lock; the node's outcome, read under it, says which was first.
-//! 7. *The last access.* After S3, or the store that ends going idle, neither side touches the mailbox, whose actor may already
+//! 7. *The right wake-up.* Whether the actor is idle, or listens, or neither is read by the exchange (or under the lock) that
+//!    adds the message. So a sender that is slow to act on "listens" unparks a stack without cause, at worst, and never
+//!    schedules an actor whose handler has gone on.
+//! 8. *The last access.* After S3, or the store that ends going idle, neither side touches the mailbox, whose actor may already
 //!    be running, or ended, elsewhere. A settled node is not touched after its outcome is stored.
 //!
 //! # Rejected
@@ -103,11 +111,16 @@
 //! | `mailbox_skip_recheck` | no W3 | `loom_wait_for_room_against_pop` |
 //! | `mailbox_drop_wake` | an admitted sender is not unparked | `loom_wait_for_room_against_pop` |
 //! | `mailbox_keep_wait` | a sender that has been admitted still counts as waiting | `others_see_a_sender_wait_only_while_it_does` |
+//! | `mailbox_displace_unlocked` | the consumer of a mailbox that displaces pops without the lock | `loom_displace_against_pop` |
+//! | `mailbox_listen_blindly` | listening ignores a message that has come meanwhile | `loom_listen_against_push` |
+//! | `mailbox_lower_blindly` | what has come before its flag was taken down is not looked for | `loom_a_message_behind_a_flag_is_seen_or_flagged` |
 //! | `mailbox_close_forgets_waiters` | closing leaves waiting senders linked | `loom_close_against_waiting_sender` |
 
 mod block;
 mod consumer;
+mod displace;
 mod drain;
+mod listen;
 mod room;
 pub(crate) mod seam;
 mod wait;
@@ -132,8 +145,8 @@ pub(crate) use drain::Drain;
 use seam::atomic::{AtomicU32, AtomicU64, Backoff, Ordering, UnsafeCell};
 use seam::fault;
 use wait::WaitList;
-pub(crate) use word::Flags;
 use word::{CLOSED, LOCK, SCHEDULED, SUSPENDED, WAITERS};
+pub(crate) use word::{Flags, Wake};
 
 /// A queue of messages with many senders and one consumer, and the scheduling state of the actor that owns it.
 ///
@@ -170,10 +183,9 @@ unsafe impl<M: Send> Send for Mailbox<M> {}
 
 /// A message is in the mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "an actor that was idle must be scheduled"]
 pub(crate) struct Pushed {
-    /// The actor was idle, and it is the caller who must schedule it.
-    pub(crate) must_schedule: bool,
+    /// Whom the caller must wake.
+    pub(crate) wake: Wake,
 }
 
 /// A message that was not accepted.
@@ -266,35 +278,39 @@ impl<M> Mailbox<M> {
             }
             // SAFETY: we hold the lock, and there is a slot.
             unsafe { self.append(message) };
-            let (word, must_schedule) = word::push_one(word);
+            let (word, wake) = word::push_one(word);
             self.unlock(word);
-            return Ok(Pushed { must_schedule });
+            return Ok(Pushed { wake });
         }
     }
 
     /// Appends `message`, waiting for room if the mailbox is full, in order of arrival, until `deadline` (`None`: for ever).
     ///
-    /// Parks the caller. If the park unwinds (the caller is killed), the message is dropped and the caller leaves the queue.
+    /// Parks the caller. If the park unwinds (the caller is killed), the caller leaves the queue, and `lost` is called with the
+    /// message; it must neither unwind nor park.
+    #[cfg(test)]
     pub(crate) fn push_wait(
         &self,
         message: M,
         cap: u32,
         deadline: Option<Instant>,
+        lost: &dyn Fn(M),
     ) -> Result<Pushed, WaitError<M>> {
         match self.try_push(message, cap) {
             Ok(pushed) => Ok(pushed),
             Err(PushError::Closed(message)) => Err(WaitError::Closed(message)),
-            Err(PushError::Full(message)) => self.wait_for_room(message, cap, deadline, None),
+            Err(PushError::Full(message)) => self.wait_for_room(message, cap, deadline, None, lost),
         }
     }
 
     /// Appends `message` if the mailbox is idle: not scheduled, suspended or closed. The caller must schedule the actor then.
     #[inline]
-    pub(crate) fn push_to_idle(&self, message: M) -> Result<(), M> {
+    pub(crate) fn push_to_idle(&self, message: M) -> Result<Wake, M> {
         let mut spare = None;
         loop {
             let word = self.word.load(Ordering::Relaxed);
-            if word & (LOCK | SCHEDULED | CLOSED | SUSPENDED) != 0 || !self.try_lock(word) {
+            // Below the count there is nothing: it is open, at rest, and nothing is asked of it.
+            if word as u32 != 0 || !self.try_lock(word) {
                 return Err(message);
             }
             // SAFETY: we hold the lock.
@@ -305,27 +321,26 @@ impl<M> Mailbox<M> {
             }
             // SAFETY: we hold the lock, and there is a slot. There is room: a mailbox that is idle is empty.
             unsafe { self.append(message) };
-            self.unlock(word::push_one(word).0);
-            return Ok(());
+            let (word, wake) = word::push_one(word);
+            self.unlock(word);
+            return Ok(wake);
         }
     }
 
-    /// Asks for the actor's attention. `true`: it was idle, and the caller must schedule it. While the mailbox is suspended
-    /// the flag is only noted, and `resume` answers for it.
-    #[must_use = "an actor that was idle must be scheduled"]
-    pub(crate) fn raise(&self, flags: Flags) -> bool {
+    /// Asks for the actor's attention, and says whom the caller must wake. While the mailbox is suspended the flag is only
+    /// noted, and `resume` answers for it.
+    pub(crate) fn raise(&self, flags: Flags) -> Wake {
         self.update(|word| {
             if word & CLOSED != 0 {
-                (word, false)
+                (word, Wake::Nobody)
             } else {
-                word::scheduled(word | flags.bits())
+                word::raised(word, flags)
             }
         })
     }
 
-    /// Ends a suspension. `true`: there is something to do, and the caller must schedule the actor.
-    #[must_use = "an actor that was idle must be scheduled"]
-    pub(crate) fn resume(&self) -> bool {
+    /// Ends a suspension. If there is something to do the caller must schedule the actor.
+    pub(crate) fn resume(&self) -> Wake {
         self.update(|word| {
             let resumed = word & !SUSPENDED;
             // The count is stable: there is no consumer while SUSPENDED is set, and if it is not set we change nothing.
@@ -333,7 +348,7 @@ impl<M> Mailbox<M> {
             if word & (CLOSED | SUSPENDED) == SUSPENDED && pending {
                 word::scheduled(resumed)
             } else {
-                (resumed, false)
+                (resumed, Wake::Nobody)
             }
         })
     }
@@ -440,7 +455,7 @@ impl<M> Mailbox<M> {
     }
 
     /// Changes the word without anything else, in one exchange, while nobody holds the lock.
-    fn update(&self, change: impl Fn(u64) -> (u64, bool)) -> bool {
+    fn update<R>(&self, change: impl Fn(u64) -> (u64, R)) -> R {
         let mut backoff = Backoff::new();
         loop {
             let word = self.word.load(Ordering::Acquire);

@@ -27,8 +27,8 @@ impl Actor {
         Arc::new(actor)
     }
 
-    fn schedule(&self, must_schedule: bool) {
-        if must_schedule {
+    fn schedule(&self, wake: Wake) {
+        if wake == Wake::Actor {
             self.scheduled.fetch_add(1, SeqCst);
             self.runner.get().expect("set in new").unpark();
         }
@@ -74,9 +74,7 @@ fn loom_push_against_going_idle() {
         let actor = Actor::new(Mailbox::new());
         let senders = [0, 1].map(|from| {
             let actor = actor.clone();
-            thread::spawn(move || {
-                actor.schedule(actor.mailbox.try_push(from, 0).unwrap().must_schedule)
-            })
+            thread::spawn(move || actor.schedule(actor.mailbox.try_push(from, 0).unwrap().wake))
         });
         let mut seen = actor.run(0, 2);
         seen.sort_unstable();
@@ -96,7 +94,7 @@ fn loom_push_and_pop_across_blocks() {
             let mailbox = mailbox.clone();
             thread::spawn(move || {
                 for n in 0..5 {
-                    assert!(!mailbox.try_push(n, 0).unwrap().must_schedule);
+                    assert_eq!(mailbox.try_push(n, 0).unwrap().wake, Wake::Nobody);
                 }
             })
         };
@@ -118,7 +116,7 @@ fn loom_raise_against_push() {
             let actor = actor.clone();
             thread::spawn(move || {
                 let pushed = actor.mailbox.try_push(1, 0).unwrap();
-                pushed.must_schedule
+                pushed.wake
             })
         };
         let raised = actor.mailbox.raise(Flags::STOP);
@@ -142,10 +140,8 @@ fn loom_wait_for_room_against_pop() {
             let mailbox = mailbox.clone();
             thread::spawn(move || {
                 assert_eq!(
-                    mailbox.push_wait(1, 1, None),
-                    Ok(Pushed {
-                        must_schedule: false
-                    })
+                    mailbox.push_wait(1, 1, None, &drop),
+                    Ok(Pushed { wake: Wake::Nobody })
                 )
             })
         };
@@ -168,7 +164,7 @@ fn loom_second_sender_waits_behind_the_first() {
         assert!(mailbox.enlist(&first, 1));
         let sender = {
             let mailbox = mailbox.clone();
-            thread::spawn(move || assert!(mailbox.push_wait(2, 1, None).is_ok()))
+            thread::spawn(move || assert!(mailbox.push_wait(2, 1, None, &drop).is_ok()))
         };
         // SAFETY: the only consumer.
         let mut consumer = unsafe { mailbox.consumer() };
@@ -187,7 +183,7 @@ fn loom_wait_with_deadline_against_pop() {
         let _ = mailbox.try_push(0, 1);
         let sender = {
             let mailbox = mailbox.clone();
-            thread::spawn(move || mailbox.push_wait(1, 1, Some(Instant::now())).is_ok())
+            thread::spawn(move || mailbox.push_wait(1, 1, Some(Instant::now()), &drop).is_ok())
         };
         // SAFETY: the only consumer.
         let mut consumer = unsafe { mailbox.consumer() };
@@ -225,11 +221,109 @@ fn loom_close_against_waiting_sender() {
         let _ = mailbox.try_push(0, 1);
         let sender = {
             let mailbox = mailbox.clone();
-            thread::spawn(move || mailbox.push_wait(1, 1, None))
+            thread::spawn(move || mailbox.push_wait(1, 1, None, &drop))
         };
         // SAFETY: the only consumer.
         let mut consumer = unsafe { mailbox.consumer() };
         assert_eq!(consumer.close().count(), 1);
         assert_eq!(sender.join().unwrap(), Err(WaitError::Closed(1)));
+    });
+}
+
+/// A sender displaces while the consumer pops, across a block: each message goes to one of them, in order.
+#[test]
+fn loom_displace_against_pop() {
+    model(3, || {
+        let mailbox = Arc::new(Mailbox::with_counts(SCHEDULED, u32::MAX - 1));
+        // SAFETY (of each): the consumer pops under the lock.
+        let push = |mailbox: &Mailbox<u32>, n| unsafe { mailbox.push_displacing(n, 1) }.unwrap();
+        assert!(push(&mailbox, 0).1.is_none());
+        let sender = {
+            let mailbox = mailbox.clone();
+            thread::spawn(move || {
+                let displaced = (1..3).filter_map(|n| push(&mailbox, n).1);
+                displaced.collect::<Vec<_>>()
+            })
+        };
+        // SAFETY: the only consumer.
+        let mut consumer = unsafe { mailbox.consumer() };
+        let mut popped: Vec<u32> = (0..2).filter_map(|_| consumer.pop_locked()).collect();
+        let displaced = sender.join().unwrap();
+        popped.extend(std::iter::from_fn(|| consumer.pop_locked()));
+        assert!(popped.is_sorted() && displaced.is_sorted());
+        let mut all = [popped, displaced].concat();
+        all.sort_unstable();
+        assert_eq!(all, [0, 1, 2]);
+        assert!(consumer.go_idle(1).is_ok());
+    });
+}
+
+#[test]
+fn loom_listen_against_push() {
+    model(3, || {
+        let mailbox = Arc::new(Mailbox::new_scheduled());
+        let me = park::current();
+        let sender = {
+            let mailbox = mailbox.clone();
+            thread::spawn(move || match mailbox.try_push(1, 0).unwrap().wake {
+                Wake::Nobody => {}
+                Wake::Listener => me.unpark(),
+                Wake::Actor => unreachable!("it runs"),
+            })
+        };
+        // SAFETY: the only consumer.
+        let mut consumer = unsafe { mailbox.consumer() };
+        while consumer.pop(0).is_none() {
+            if consumer.listen(0, Flags::STOP) {
+                park::park_until(None);
+                consumer.stop_listening();
+            }
+        }
+        sender.join().unwrap();
+        assert!(consumer.go_idle(0).is_ok());
+    });
+}
+
+/// The consumer stops listening by itself and goes idle: whoever finds it listening schedules nobody, whoever finds it idle
+/// does.
+#[test]
+fn loom_listen_with_deadline_against_push() {
+    model(3, || {
+        let mailbox = Arc::new(Mailbox::new_scheduled());
+        let sender = {
+            let mailbox = mailbox.clone();
+            thread::spawn(move || mailbox.try_push(1, 0).unwrap().wake)
+        };
+        // SAFETY: the only consumer.
+        let mut consumer = unsafe { mailbox.consumer() };
+        if consumer.listen(0, Flags::STOP) {
+            consumer.stop_listening();
+        }
+        let popped = consumer.pop(0).is_some();
+        let idle = consumer.go_idle(0).is_ok();
+        let wake = sender.join().unwrap();
+        assert!(idle || !popped, "there is one message only");
+        assert_eq!(wake == Wake::Actor, idle && !popped);
+    });
+}
+
+#[test]
+fn loom_a_message_behind_a_flag_is_seen_or_flagged() {
+    model(3, || {
+        let queue = Arc::new(Mailbox::<u32>::new_scheduled());
+        let lane = Arc::new(Mailbox::new_scheduled());
+        let _ = queue.raise(Flags::LANES);
+        let sender = {
+            let (queue, lane) = (queue.clone(), lane.clone());
+            thread::spawn(move || {
+                let _ = lane.try_push(1, 0);
+                assert_eq!(queue.raise(Flags::LANES), Wake::Nobody);
+            })
+        };
+        // SAFETY: the only consumer, of both.
+        let (mut consumer, mut beside) = unsafe { (queue.consumer(), lane.consumer()) };
+        let found = consumer.lower(Flags::LANES, || beside.pop(0));
+        sender.join().unwrap();
+        assert!(found.is_some() || queue.flags().contains(Flags::LANES));
     });
 }

@@ -7,10 +7,11 @@ use super::seam::atomic::Ordering;
 use super::seam::{asym, fault, park};
 use super::wait::{self, Outcome, Waiter};
 use super::word::{self, CLOSED, WAITERS};
-use super::{Mailbox, PushError, Pushed, Track, WaitCycle, WaitError, limit};
+use super::{Mailbox, PushError, Pushed, Track, WaitCycle, WaitError, Wake, limit};
 
 impl<M> Mailbox<M> {
-    /// As [`push_wait`](Mailbox::push_wait), after finding the mailbox full.
+    /// Appends `message`, which has found the mailbox full, as soon as there is room, in order of arrival, or until `deadline`
+    /// (`None`: for ever). Others are told of the wait by `track`. Parks the caller; if the park unwinds, the message is `lost`.
     #[cold]
     pub(crate) fn wait_for_room(
         &self,
@@ -18,11 +19,12 @@ impl<M> Mailbox<M> {
         cap: u32,
         deadline: Option<Instant>,
         track: Option<&Track<'_>>,
+        lost: &dyn Fn(M),
     ) -> Result<Pushed, WaitError<M>> {
         loop {
             let node = Waiter::new(message, park::current());
             if self.enlist(&node, cap) {
-                return self.wait_enlisted(&node, cap, deadline, track);
+                return self.wait_enlisted(&node, cap, deadline, track, lost);
             }
             // SAFETY: the node was not linked, so it holds the message and is ours alone.
             message = unsafe { node.take_message() };
@@ -55,11 +57,13 @@ impl<M> Mailbox<M> {
         cap: u32,
         deadline: Option<Instant>,
         track: Option<&Track<'_>>,
+        lost: &dyn Fn(M),
     ) -> Result<Pushed, WaitError<M>> {
         /// Unlinks the node if the wait ends by itself, by deadline or unwinding.
         struct Enlisted<'a, M> {
             mailbox: &'a Mailbox<M>,
             node: &'a Waiter<M>,
+            lost: &'a dyn Fn(M),
         }
         impl<M> Enlisted<'_, M> {
             /// `true`: the node was still waiting, and holds the message.
@@ -72,7 +76,7 @@ impl<M> Mailbox<M> {
                 // Only unwinding gets here without a verdict, see `forget` below.
                 if self.retract() || self.node.outcome() == Outcome::Closed {
                     // SAFETY: the node is in no list and holds the message.
-                    drop(unsafe { self.node.take_message() });
+                    (self.lost)(unsafe { self.node.take_message() });
                 }
             }
         }
@@ -80,6 +84,7 @@ impl<M> Mailbox<M> {
         let enlisted = Enlisted {
             mailbox: self,
             node,
+            lost,
         };
         if !fault!("mailbox_skip_recheck") {
             asym::heavy(); // step W2
@@ -89,9 +94,7 @@ impl<M> Mailbox<M> {
         let verdict = loop {
             match node.outcome() {
                 Outcome::Admitted => {
-                    break Ok(Pushed {
-                        must_schedule: false,
-                    });
+                    break Ok(Pushed { wake: Wake::Nobody });
                 }
                 // SAFETY: the node was unlinked with the message left in it.
                 Outcome::Closed => break Err(WaitError::Closed(unsafe { node.take_message() })),
@@ -169,9 +172,10 @@ impl<M> Mailbox<M> {
                 let empty = self.waiters.unlink(node);
                 (wait::settle(node, Outcome::Admitted), empty)
             };
-            let (word, must_schedule) = word::push_one(word);
-            debug_assert!(
-                !must_schedule,
+            let (word, wake) = word::push_one(word);
+            debug_assert_eq!(
+                wake,
+                Wake::Nobody,
                 "WAITERS implies SCHEDULED, SUSPENDED or HELD"
             );
             self.unlock(if empty { word & !WAITERS } else { word });

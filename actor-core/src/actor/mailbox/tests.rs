@@ -16,7 +16,7 @@ fn consumer<M>(mailbox: &Mailbox<M>) -> Consumer<'_, M> {
 }
 
 fn must_schedule<E: fmt::Debug>(pushed: Result<Pushed, E>) -> bool {
-    pushed.expect("accepted").must_schedule
+    pushed.expect("accepted").wake == Wake::Actor
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_full_mailbox_gives_the_message_back() {
     assert_eq!(consumer(&mailbox).pop(2), Some('a'));
     assert!(mailbox.try_push('c', 2).is_ok());
     assert_eq!(
-        mailbox.push_wait('d', 2, Some(Instant::now())),
+        mailbox.push_wait('d', 2, Some(Instant::now()), &drop),
         Err(WaitError::Timeout('d'))
     );
     assert_eq!(mailbox.word.load(Relaxed) & WAITERS, 0);
@@ -95,16 +95,19 @@ fn closing_returns_what_is_left_and_refuses_the_rest() {
     assert!(drain.eq(1..100));
     assert!(mailbox.is_closed());
     assert_eq!(mailbox.try_push(7, 0), Err(PushError::Closed(7)));
-    assert_eq!(mailbox.push_wait(8, 1, None), Err(WaitError::Closed(8)));
-    assert!(!mailbox.raise(Flags::KILL));
+    assert_eq!(
+        mailbox.push_wait(8, 1, None, &drop),
+        Err(WaitError::Closed(8))
+    );
+    assert_eq!(mailbox.raise(Flags::KILL), Wake::Nobody);
     assert_eq!(consumer(&mailbox).close().count(), 0);
 }
 
 #[test]
 fn flags_schedule_an_idle_actor_and_keep_it_from_idling() {
     let mailbox = Mailbox::<()>::new();
-    assert!(mailbox.raise(Flags::SIGNAL));
-    assert!(!mailbox.raise(Flags::STOP));
+    assert_eq!(mailbox.raise(Flags::SIGNAL), Wake::Actor);
+    assert_eq!(mailbox.raise(Flags::STOP), Wake::Nobody);
     let mut c = consumer(&mailbox).go_idle(0).expect_err("flags are up");
     assert_eq!(c.take_flags(Flags::SIGNAL | Flags::KILL), Flags::SIGNAL);
     assert_eq!(c.flags(), Flags::STOP);
@@ -117,15 +120,15 @@ fn a_suspended_mailbox_accepts_and_schedules_on_resume() {
     let mailbox = Mailbox::new_scheduled();
     consumer(&mailbox).suspend();
     assert!(!must_schedule(mailbox.try_push(1, 0)));
-    assert!(!mailbox.raise(Flags::SIGNAL));
+    assert_eq!(mailbox.raise(Flags::SIGNAL), Wake::Nobody);
     assert!(mailbox.is_suspended());
-    assert!(mailbox.resume());
-    assert!(!mailbox.resume());
+    assert_eq!(mailbox.resume(), Wake::Actor);
+    assert_eq!(mailbox.resume(), Wake::Nobody);
     assert_eq!(consumer(&mailbox).pop(0), Some(1));
     let mut c = consumer(&mailbox);
     c.take_flags(Flags::SIGNAL);
     c.suspend();
-    assert!(!mailbox.resume(), "nothing to do");
+    assert_eq!(mailbox.resume(), Wake::Nobody, "nothing to do");
     assert!(must_schedule(mailbox.try_push(2, 0)));
 }
 
@@ -227,7 +230,7 @@ fn closing_returns_the_messages_of_waiting_senders() {
     let senders: Vec<_> = (1..4)
         .map(|i| {
             let mailbox = mailbox.clone();
-            thread::spawn(move || mailbox.push_wait(i, 1, None))
+            thread::spawn(move || mailbox.push_wait(i, 1, None, &drop))
         })
         .collect();
     while mailbox.word.load(SeqCst) & WAITERS == 0 {
@@ -265,6 +268,88 @@ fn run_actor<M: Send + 'static>(
         }
     });
     (schedule, actor)
+}
+
+/// As `push_displacing`, whose contract the tests that call this keep: they pop under the lock.
+fn displace<M>(mailbox: &Mailbox<M>, message: M, cap: u32) -> Result<(Pushed, Option<M>), M> {
+    // SAFETY: see above.
+    unsafe { mailbox.push_displacing(message, cap) }
+}
+
+#[test]
+fn displacing_keeps_the_newest_in_order_across_blocks() {
+    for (cap, start) in [(1, 0), (2, u32::MAX - 3), (40, u32::MAX - 100), (200, 0)] {
+        let mailbox = Mailbox::with_counts(0, start);
+        let mut queue = VecDeque::new();
+        let mut rng = fastrand::Rng::with_seed(u64::from(cap));
+        for n in 0..20_000_u32 {
+            if rng.bool() {
+                let full = queue.len() == cap as usize;
+                let oldest = full.then(|| queue.pop_front().unwrap());
+                queue.push_back(n);
+                assert_eq!(displace(&mailbox, n, cap).unwrap().1, oldest);
+            } else if rng.u8(..3) > 0 {
+                assert_eq!(consumer(&mailbox).pop_locked(), queue.pop_front());
+            }
+            assert_eq!(mailbox.len(), queue.len());
+        }
+        assert!(consumer(&mailbox).close().eq(queue));
+        assert_eq!(displace(&mailbox, 7, cap), Err(7), "it is closed");
+    }
+}
+
+#[test]
+fn displacing_schedules_an_idle_actor_and_only_that() {
+    let mailbox = Mailbox::new();
+    assert_eq!(displace(&mailbox, 1, 1).unwrap().0.wake, Wake::Actor);
+    assert_eq!(displace(&mailbox, 2, 1).unwrap().0.wake, Wake::Nobody);
+    let mut c = consumer(&mailbox);
+    assert_eq!(c.pop_locked(), Some(2));
+    assert_eq!(c.pop_locked(), None);
+    assert!(c.go_idle(1).is_ok());
+    assert_eq!(displace(&mailbox, 3, 1).unwrap().0.wake, Wake::Actor);
+}
+
+#[test]
+fn a_suspended_mailbox_displaces_too() {
+    let mailbox = Mailbox::new_suspended();
+    assert_eq!(displace(&mailbox, 1, 1).unwrap().0.wake, Wake::Nobody);
+    assert_eq!(displace(&mailbox, 2, 1).unwrap().1, Some(1));
+    assert_eq!(mailbox.resume(), Wake::Actor);
+    assert_eq!(consumer(&mailbox).pop_locked(), Some(2));
+}
+
+#[test]
+fn whoever_finds_it_listening_wakes_the_listener_once() {
+    let mailbox = Mailbox::new_scheduled();
+    let mut c = consumer(&mailbox);
+    assert!(c.listen(0, Flags::STOP));
+    assert_eq!(mailbox.try_push(1, 0).unwrap().wake, Wake::Listener);
+    assert_eq!(mailbox.try_push(2, 0).unwrap().wake, Wake::Nobody);
+    c.stop_listening();
+    assert!(!c.listen(0, Flags::STOP), "there are messages");
+    assert_eq!((c.pop(0), c.pop(0)), (Some(1), Some(2)));
+    assert!(c.listen(0, Flags::STOP));
+    c.stop_listening();
+    assert_eq!(
+        mailbox.try_push(3, 0).unwrap().wake,
+        Wake::Nobody,
+        "it runs"
+    );
+    assert_eq!(c.pop(0), Some(3));
+    assert!(c.go_idle(0).is_ok());
+    assert_eq!(mailbox.try_push(4, 0).unwrap().wake, Wake::Actor);
+}
+
+#[test]
+fn a_listener_hears_of_the_flags_it_has_asked_for() {
+    let mailbox = Mailbox::<u32>::new_scheduled();
+    let mut c = consumer(&mailbox);
+    assert_eq!(mailbox.raise(Flags::SIGNAL), Wake::Nobody);
+    assert!(c.listen(0, Flags::STOP), "not that one");
+    assert_eq!(mailbox.raise(Flags::STOP), Wake::Listener);
+    c.stop_listening();
+    assert!(!c.listen(0, Flags::STOP));
 }
 
 type Push = fn(&Mailbox<(u64, u64)>, (u64, u64), u32) -> bool;
@@ -318,7 +403,7 @@ fn stress_many_senders_keep_their_order() {
 fn stress_senders_that_wait_for_room() {
     for cap in [1, 3, 64] {
         stress(cap, 3, 20_000, |mailbox, message, cap| {
-            must_schedule(mailbox.push_wait(message, cap, None))
+            must_schedule(mailbox.push_wait(message, cap, None, &drop))
         });
     }
 }
@@ -332,8 +417,9 @@ fn stress_deadlines_lose_and_double_nothing() {
                 message,
                 cap,
                 Some(Instant::now() + std::time::Duration::from_micros(1)),
+                &drop,
             ) {
-                Ok(pushed) => return pushed.must_schedule,
+                Ok(pushed) => return pushed.wake == Wake::Actor,
                 Err(WaitError::Timeout(back)) => message = back,
                 Err(WaitError::Closed(_) | WaitError::Deadlock(..)) => unreachable!(),
             }
@@ -393,7 +479,7 @@ mod model {
                 let wake = |scheduled: &mut bool| {
                     let must = !*scheduled && !suspended;
                     *scheduled |= must;
-                    must
+                    if must { Wake::Actor } else { Wake::Nobody }
                 };
                 match op {
                     Op::Push => {
@@ -404,7 +490,7 @@ mod model {
                             Err(PushError::Full(next))
                         } else {
                             queue.push_back(next);
-                            Ok(Pushed { must_schedule: wake(&mut scheduled) })
+                            Ok(Pushed { wake: wake(&mut scheduled) })
                         };
                         prop_assert_eq!(mailbox.try_push(next, cap), expected);
                     }
@@ -421,7 +507,7 @@ mod model {
                         scheduled = !idle;
                     }
                     Op::Raise => {
-                        let must = !closed && wake(&mut scheduled);
+                        let must = if closed { Wake::Nobody } else { wake(&mut scheduled) };
                         prop_assert_eq!(mailbox.raise(Flags::SIGNAL), must);
                         flagged |= !closed;
                     }
@@ -435,7 +521,7 @@ mod model {
                     }
                     Op::Resume => {
                         let must = suspended && !closed && (!queue.is_empty() || flagged);
-                        prop_assert_eq!(mailbox.resume(), must);
+                        prop_assert_eq!(mailbox.resume() == Wake::Actor, must);
                         scheduled |= must;
                         suspended = false;
                     }

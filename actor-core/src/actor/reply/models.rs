@@ -91,3 +91,15 @@ fn loom_unanswered_reply_against_poll() {
         replier.join().unwrap();
     });
 }
+
+/// Either the asker gets the outcome, or the replier learns that nobody will.
+#[test]
+fn loom_a_timeout_or_a_reply_but_not_neither() {
+    model(|| {
+        let (reply, receiver) = slot_waiting::<u64>();
+        let replier = thread::spawn(move || reply.fail(Failure::Dead));
+        let outcome = receiver.wait(Some(Instant::now()));
+        let told = replier.join().unwrap();
+        assert_eq!(told, outcome != Err(ReplyError::Timeout));
+    });
+}

@@ -206,7 +206,7 @@ fn stress_replies_deadlines_and_departures() {
             for (n, reply) in inbox {
                 match n % 5 {
                     0 => drop(reply),
-                    1 => reply.fail(Failure::Dead),
+                    1 => drop(reply.fail(Failure::Dead)),
                     _ => drop(reply.send(Live::new(&live))),
                 }
             }

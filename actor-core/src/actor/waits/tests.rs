@@ -21,6 +21,7 @@ static ACTOR_TABLE: VTable = VTable {
     release: |_| (),
     who,
     pending: |_| None,
+    alarm: |_| unreachable!("it sets none"),
     is_actor: true,
     type_name: || "It",
 };

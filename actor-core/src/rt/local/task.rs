@@ -83,6 +83,7 @@ static VTABLE: VTable = VTable {
     discard: |_| unreachable!("{NEVER_QUEUED}"),
     // The memory is the `Rc`'s.
     release: |_| (),
+    alarm: |_| unreachable!("it sets none"),
     who,
     pending,
     is_actor: false,

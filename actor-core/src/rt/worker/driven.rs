@@ -297,11 +297,11 @@ impl Worker {
                 false => self.seam.choose(Choice::Timer, n),
             })
         };
-        let Some(parker) = fired else { return };
+        let Some(alarm) = fired else { return };
         if let Some(conductor) = self.core.conductor.get() {
-            conductor.fired(Ready::Stack(parker).header().map(Header::who));
+            conductor.fired(alarm.header().map(Header::who));
         }
-        parker.time_out();
+        alarm.go_off();
     }
 
     fn run_one(&self) {

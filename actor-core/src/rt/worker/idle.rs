@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::rt::park::Parker;
+use crate::rt::alarm::Alarm;
 use crate::rt::spin;
 use crate::sys::seam::Choice;
 
@@ -49,13 +49,13 @@ impl Worker {
         let mut any = polled;
         if !self.timers.borrow().is_empty() {
             let now = self.core.seam.clock().now();
-            // Collected first: firing a timer needs nothing but the parker, yet must not find the wheel borrowed.
+            // Collected first: firing a timer must not find the wheel borrowed.
             let mut due = Vec::new();
             self.timers
                 .borrow_mut()
-                .expire(now, |parker| due.push(parker));
+                .expire(now, |alarm| due.push(alarm));
             any |= !due.is_empty();
-            due.into_iter().for_each(Parker::time_out);
+            due.into_iter().for_each(Alarm::go_off);
         }
         any
     }

@@ -59,6 +59,16 @@ pub(super) struct Plan<T> {
     crowd: Option<Crowd>,
 }
 
+impl<T> Plan<T> {
+    /// Whether the supervisor ends with it.
+    pub(super) fn is_last(&self) -> bool {
+        matches!(
+            self.purpose,
+            Purpose::Shutdown { .. } | Purpose::GiveUp { .. } | Purpose::BootFailed { .. }
+        )
+    }
+}
+
 /// The children of a dynamic supervisor while it ends. They are alike, so one deadline is for all.
 #[derive(Debug)]
 struct Crowd {

@@ -1,10 +1,11 @@
 //! The children of a supervisor: adding, finding, listing.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::{
-    Action, Child, ChildInfo, ChildKey, Counts, Decider, Incarnation, Out, Phase, Report, Target,
-    What,
+    Action, Child, ChildInfo, ChildKey, Counts, Decider, Incarnation, Input, Out, Phase, Report,
+    Target, What,
 };
 use crate::supervision::error::ChildError;
 use crate::supervision::spec::Policy;
@@ -90,6 +91,40 @@ impl<T> Decider<T> {
             row: 0,
         };
         self.children.insert(key, child);
+    }
+
+    /// The first of `n` keys for children of a dynamic supervisor that are at rest: see [`adopt`](Self::adopt).
+    pub(crate) fn new_keys(&mut self, n: usize) -> ChildKey {
+        let first = ChildKey(self.next_key + 1);
+        self.next_key += n as u64;
+        first
+    }
+
+    /// A child of a dynamic supervisor that has been running at rest, unknown to this half, under a key reserved for it. It is
+    /// as if it had been started like any other: its first life runs.
+    pub(crate) fn adopt(&mut self, key: ChildKey, policy: Policy) {
+        debug_assert!(self.settings.dynamic && !self.ended);
+        let child = Child {
+            policy,
+            phase: Phase::Running,
+            incarnation: Incarnation::FIRST,
+            noted: None,
+            since: None,
+            row: 0,
+        };
+        self.children.insert(key, child);
+    }
+
+    /// Whether the supervisor is on its way out.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.ended || self.plan.as_ref().is_some_and(|plan| plan.is_last())
+    }
+
+    /// Whether taking this input may make the supervisor stop all of its children: then it must know of those at rest.
+    /// Each input in the line may be charged once, too.
+    pub(crate) fn may_leave(&mut self, now: Instant, input: &Input<T>) -> bool {
+        let ends = |it: &Input<T>| matches!(it, Input::Shutdown { .. });
+        ends(input) || self.line.iter().any(ends) || self.window.left(now) <= self.line.len()
     }
 
     pub(super) fn forget(&mut self, key: ChildKey, out: Out<'_, T>) {

@@ -12,12 +12,25 @@ use crate::actor::ExitReason;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ChildKey(pub(super) u64);
 
+impl ChildKey {
+    /// The key that is `n` further on, of those reserved together.
+    pub(in crate::supervision) fn plus(self, n: usize) -> Self {
+        Self(self.0 + n as u64)
+    }
+
+    /// How far it is from `first`, if it is not before it.
+    pub(in crate::supervision) fn since(self, first: Self) -> Option<usize> {
+        usize::try_from(self.0.checked_sub(first.0)?).ok()
+    }
+}
+
 /// One life of a child, counted from 1. An attempt that failed to start has used its number up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Incarnation(pub(super) u64);
 
 impl Incarnation {
     pub(in crate::supervision) const NONE: Self = Self(0);
+    pub(in crate::supervision) const FIRST: Self = Self(1);
 
     pub(super) fn next(self) -> Self {
         Self(self.0 + 1)

@@ -23,7 +23,9 @@ pub(super) fn measure(kind: Kind, n: usize) -> Result<Row> {
         Kind::Microthread => {
             inside(move |sys| population(kind, n, microthreads::Microthreads::new(sys)))
         }
-        Kind::Actor => inside(move |sys| population(kind, n, actors::Actors::new(sys))),
+        Kind::Actor => inside(move |sys| population(kind, n, actors::plain(sys))),
+        Kind::ActorNamed => inside(move |sys| population(kind, n, actors::named(sys))),
+        Kind::ActorSupervised => inside(move |sys| population(kind, n, actors::supervised(sys)?)),
         Kind::ActorOwnStack => inside(move |sys| population(kind, n, actors::OwnStacks::new(sys))),
     }
 }

@@ -12,6 +12,8 @@
 //! | `os_thread` | `std::thread` with std's default stack, parked in a loop |
 //! | `microthread` | a stackful microthread, blocked in the middle of its loop |
 //! | `actor` | message methods, state of one `u64`; idle; has handled a message, and has blocked and resumed inside a handler |
+//! | `actor_named` | the same, each registered under a name of its own, such as `counter-123456` |
+//! | `actor_supervised` | the same, as children of one dynamic supervisor, started in one batch; each keeps a `u64` for its restarts |
 //! | `actor_own_stack` | a `run` body that waits in its inbox |
 //!
 //! All of a process's threads, the runtime and what is measured share the system's allocator.

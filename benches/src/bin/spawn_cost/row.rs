@@ -16,14 +16,18 @@ pub(crate) enum Kind {
     OsThread,
     Microthread,
     Actor,
+    ActorNamed,
+    ActorSupervised,
     ActorOwnStack,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 4] = [
+    pub(crate) const ALL: [Kind; 6] = [
         Kind::OsThread,
         Kind::Microthread,
         Kind::Actor,
+        Kind::ActorNamed,
+        Kind::ActorSupervised,
         Kind::ActorOwnStack,
     ];
 
@@ -32,6 +36,8 @@ impl Kind {
             Kind::OsThread => "os_thread",
             Kind::Microthread => "microthread",
             Kind::Actor => "actor",
+            Kind::ActorNamed => "actor_named",
+            Kind::ActorSupervised => "actor_supervised",
             Kind::ActorOwnStack => "actor_own_stack",
         }
     }
@@ -65,7 +71,7 @@ pub(crate) struct Row {
 
 impl Row {
     pub(crate) const HEADER: &str = "\
-kind                    n     resident      virtual   bytes each    create ns  switch ns  mappings    stacks   guarded";
+kind                     n     resident      virtual   bytes each    create ns  switch ns  mappings    stacks   guarded";
 
     /// The median of each column. `None` of no rows.
     #[expect(
@@ -103,7 +109,7 @@ impl fmt::Display for Row {
         let or_dash = |count: Option<u64>| count.map_or("-".to_owned(), |count| count.to_string());
         write!(
             f,
-            "{:<15} {:>9} {:>12} {:>12} {:>12.1} {:>12.1} {:>10.1} {:>9} {:>9} {:>9}",
+            "{:<16} {:>9} {:>12} {:>12} {:>12.1} {:>12.1} {:>10.1} {:>9} {:>9} {:>9}",
             self.kind.name(),
             self.n,
             mib(self.rss_bytes),

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use actor_core::prelude::*;
+use actor_core::{ChildTemplate, DynamicSupervisor};
 use benches::gate::{Countdown, Gate};
 
 use super::super::Result;
@@ -46,15 +47,40 @@ impl Counter {
     }
 }
 
+/// How they are created.
+enum By {
+    Spawn,
+    /// Each under a name of its own.
+    Name,
+    /// A supervisor, in a batch.
+    Supervisor(DynamicSupervisor<Counter, u64>),
+}
+
 pub(super) struct Actors {
     sys: System,
+    by: By,
     addrs: Vec<Addr<Counter>>,
 }
 
+pub(super) fn plain(sys: System) -> Actors {
+    Actors::new(sys, By::Spawn)
+}
+
+pub(super) fn named(sys: System) -> Actors {
+    Actors::new(sys, By::Name)
+}
+
+pub(super) fn supervised(sys: System) -> Result<Actors> {
+    let template = ChildTemplate::new("counter", |n: &u64| Counter { n: *n });
+    let supervisor = DynamicSupervisor::builder(template).start(&sys)?;
+    Ok(Actors::new(sys, By::Supervisor(supervisor)))
+}
+
 impl Actors {
-    pub(super) fn new(sys: System) -> Self {
+    fn new(sys: System, by: By) -> Self {
         Actors {
             sys,
+            by,
             addrs: Vec::new(),
         }
     }
@@ -64,9 +90,30 @@ impl Population for Actors {
     const VISITS: usize = 10_000_000;
 
     fn create(&mut self, n: usize) -> Result<()> {
-        self.addrs.reserve_exact(n);
-        for _ in 0..n {
-            self.addrs.push(self.sys.spawn(Counter { n: 0 })?);
+        match &self.by {
+            By::Spawn => {
+                self.addrs.reserve_exact(n);
+                for _ in 0..n {
+                    self.addrs.push(self.sys.spawn(Counter { n: 0 })?);
+                }
+            }
+            By::Name => {
+                self.addrs.reserve_exact(n);
+                for _ in 0..n {
+                    let name = format!("counter-{}", self.addrs.len());
+                    self.addrs
+                        .push(self.sys.spawn_named(name, Counter { n: 0 })?);
+                }
+            }
+            By::Supervisor(supervisor) => {
+                let args = std::iter::repeat_n(0, n);
+                // Those that are there already are few: moved, and not the many.
+                let mut addrs = supervisor
+                    .start_children(args)
+                    .map_err(|it| it.to_string())?;
+                addrs.append(&mut self.addrs);
+                self.addrs = addrs;
+            }
         }
         Ok(())
     }

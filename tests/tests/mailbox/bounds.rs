@@ -1,12 +1,4 @@
-//! Mailboxes as users see them: bounds hold, order holds, nothing is lost, whatever the bound and whoever sends.
-//!
-//! The mailbox has its own tests and models beside its code; these are short.
-#![allow(
-    missing_docs,
-    missing_debug_implementations,
-    unreachable_pub,
-    reason = "the actors of the tests"
-)]
+//! Bounds hold, order holds, nothing is lost, whatever the bound and whoever sends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
