@@ -135,6 +135,7 @@ mod tests;
 
 use std::fmt;
 use std::marker::PhantomData;
+#[cfg(test)]
 use std::time::Instant;
 
 use super::cycle::WaitCycle;
