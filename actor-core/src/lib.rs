@@ -98,7 +98,7 @@ pub use actor::{
     ExitReason, Forward, ForwardError, HandlerError, Inbox, MessageMethods, MissedTicks, Monitor,
     MonitorId, NameTaken, Never, NoAsker, NoMethods, Options, Pending, Period, Priority, Protocol,
     Received, Recipient, RecvError, Replies, Reply, ReplyTo, Signal, SpawnError, StartError, Sys,
-    SysError, TellError, Timer, TryRecvError, WhenFull,
+    SysError, TellError, Timer, TryRecvError, WaitCycle, WhenFull,
 };
 #[cfg(feature = "macros")]
 pub use actor_macros::{actor, preemptible, protocol, select, supervisor};

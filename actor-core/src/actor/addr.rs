@@ -16,15 +16,17 @@ use crate::rt::worker::Worker;
 use crate::stack;
 
 use super::cell::{Cell, DEAD, DOWN, ENDING, Envelope};
+use super::cycle::WaitCycle;
 use super::delivery;
-use super::error::{AskError, SpawnError, StartError, TellError};
+use super::error::{AskError, SpawnError, TellError};
 use super::exit::ExitReason;
-use super::extra::{Dependants, Extra, Keeper};
+use super::extra::{Dependants, Extra, Keeper, State, Waits};
 use super::host::Host;
 use super::life;
 use super::pending::Pending;
 use super::reply::{self, Failure, Port, Receiver, ReplyError};
 use super::traits::Actor;
+use super::waits::{self, Waiter, Waiting};
 
 /// The address of an actor: send it messages, ask it, stop it, wait for it.
 ///
@@ -168,7 +170,7 @@ impl<A: Actor> Addr<A> {
     /// [`TellError::Closed`], with the message, if the actor has ended; [`TellError::Full`] if that is the policy.
     #[inline]
     pub fn send(&self, msg: A::Msg) -> Result<(), TellError<A::Msg>> {
-        self.push(msg, Port::none(), None)
+        self.push(msg, Port::none(), Until::Deadline(None))
     }
 
     /// Puts a message into the mailbox if there is room.
@@ -199,17 +201,33 @@ impl<A: Actor> Addr<A> {
         &self,
         msg: A::Msg,
         reply: Port,
-        deadline: Option<Instant>,
+        until: Until<'_>,
     ) -> Result<(), TellError<A::Msg>> {
         check_stack();
         let cell = self.cell();
-        let envelope = Envelope { msg, reply };
-        if delivery::is_urgent::<A>(&envelope.msg) {
-            let sent =
-                delivery::urgent(cell, |lane| delivery::enter(cell, lane, envelope, deadline));
+        let mut envelope = Envelope { msg, reply };
+        let urgent = delivery::is_urgent::<A>(&envelope.msg);
+        if let Until::Answered(waiting) = until {
+            if !A::OWN_STACK && !urgent {
+                match cell.mailbox.push_to_idle(envelope) {
+                    Ok(wake) => {
+                        cell.wake(wake);
+                        park::switch_point();
+                        return Ok(());
+                    }
+                    Err(back) => envelope = back,
+                }
+            }
+            if let Some(path) = waiting.circle() {
+                let message = envelope.msg;
+                return Err(TellError::Deadlock { message, path });
+            }
+        }
+        if urgent {
+            let sent = delivery::urgent(cell, |lane| delivery::enter(cell, lane, envelope, until));
             return sent.map(|_| ()).map_err(|(refused, _)| refused);
         }
-        let wake = delivery::enter(cell, &cell.mailbox, envelope, deadline)
+        let wake = delivery::enter(cell, &cell.mailbox, envelope, until)
             .map_err(|(refused, _)| refused)?;
         cell.wake(wake);
         park::switch_point();
@@ -251,22 +269,41 @@ impl<A: Actor> Addr<A> {
     }
 
     /// Waits until the actor has ended for good, and says why.
+    ///
+    /// # Panics
+    /// In an actor for which this one waits, itself or through others: the wait would never end. So also where an actor waits
+    /// for its own end. [`try_join`](Self::try_join) returns that as an error.
+    #[track_caller]
     pub fn join(&self) -> ExitReason {
-        self.wait_end(None).expect("there is no deadline")
+        match self.try_join() {
+            Ok(reason) => reason,
+            Err(path) => panic!("`join` of {self:?} would never end: {path}"),
+        }
+    }
+
+    /// As [`join`](Self::join), for callers that may be actors which this one waits for.
+    ///
+    /// # Errors
+    /// The path of the deadlock that the wait would be.
+    pub fn try_join(&self) -> Result<ExitReason, WaitCycle> {
+        let ended = self.wait_end(None)?;
+        Ok(ended.expect("there is no deadline"))
     }
 
     /// As [`join`](Self::join), for at most `timeout`; `None` if it has not ended by then.
     pub fn join_timeout(&self, timeout: Duration) -> Option<ExitReason> {
-        self.wait_end(wait::after(timeout))
+        // Without a deadline if `timeout` is beyond what the clock can tell.
+        self.wait_end(wait::after(timeout)).ok()?
     }
 
-    pub(super) fn wait_end(&self, deadline: Option<Instant>) -> Option<ExitReason> {
+    pub(super) fn wait_end(
+        &self,
+        deadline: Option<Instant>,
+    ) -> Result<Option<ExitReason>, WaitCycle> {
         let cell = self.cell();
-        wait_for(cell, deadline, |cell, extra| {
-            (cell.life() == DEAD).then(|| {
-                let reason = extra.lock().ended_for.clone();
-                reason.unwrap_or(ExitReason::Normal)
-            })
+        wait_for(cell, deadline, |state| {
+            let ended = || state.ended_for.clone().unwrap_or(ExitReason::Normal);
+            (cell.life() == DEAD).then(ended)
         })
     }
 
@@ -311,8 +348,8 @@ impl<A: Actor> Addr<A> {
         msg: A::Msg,
         within: Option<Duration>,
     ) -> Result<T, AskError<A::Msg, E>> {
-        ask_by(msg, within, |msg, reply, deadline| {
-            self.push(msg, reply, deadline)
+        ask_by(self.cell().header(), msg, within, |msg, reply, until| {
+            self.push(msg, reply, until)
         })
     }
 
@@ -334,7 +371,9 @@ impl<A: Actor> Addr<A> {
         msg: A::Msg,
     ) -> Result<Receiver<T>, AskError<A::Msg, E>> {
         let (reply, receiver) = reply::slot::<T>();
-        self.push(msg, reply, None).map_err(undelivered)?;
+        reply.hand_to(self.cell().header());
+        self.push(msg, reply, Until::Deadline(None))
+            .map_err(undelivered)?;
         Ok(receiver)
     }
 
@@ -382,7 +421,7 @@ impl<A: Actor> Addr<A> {
             host.sweep();
         }
         if waits {
-            addr.wait_started().map_err(SpawnError::Start)?;
+            addr.wait_started()?;
         }
         Ok(addr)
     }
@@ -487,9 +526,16 @@ impl<A: Actor> Addr<A> {
         life::never_started(cell);
     }
 
-    fn wait_started(&self) -> Result<(), StartError> {
-        wait_for(self.cell(), None, |_, extra| extra.lock().start.take())
-            .expect("there is no deadline")
+    fn wait_started(&self) -> Result<(), SpawnError> {
+        match wait_for(self.cell(), None, |state| state.start.take()) {
+            Ok(started) => started
+                .expect("there is no deadline")
+                .map_err(SpawnError::Start),
+            Err(path) => {
+                self.kill();
+                Err(SpawnError::Deadlock(path))
+            }
+        }
     }
 }
 
@@ -507,55 +553,97 @@ fn check_may_start<A: Actor>(host: &Arc<Host>) -> Result<(), SpawnError> {
 }
 
 /// Waits until `done` gives something, or `deadline` (`None` then). Whoever changes what `done` looks at wakes all waiters in
-/// the cell's extra part afterwards.
+/// the cell's extra part afterwards. An actor that waits without a deadline has an edge to the cell's (`waits`).
+///
+/// # Errors
+/// The circle that its wait would close.
 fn wait_for<A: Actor, R>(
     cell: &Cell<A>,
     deadline: Option<Instant>,
-    done: impl Fn(&Cell<A>, &Extra) -> Option<R>,
-) -> Option<R> {
+    done: impl Fn(&mut State) -> Option<R>,
+) -> Result<Option<R>, WaitCycle> {
     struct Retract<'a>(&'a Extra, &'static park::Parker);
     impl Drop for Retract<'_> {
         fn drop(&mut self) {
-            let mut extra = self.0.lock();
-            extra.waiters.retain(|it| !std::ptr::eq(*it, self.1));
+            self.0.lock().waiters.retain(|it| {
+                let mine = std::ptr::eq(it.parker, self.1);
+                if mine {
+                    it.end();
+                }
+                !mine
+            });
         }
     }
     check_stack();
     let extra = cell.extra_or_new();
-    let me = park::current();
-    let _retract = Retract(extra, me);
+    let parker = park::current();
+    let waiter = waits::here().filter(|_| deadline.is_none());
+    let _retract = Retract(extra, parker);
     loop {
+        let mut begins = false;
         {
-            let mut extra = extra.lock();
-            if !extra.waiters.iter().any(|it| std::ptr::eq(*it, me)) {
-                extra.waiters.push(me);
+            let mut state = extra.lock();
+            if let Some(done) = done(&mut state) {
+                return Ok(Some(done));
+            }
+            let waits = &mut state.waiters;
+            if !waits.iter().any(|it| std::ptr::eq(it.parker, parker)) {
+                begins = waiter.is_some();
+                let wait = waiter.map(|it| it.publish(waits::on_actor(cell.header())));
+                waits.push(Waits { parker, wait });
             }
         }
         // Whoever changes what `done` looks at then looks for waiters: see `life::close`.
         fence(Ordering::SeqCst);
-        if let Some(done) = done(cell, extra) {
-            return Some(done);
+        if let Some(done) = done(&mut extra.lock()) {
+            return Ok(Some(done));
+        }
+        if begins && let Some(path) = waiter.and_then(Waiter::circle) {
+            return Err(path);
         }
         if !park::park_until(deadline) {
-            return done(cell, extra);
+            return Ok(done(&mut extra.lock()));
         }
     }
 }
 
-/// An ask, of whoever `push` reaches.
+/// An ask of `to`, to whom `push` leads.
 #[inline]
 pub(super) fn ask_by<M, T: Send + 'static, E>(
+    to: &Header,
     msg: M,
     within: Option<Duration>,
-    push: impl FnOnce(M, Port, Option<Instant>) -> Result<(), TellError<M>>,
+    push: impl FnOnce(M, Port, Until<'_>) -> Result<(), TellError<M>>,
 ) -> Result<T, AskError<M, E>> {
     let deadline = within.and_then(wait::after);
     if !may_block() {
         return Err(AskError::StackLimit(msg));
     }
-    let (reply, receiver) = reply::slot_waiting::<T>();
-    push(msg, reply, deadline).map_err(undelivered)?;
-    receiver.wait(deadline).map_err(no_answer)
+    let (reply, mut receiver) = reply::slot_waiting::<T>();
+    reply.hand_to(to);
+    let waiting = match deadline {
+        None => waits::here().map(|waiter| waiter.waits_for(receiver.as_raw())),
+        Some(_) => None,
+    };
+    let until = match &waiting {
+        Some(waiting) => Until::Answered(waiting),
+        None => Until::Deadline(deadline),
+    };
+    push(msg, reply, until).map_err(undelivered)?;
+    let answer = match waiting {
+        Some(_waiting) => receiver.wait_until(None),
+        None => receiver.wait(deadline),
+    };
+    answer.map_err(no_answer)
+}
+
+/// How long a message may wait for room.
+#[derive(Clone, Copy)]
+pub(super) enum Until<'a> {
+    /// Until then, if there is one.
+    Deadline(Option<Instant>),
+    /// For ever: it is asked by an actor that others see wait for the answer. (waits: P2, P3, and the fast path)
+    Answered(&'a Waiting),
 }
 
 /// Unwinds a caller that is about to run out of stack, while there is room for that. Each call of the runtime that users may
@@ -581,6 +669,10 @@ pub(super) fn undelivered<M, E>(error: TellError<M>) -> AskError<M, E> {
     match error {
         TellError::Closed(msg) => AskError::Closed(msg),
         TellError::Full(msg) | TellError::Timeout(msg) => AskError::Full(msg),
+        TellError::Deadlock { message, path } => AskError::Deadlock {
+            message: Some(message),
+            path,
+        },
     }
 }
 
@@ -588,6 +680,10 @@ pub(super) fn undelivered<M, E>(error: TellError<M>) -> AskError<M, E> {
 pub(super) fn no_answer<M, E>(error: ReplyError) -> AskError<M, E> {
     match error {
         ReplyError::Timeout => AskError::Timeout,
+        ReplyError::NoReply(Failure::Deadlock(path)) => AskError::Deadlock {
+            message: None,
+            path,
+        },
         ReplyError::NoReply(Failure::Displaced) => AskError::Displaced,
         ReplyError::NoReply(failure) => AskError::NoReply(life::exit_reason(failure)),
     }

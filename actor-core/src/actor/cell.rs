@@ -116,6 +116,7 @@ impl<A: Actor> Cell<A> {
         alarm: Self::alarm,
         who: Self::who,
         pending: |_| None,
+        is_actor: true,
         type_name: Self::type_label,
     };
 

@@ -225,17 +225,6 @@ impl<T> fmt::Debug for ReplyTo<T> {
     }
 }
 
-/// The seam for whoever keeps track of who waits for whom.
-impl Port {
-    /// It leaves the call of the handler, to be answered later: who will is not known from here on.
-    fn leave_owner(&self) {}
-
-    /// It goes on, with a message, to `actor`, which will answer. Called before the message is in the mailbox.
-    pub(super) fn hand_to(&self, actor: &Header) {
-        let _ = actor;
-    }
-}
-
 impl Debt {
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)

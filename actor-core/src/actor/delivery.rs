@@ -11,17 +11,17 @@
 //! [`AskError::Displaced`](crate::AskError::Displaced). What comes back in an error is in nobody's hands but the sender's. So
 //! no policy loses a message without trace. The `try_` verbs never drop anything, whatever the policy.
 
-use std::time::Instant;
-
 use crate::observe::DeadReason;
 use crate::rt::park;
 
+use super::addr::Until;
 use super::cell::{Cell, Envelope};
 use super::error::TellError;
-use super::mailbox::{Flags, Mailbox, PushError, WaitError, Wake};
+use super::mailbox::{Flags, Mailbox, PushError, Pushed, Track, WaitError, Wake};
 use super::reply::{Failure, Port};
 use super::traits::Actor;
 use super::unhandled;
+use super::waits;
 
 /// What a bounded mailbox does with a message that finds it full.
 ///
@@ -85,13 +85,21 @@ pub(super) fn enter<A: Actor>(
     cell: &Cell<A>,
     mailbox: &Mailbox<Envelope<A::Msg>>,
     envelope: Envelope<A::Msg>,
-    deadline: Option<Instant>,
+    until: Until<'_>,
 ) -> Result<Wake, Refused<A::Msg>> {
     match Cell::<A>::WHEN_FULL {
         WhenFull::Block => {
-            let lost = |envelope| unhandled::account(cell, envelope, DeadReason::SenderEnded, None);
-            match mailbox.push_wait(envelope, Cell::<A>::CAP, deadline, &lost) {
+            let pushed = match mailbox.try_push(envelope, Cell::<A>::CAP) {
+                Ok(pushed) => return Ok(pushed.wake),
+                Err(PushError::Closed(back)) => Err(WaitError::Closed(back)),
+                Err(PushError::Full(back)) => wait_for_room(cell, mailbox, back, until),
+            };
+            match pushed {
                 Ok(pushed) => Ok(pushed.wake),
+                Err(WaitError::Deadlock(back, path)) => {
+                    let message = back.msg;
+                    Err((TellError::Deadlock { message, path }, back.reply))
+                }
                 Err(WaitError::Timeout(back)) => Err((TellError::Timeout(back.msg), back.reply)),
                 Err(WaitError::Closed(back)) => Err((TellError::Closed(back.msg), back.reply)),
             }
@@ -118,6 +126,30 @@ pub(super) fn enter<A: Actor>(
             }
         }
     }
+}
+
+/// Waits for room, and so for the actor: others are told, unless they know already, or there is a deadline. (waits: P1 to P3)
+#[cold]
+fn wait_for_room<A: Actor>(
+    cell: &Cell<A>,
+    mailbox: &Mailbox<Envelope<A::Msg>>,
+    envelope: Envelope<A::Msg>,
+    until: Until<'_>,
+) -> Result<Pushed, WaitError<Envelope<A::Msg>>> {
+    let lost = |envelope| unhandled::account(cell, envelope, DeadReason::SenderEnded, None);
+    let (deadline, waiter) = match until {
+        Until::Deadline(None) => (None, waits::here()),
+        Until::Deadline(deadline) => (deadline, None),
+        Until::Answered(_) => (None, None),
+    };
+    let Some(waiter) = waiter else {
+        return mailbox.wait_for_room(envelope, Cell::<A>::CAP, deadline, None, &lost);
+    };
+    let track = Track {
+        publish: &|| waiter.publish(waits::on_actor(cell.header())),
+        circle: &|| waiter.circle(),
+    };
+    mailbox.wait_for_room(envelope, Cell::<A>::CAP, None, Some(&track), &lost)
 }
 
 /// Puts a message into `mailbox` if there is room; gives the port back with it if not.

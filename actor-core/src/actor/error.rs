@@ -9,6 +9,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use super::cycle::{WaitCycle, deadlock};
 use super::exit::ExitReason;
 
 /// A message could not be told to an actor. Each case gives the message back.
@@ -39,13 +40,23 @@ pub enum TellError<M> {
     Full(M),
     /// The mailbox stayed full until the deadline.
     Timeout(M),
+    /// The mailbox is full, and its actor waits for the one that tells: waiting for room would never end.
+    Deadlock {
+        /// The message.
+        message: M,
+        /// Who waits for whom.
+        path: WaitCycle,
+    },
 }
 
 impl<M> TellError<M> {
     /// The message that was not delivered.
     pub fn into_message(self) -> M {
         match self {
-            Self::Closed(message) | Self::Full(message) | Self::Timeout(message) => message,
+            Self::Closed(message)
+            | Self::Full(message)
+            | Self::Timeout(message)
+            | Self::Deadlock { message, .. } => message,
         }
     }
 
@@ -55,6 +66,10 @@ impl<M> TellError<M> {
             Self::Closed(message) => TellError::Closed(form(message)),
             Self::Full(message) => TellError::Full(form(message)),
             Self::Timeout(message) => TellError::Timeout(form(message)),
+            Self::Deadlock { message, path } => TellError::Deadlock {
+                message: form(message),
+                path,
+            },
         }
     }
 
@@ -71,6 +86,7 @@ impl<M> fmt::Debug for TellError<M> {
             Self::Closed(_) => "Closed(..)",
             Self::Full(_) => "Full(..)",
             Self::Timeout(_) => "Timeout(..)",
+            Self::Deadlock { path, .. } => return write!(f, "Deadlock({path})"),
         })
     }
 }
@@ -81,6 +97,7 @@ impl<M> fmt::Display for TellError<M> {
             Self::Closed(_) => CLOSED,
             Self::Full(_) => "the actor's mailbox is full",
             Self::Timeout(_) => "the actor's mailbox stayed full until the deadline",
+            Self::Deadlock { path, .. } => return deadlock(path, f),
         })
     }
 }
@@ -155,6 +172,14 @@ pub enum AskError<M, E = Infallible> {
     /// The message was accepted, and there will be no answer: the actor died before or in the handler, for the reason
     /// given if it is known, or the handler let the reply port go.
     NoReply(Option<ExitReason>),
+    /// The actor waits, itself or through others, for the one that asks: waiting for its answer would never end.
+    Deadlock {
+        /// The message, if it was not accepted. It was, if the wait came after the request, or if another actor has handed
+        /// the message on to one that waits for the asker; it may yet be handled then.
+        message: Option<M>,
+        /// Who waits for whom.
+        path: WaitCycle,
+    },
 }
 
 impl<M, E> AskError<M, E> {
@@ -164,6 +189,7 @@ impl<M, E> AskError<M, E> {
             Self::Closed(message) | Self::Full(message) | Self::StackLimit(message) => {
                 Some(message)
             }
+            Self::Deadlock { message, .. } => message,
             Self::Timeout | Self::Displaced | Self::Handler(_) | Self::NoReply(_) => None,
         }
     }
@@ -178,6 +204,10 @@ impl<M, E> AskError<M, E> {
             Self::Displaced => AskError::Displaced,
             Self::Handler(error) => AskError::Handler(error),
             Self::NoReply(reason) => AskError::NoReply(reason),
+            Self::Deadlock { message, path } => AskError::Deadlock {
+                message: message.map(form),
+                path,
+            },
         }
     }
 
@@ -212,6 +242,7 @@ impl<M, E: fmt::Debug> fmt::Debug for AskError<M, E> {
             Self::Displaced => f.write_str("Displaced"),
             Self::Handler(error) => f.debug_tuple("Handler").field(error).finish(),
             Self::NoReply(reason) => f.debug_tuple("NoReply").field(reason).finish(),
+            Self::Deadlock { path, .. } => write!(f, "Deadlock({path})"),
         }
     }
 }
@@ -230,6 +261,7 @@ impl<M, E> fmt::Display for AskError<M, E> {
             Self::Handler(_) => f.write_str("the handler answered with an error"),
             Self::NoReply(None) => f.write_str("the actor let the message go without an answer"),
             Self::NoReply(Some(reason)) => write!(f, "no answer, for the actor {reason}"),
+            Self::Deadlock { path, .. } => deadlock(path, f),
         }
     }
 }
@@ -296,6 +328,8 @@ pub enum SpawnError {
     NameTaken(NameTaken),
     /// The actor's `#[on_start]` hook refused.
     Start(StartError),
+    /// The actor's `#[on_start]` hook waits, itself or through others, for the actor that spawns it. It is killed.
+    Deadlock(WaitCycle),
 }
 
 impl fmt::Display for SpawnError {
@@ -307,6 +341,7 @@ impl fmt::Display for SpawnError {
             Self::ShuttingDown => f.write_str("the system is shutting down"),
             Self::NameTaken(_) => f.write_str("an actor cannot be registered by that name"),
             Self::Start(_) => f.write_str("the actor did not start"),
+            Self::Deadlock(path) => deadlock(path, f),
         }
     }
 }
@@ -316,7 +351,7 @@ impl Error for SpawnError {
         match self {
             Self::NameTaken(error) => Some(error),
             Self::Start(error) => Some(error),
-            Self::StackLimit { .. } | Self::ShuttingDown => None,
+            Self::StackLimit { .. } | Self::ShuttingDown | Self::Deadlock(_) => None,
         }
     }
 }

@@ -10,6 +10,7 @@ use loom::sync::{Mutex, MutexGuard};
 #[cfg(not(loom))]
 use std::sync::{Mutex, MutexGuard};
 
+use crate::rt::edge::Wait;
 use crate::rt::park::Parker;
 use crate::sys::once::OnceBox;
 
@@ -79,9 +80,26 @@ pub(crate) struct State {
     /// How its start went, until somebody has asked.
     pub(crate) start: Option<Result<(), StartError>>,
     /// Who waits for its start or its end.
-    pub(crate) waiters: Vec<&'static Parker>,
+    pub(crate) waiters: Vec<Waits>,
     /// Links, monitors, and what waits for its next message boundary.
     pub(super) ties: Option<Box<Ties>>,
+}
+
+/// Somebody who waits for an actor's start or end.
+#[derive(Clone, Copy)]
+pub(crate) struct Waits {
+    pub(crate) parker: &'static Parker,
+    /// The wait that others are told of (`actor::waits`), if it is an actor's.
+    pub(crate) wait: Option<Wait>,
+}
+
+impl Waits {
+    /// Under the lock. (edge: E3)
+    pub(crate) fn end(&self) {
+        if let Some(wait) = self.wait {
+            self.parker.edge().end(wait);
+        }
+    }
 }
 
 /// The lock of an [`Extra`], held.
@@ -112,8 +130,12 @@ impl State {
         self.ties.get_or_insert_default()
     }
 
-    /// Wakes everybody who waits for something here.
+    /// Wakes everybody who waits for something here. Their waits are over before they know: who is woken for something else
+    /// begins another.
     pub(crate) fn wake_all(&mut self) {
-        self.waiters.drain(..).for_each(Parker::unpark);
+        for waiter in self.waiters.drain(..) {
+            waiter.end();
+            waiter.parker.unpark();
+        }
     }
 }

@@ -3,12 +3,16 @@
 use std::error::Error;
 use std::fmt;
 
-use super::addr::{Addr, check_stack};
+use super::addr::{Addr, Until, check_stack};
 use super::cell::Envelope;
+use super::cycle::{WaitCycle, deadlock};
 use super::delegated::ReplyTo;
 use super::delivery;
+use super::error::TellError;
 use super::mailbox::Mailbox;
+use super::reply::Failure;
 use super::traits::{Actor, MessageMethods};
+use super::waits;
 use crate::rt::park;
 
 /// An ask about to be handed on to an actor: what the views behind [`ReplyTo::forward`] are made of.
@@ -91,15 +95,23 @@ impl<A: Actor, T> Forward<'_, A, T> {
     /// Puts `msg` into the mailbox, with the port.
     ///
     /// # Errors
-    /// [`ForwardError::Closed`] if the actor has ended, [`ForwardError::Full`] if this is not to wait and its mailbox is full.
+    /// [`ForwardError::Closed`] if the actor has ended, [`ForwardError::Full`] if this is not to wait and its mailbox is full,
+    /// [`ForwardError::Deadlock`] if waiting for room would never end.
+    ///
+    /// If the actor waits, itself or through others, for the asker, who waits for the answer, then that would never come:
+    /// the ask fails with [`AskError::Deadlock`](crate::AskError::Deadlock), and the message goes nowhere.
     pub fn send(self, msg: A::Msg) -> Result<(), ForwardError<A::Msg, T>> {
         check_stack();
         let cell = self.to.cell();
         let handed = self.reply.pass_on(|port| {
             port.hand_to(cell.header());
+            if let Some(path) = waits::breaks_circle_of(&port) {
+                port.fail(Failure::Deadlock(path));
+                return Ok(());
+            }
             let envelope = Envelope { msg, reply: port };
             let enter = |lane: &Mailbox<Envelope<A::Msg>>, envelope| match self.wait {
-                true => delivery::enter(cell, lane, envelope, None),
+                true => delivery::enter(cell, lane, envelope, Until::Deadline(None)),
                 false => delivery::try_enter::<A>(lane, envelope),
             };
             let entered = match delivery::is_urgent::<A>(&envelope.msg) {
@@ -107,8 +119,8 @@ impl<A: Actor, T> Forward<'_, A, T> {
                 false => enter(&cell.mailbox, envelope).map(|wake| cell.wake(wake)),
             };
             entered.map_err(|(refused, port)| {
-                let closed = refused.is_closed();
-                (port, (refused.into_message(), closed))
+                port.leave_owner();
+                (port, refused)
             })
         });
         match handed {
@@ -116,8 +128,15 @@ impl<A: Actor, T> Forward<'_, A, T> {
                 park::switch_point();
                 Ok(())
             }
-            Err((reply, (msg, true))) => Err(ForwardError::Closed(msg, reply)),
-            Err((reply, (msg, false))) => Err(ForwardError::Full(msg, reply)),
+            Err((reply, TellError::Closed(msg))) => Err(ForwardError::Closed(msg, reply)),
+            Err((reply, TellError::Full(msg) | TellError::Timeout(msg))) => {
+                Err(ForwardError::Full(msg, reply))
+            }
+            Err((reply, TellError::Deadlock { message, path })) => Err(ForwardError::Deadlock {
+                message,
+                reply,
+                path,
+            }),
         }
     }
 }
@@ -138,13 +157,24 @@ pub enum ForwardError<M, T> {
     Closed(M, ReplyTo<T>),
     /// The mailbox is full, and the operation does not wait.
     Full(M, ReplyTo<T>),
+    /// The mailbox is full, and its actor waits for the one that hands on: waiting for room would never end.
+    Deadlock {
+        /// The message.
+        message: M,
+        /// The port.
+        reply: ReplyTo<T>,
+        /// Who waits for whom.
+        path: WaitCycle,
+    },
 }
 
 impl<M, T> ForwardError<M, T> {
     /// The message that was not delivered, and the port.
     pub fn into_parts(self) -> (M, ReplyTo<T>) {
         match self {
-            Self::Closed(message, reply) | Self::Full(message, reply) => (message, reply),
+            Self::Closed(message, reply)
+            | Self::Full(message, reply)
+            | Self::Deadlock { message, reply, .. } => (message, reply),
         }
     }
 
@@ -165,6 +195,7 @@ impl<M, T> fmt::Debug for ForwardError<M, T> {
         f.write_str(match self {
             Self::Closed(..) => "Closed(..)",
             Self::Full(..) => "Full(..)",
+            Self::Deadlock { path, .. } => return write!(f, "Deadlock({path})"),
         })
     }
 }
@@ -174,6 +205,7 @@ impl<M, T> fmt::Display for ForwardError<M, T> {
         f.write_str(match self {
             Self::Closed(..) => "the actor is dead",
             Self::Full(..) => "the actor's mailbox is full",
+            Self::Deadlock { path, .. } => return deadlock(path, f),
         })
     }
 }

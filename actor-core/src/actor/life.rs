@@ -687,7 +687,9 @@ pub(super) fn bury_down<A: Actor>(cell: &Cell<A>, reason: ExitReason) {
 /// Which [`Failure`] of a reply says why the actor ended, as an exit reason.
 pub(super) fn exit_reason(failure: Failure) -> Option<ExitReason> {
     match failure {
-        Failure::Dropped | Failure::TypeMismatch | Failure::Displaced => None,
+        Failure::Dropped | Failure::TypeMismatch | Failure::Displaced | Failure::Deadlock(_) => {
+            None
+        }
         Failure::Dead => Some(ExitReason::Normal),
         Failure::Killed => Some(ExitReason::Killed),
         Failure::Shutdown => Some(ExitReason::Shutdown),

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use super::addr::no_answer;
 use super::error::AskError;
 use super::reply::{Failure, Receiver, ReplyError};
-use crate::rt::wait;
+use super::waits;
+use crate::rt::wait::after;
 
 /// The answer to a request: wait for it, or `.await` it.
 ///
@@ -80,7 +81,8 @@ impl<T: Send + 'static, M, E: Send + 'static> Pending<T, M, E> {
     ///
     /// # Errors
     /// [`AskError::Handler`] if the handler answered with an error; [`AskError::NoReply`] if there will be no answer;
-    /// [`AskError::Closed`], with the message, if it never reached the actor.
+    /// [`AskError::Closed`], with the message, if it never reached the actor; [`AskError::Deadlock`] if the caller is an
+    /// actor that the one with the message waits for.
     pub fn wait(mut self) -> Result<T, AskError<M, E>> {
         self.wait_until(None)
     }
@@ -90,14 +92,13 @@ impl<T: Send + 'static, M, E: Send + 'static> Pending<T, M, E> {
     /// # Errors
     /// As [`wait`](Self::wait), and [`AskError::Timeout`].
     pub fn wait_for(&mut self, timeout: Duration) -> Result<T, AskError<M, E>> {
-        self.wait_until(wait::after(timeout))
+        self.wait_until(after(timeout))
     }
 
     fn wait_until(&mut self, deadline: Option<Instant>) -> Result<T, AskError<M, E>> {
         match &mut self.state {
-            State::Plain(receiver) => receiver.wait_until(deadline).map_err(no_answer),
-            State::Fallible(receiver) => receiver
-                .wait_until(deadline)
+            State::Plain(receiver) => wait(receiver, deadline).map_err(no_answer),
+            State::Fallible(receiver) => wait(receiver, deadline)
                 .map_err(no_answer)?
                 .map_err(AskError::Handler),
             State::Failed(error) => Err(error.take().unwrap_or(AskError::NoReply(None))),
@@ -136,4 +137,26 @@ impl<T: Send + 'static, M, E: Send + 'static> Future for Pending<T, M, E> {
             }
         }
     }
+}
+
+/// Waits. An actor that does so without a deadline has an edge meanwhile (`waits`).
+fn wait<T: Send + 'static>(
+    receiver: &mut Receiver<T>,
+    deadline: Option<Instant>,
+) -> Result<T, ReplyError> {
+    let waiter = waits::here().filter(|_| deadline.is_none());
+    let Some(waiter) = waiter else {
+        return receiver.wait_until(deadline);
+    };
+    if let Some(outcome) = receiver.begin_wait() {
+        return outcome.map_err(ReplyError::NoReply);
+    }
+    let waiting = waiter.waits_for(receiver.as_raw());
+    if let Some(path) = waiting.circle() {
+        let outcome = receiver.give_up();
+        return outcome
+            .unwrap_or(Err(Failure::Deadlock(path)))
+            .map_err(ReplyError::NoReply);
+    }
+    receiver.wait_until(None)
 }

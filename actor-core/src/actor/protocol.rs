@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use crate::rt::wait;
 
-use super::addr::{self, Addr};
+use super::addr::{self, Addr, Until};
+use super::cycle::WaitCycle;
 use super::error::{AskError, TellError};
 use super::exit::ExitReason;
 use super::pending::Pending;
@@ -215,13 +216,29 @@ impl<P: Protocol + ?Sized> AddrOf<P> {
     }
 
     /// As [`Addr::join`].
+    ///
+    /// # Panics
+    /// As [`Addr::join`].
+    #[track_caller]
     pub fn join(&self) -> ExitReason {
-        (self.to.to().wait_end(None)).expect("there is no deadline")
+        match self.try_join() {
+            Ok(reason) => reason,
+            Err(path) => panic!("`join` of {self:?} would never end: {path}"),
+        }
+    }
+
+    /// As [`Addr::try_join`].
+    ///
+    /// # Errors
+    /// As [`Addr::try_join`].
+    pub fn try_join(&self) -> Result<ExitReason, WaitCycle> {
+        let ended = self.to.to().wait_end(None)?;
+        Ok(ended.expect("there is no deadline"))
     }
 
     /// As [`Addr::join_timeout`].
     pub fn join_timeout(&self, timeout: Duration) -> Option<ExitReason> {
-        self.to.to().wait_end(wait::after(timeout))
+        self.to.to().wait_end(wait::after(timeout)).ok()?
     }
 
     // ---- for generated code -----------------------------------------------------------------------------------------
@@ -260,8 +277,9 @@ impl<P: Protocol + ?Sized> AddrOf<P> {
         msg: P::Msg,
         within: Option<Duration>,
     ) -> Result<T, AskError<P::Msg, E>> {
-        addr::ask_by(msg, within, |msg, reply, deadline| {
-            self.to.to().push(msg, reply, deadline)
+        let to = self.to.to();
+        addr::ask_by(to.header(), msg, within, |msg, reply, until| {
+            to.push(msg, reply, until)
         })
     }
 
@@ -283,7 +301,10 @@ impl<P: Protocol + ?Sized> AddrOf<P> {
         msg: P::Msg,
     ) -> Result<Receiver<T>, AskError<P::Msg, E>> {
         let (reply, receiver) = reply::slot::<T>();
-        (self.to.to().push(msg, reply, None)).map_err(addr::undelivered)?;
+        let to = self.to.to();
+        reply.hand_to(to.header());
+        to.push(msg, reply, Until::Deadline(None))
+            .map_err(addr::undelivered)?;
         Ok(receiver)
     }
 }

@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use crate::rt::header::Header;
 
-use super::addr::Addr;
+use super::addr::{Addr, Until};
 use super::cell::Cell;
+use super::cycle::WaitCycle;
 use super::error::TellError;
 use super::exit::ExitReason;
 use super::reply::Port;
@@ -96,13 +97,13 @@ impl<S: From<M> + TryInto<M>, M> Carries<M> for S {}
 /// What can be done with a cell by somebody who knows no more than that it takes `M`s.
 pub(super) trait Receives<M> {
     fn header(&self) -> &Header;
-    fn push(&self, msg: M, reply: Port, deadline: Option<Instant>) -> Result<(), TellError<M>>;
+    fn push(&self, msg: M, reply: Port, until: Until<'_>) -> Result<(), TellError<M>>;
     fn try_send(&self, msg: M) -> Result<(), TellError<M>>;
     fn is_alive(&self) -> bool;
     fn queued(&self) -> usize;
     fn stop(&self);
     fn kill(&self);
-    fn wait_end(&self, deadline: Option<Instant>) -> Option<ExitReason>;
+    fn wait_end(&self, deadline: Option<Instant>) -> Result<Option<ExitReason>, WaitCycle>;
 }
 
 impl<A: Actor, M> Receives<M> for Cell<A>
@@ -113,9 +114,9 @@ where
         Cell::header(self)
     }
 
-    fn push(&self, msg: M, reply: Port, deadline: Option<Instant>) -> Result<(), TellError<M>> {
+    fn push(&self, msg: M, reply: Port, until: Until<'_>) -> Result<(), TellError<M>> {
         lent(self)
-            .push(msg.into(), reply, deadline)
+            .push(msg.into(), reply, until)
             .map_err(given_back)
     }
 
@@ -139,7 +140,7 @@ where
         lent(self).kill();
     }
 
-    fn wait_end(&self, deadline: Option<Instant>) -> Option<ExitReason> {
+    fn wait_end(&self, deadline: Option<Instant>) -> Result<Option<ExitReason>, WaitCycle> {
         lent(self).wait_end(deadline)
     }
 }
@@ -184,7 +185,7 @@ impl<M> Recipient<M> {
     /// # Errors
     /// [`TellError::Closed`], with the message, if the actor has ended.
     pub fn send(&self, msg: M) -> Result<(), TellError<M>> {
-        self.to().push(msg, Port::none(), None)
+        self.to().push(msg, Port::none(), Until::Deadline(None))
     }
 
     /// Puts a message into the mailbox if there is room.

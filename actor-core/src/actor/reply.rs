@@ -3,7 +3,10 @@
 //! # Terms
 //! A *slot* is 64 bytes, one cache line, shared by exactly two parties: the [`Port`], which travels with the message and is
 //! answered at most once, and the [`Receiver`], which waits. There is no reference count: the slot's *word* says which parties
-//! are left, and the party that changes it last frees the slot, to a small cache of its thread.
+//! are left, and the party that changes it last frees the slot, which is recycled (`slot.rs`).
+//!
+//! Beside the word the slot says who its *owner* is: the actor that has the port. It is what an asker waits for ([`owner_of`],
+//! `actor::waits`). Whoever takes a port out of its actor, or hands it on to another, says so by [`Port::leave_owner`] or [`Port::hand_to`].
 //!
 //! # The word
 //! The word is an `AtomicPtr`, so that a registered waiter is part of the state and is taken by the same exchange that ends
@@ -50,6 +53,7 @@
 //! | `reply_publish_first` | the swap comes before the payload is written | `loom_reply_against_drop_of_the_receiver` |
 //! | `reply_ignore_gone` | the replier does not take back its value from a receiver that left | `values_are_dropped_once`, `loom_reply_against_drop_of_the_receiver` |
 //! | `reply_timeout_wins` | a deadline ignores the reply that came first | `a_reply_that_comes_before_the_waiter_is_taken_out_beats_the_deadline` |
+//! | `reply_keep_edge` | an answer does not end the edge of the asker | `an_answer_ends_the_edge_before_the_asker_runs` |
 //! | `reply_leave_deaf` | an asker whose deadline has passed leaves without looking once more | `loom_a_timeout_or_a_reply_but_not_neither` |
 //! | `reply_store_register` | registering is a store instead of an exchange | `loom_reply_wakes_a_waiting_receiver` |
 
@@ -59,7 +63,6 @@ mod slot;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-use std::any::TypeId;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -69,9 +72,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 use std::{fmt, mem};
 
+use super::cycle::WaitCycle;
 use super::mailbox::seam::atomic::Ordering;
 use super::mailbox::seam::fault;
 use super::mailbox::seam::park::{self, Parker};
+use crate::rt::header::Header;
 use slot::{EMPTY, FAILED, GONE, SENT, Slot};
 
 /// Why there is no reply.
@@ -96,6 +101,8 @@ pub(crate) enum Failure {
     NoProc,
     /// The handler answered with a value of another type than the asker expects.
     TypeMismatch,
+    /// Waiting for it would have closed a circle of waits.
+    Deadlock(WaitCycle),
     /// The mailbox was full, and a newer message took the place of this one.
     Displaced,
 }
@@ -121,7 +128,7 @@ pub(crate) fn slot_waiting<T: Send + 'static>() -> (Port, Receiver<T>) {
 }
 
 fn make<T: Send + 'static>(word: *mut ()) -> (Port, Receiver<T>) {
-    let slot = Slot::obtain(word, TypeId::of::<T>());
+    let slot = Slot::obtain::<T>(word);
     (
         Port { slot: Some(slot) },
         Receiver {
@@ -157,6 +164,40 @@ impl Port {
             .map_or(std::ptr::null_mut(), |slot| slot.as_ptr().cast())
     }
 
+    /// The port goes over to `actor`, who answers it or hands it on. For whoever has the port, before the other can get at it.
+    ///
+    /// The actor must not be freed while it has the port, unanswered: who puts the port into its mailbox holds an address, and
+    /// takes the port back ([`leave_owner`](Self::leave_owner)) if it did not get in; then the actor's life holds it.
+    ///
+    /// Who hands on an ask that may be waited for already can close a circle of waits, and has to look: see
+    /// `waits::breaks_circle_of`.
+    #[inline]
+    pub(crate) fn hand_to(&self, actor: &Header) {
+        self.set_owner(std::ptr::from_ref(actor).cast_mut().cast());
+    }
+
+    /// No actor has the port from here on: whoever answers it, what that waits for is not tracked.
+    pub(crate) fn leave_owner(&self) {
+        self.set_owner(std::ptr::null_mut());
+    }
+
+    #[inline]
+    fn set_owner(&self, owner: *mut ()) {
+        if let Some(slot) = self.slot {
+            // SAFETY: the slot is alive while we have not left; only the replier writes the field.
+            unsafe { slot.as_ref() }
+                .owner
+                .store(owner, Ordering::Release);
+        }
+    }
+
+    /// The parker of whoever waits for the answer now, if somebody does on a stack or a thread.
+    pub(crate) fn waiter(&self) -> Option<*const ()> {
+        // SAFETY: the slot is alive while we have not left.
+        let word = unsafe { self.slot?.as_ref() }.word.load(Ordering::Acquire);
+        slot::is_parker(word).then_some(word.cast_const())
+    }
+
     /// Is there an asker (who may have left since)?
     pub(crate) const fn is_some(&self) -> bool {
         self.slot.is_some()
@@ -190,8 +231,7 @@ impl Port {
             return Err(value);
         };
         // SAFETY: we are the replier and have not left; the slot is alive until we do.
-        let expected = unsafe { slot.as_ref() }.expected;
-        if expected != TypeId::of::<T>() {
+        if !unsafe { slot.as_ref() }.expects::<T>() {
             self.slot = Some(slot);
             self.fail_noting(Failure::TypeMismatch, leaving);
             return Err(value);
@@ -233,6 +273,24 @@ impl Port {
             slot: NonNull::new(raw.cast()),
         }
     }
+}
+
+/// Who has the port of the ask that `waiter` waits for in this slot, if it does and an actor has it. The answer is of one moment,
+/// and is good for nothing unless the caller knows otherwise that `waiter` was in that very wait.
+///
+/// # Safety
+/// `slot` was a slot's address at some time ([`Receiver::as_raw`]).
+pub(crate) unsafe fn owner_of(slot: *mut (), waiter: *const ()) -> Option<NonNull<Header>> {
+    // SAFETY: a slot's memory stays a slot's, and these two fields are only accessed atomically.
+    let (word, owner) = unsafe {
+        let slot = slot.cast::<Slot>();
+        (&(*slot).word, &(*slot).owner)
+    };
+    let word = word.load(Ordering::Acquire);
+    if !std::ptr::addr_eq(word, waiter) && !fault!("reply_keep_edge") {
+        return None;
+    }
+    NonNull::new(owner.load(Ordering::Acquire).cast())
 }
 
 /// Fails the asker of a port that was lost with the stack it lay on.
@@ -351,6 +409,13 @@ impl<T> Receiver<T> {
 }
 
 impl<T: Send + 'static> Receiver<T> {
+    /// The slot, for [`owner_of`]; null once the outcome has been taken.
+    #[inline]
+    pub(crate) fn as_raw(&self) -> *mut () {
+        self.slot
+            .map_or(std::ptr::null_mut(), |slot| slot.as_ptr().cast())
+    }
+
     /// Waits for the reply, and leaves: after a timeout the replier can tell that nobody waits. (A kill, which unwinds through
     /// here, abandons the reply.)
     pub(crate) fn wait(mut self, deadline: Option<Instant>) -> Result<T, ReplyError> {
@@ -378,6 +443,18 @@ impl<T: Send + 'static> Receiver<T> {
                 };
             }
         }
+    }
+
+    /// Begins to wait: registers the caller, who goes on by [`wait_until`](Self::wait_until) or [`give_up`](Self::give_up). Or
+    /// gives the outcome, if it has come.
+    pub(crate) fn begin_wait(&mut self) -> Option<Result<T, Failure>> {
+        self.register(Registration::Parker(park::current()))
+    }
+
+    /// Ends a wait that has begun: the outcome, if it has come meanwhile.
+    #[cold]
+    pub(crate) fn give_up(&mut self) -> Option<Result<T, Failure>> {
+        self.retract()
     }
 
     /// The outcome, if it has come. At most once; afterwards the receiver says [`Failure::Dropped`].

@@ -46,6 +46,9 @@
 //! it calls out. It visits every cell that is live from its beginning to its end, once, in the order of chunks and slots;
 //! and of those that come or go meanwhile, some.
 //!
+//! Whoever looks at what is atomic in a cell without a reference does so as a reader ([`grace`](crate::sys::grace)): chunks are
+//! given back after a grace period.
+//!
 //! All that threads share goes through the depot's lock, except the count words, the number of carved slots (stored with release
 //! after the slots' count words) and the header's fields that never change. There is nothing here for a model checker but that lock.
 //!

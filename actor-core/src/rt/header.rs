@@ -50,6 +50,8 @@ pub(crate) struct VTable {
     pub(crate) who: unsafe fn(NonNull<Header>) -> Who,
     /// Where errors thrown into it wait, if any can be. The reference is valid while one to the object is held.
     pub(crate) pending: for<'a> unsafe fn(&'a Header) -> Option<&'a Pending>,
+    /// Whether it is an actor, whose waits others may be told of (see `actor::waits`).
+    pub(crate) is_actor: bool,
     /// The static name of its type, readable at any time, also in a signal handler.
     pub(crate) type_name: fn() -> &'static str,
 }
@@ -103,10 +105,12 @@ impl Header {
         }
     }
 
-    /// Writes every field but the count, one by one: a walk over type-stable memory may be reading that.
+    /// Writes every field but the count, one by one: a walk over type-stable memory may be reading that. The parker, which may be
+    /// looked at too, is written atomically.
     ///
     /// # Safety
-    /// `at` points to a slot whose count reads 0 and which nobody else uses.
+    /// `at` points to a slot that has been through [`init_free`](Self::init_free), whose count reads 0 and which nobody else
+    /// uses.
     pub(crate) unsafe fn init(
         at: NonNull<Header>,
         vtable: &'static VTable,
@@ -119,7 +123,7 @@ impl Header {
         unsafe {
             (&raw mut (*p).vtable).write(vtable);
             (&raw mut (*p).flags).write(AtomicU32::new(pages << STACK_SHIFT));
-            (&raw mut (*p).parker).write(Place::nowhere());
+            (*p).parker.forget();
             (&raw mut (*p).id).write(id);
         }
     }
@@ -133,13 +137,17 @@ impl Header {
         unsafe { &(*at.as_ptr()).refs }.store(refs, Ordering::Release);
     }
 
-    /// Sets the count of a slot that has never been used to 0.
+    /// Sets the count of a slot that has never been used to 0, and its parker to none: the two fields that may be looked at
+    /// without a reference.
     ///
     /// # Safety
     /// `at` points to writable memory that nobody else knows.
     pub(crate) unsafe fn init_free(at: NonNull<Header>) {
         // SAFETY: the caller's.
-        unsafe { (&raw mut (*at.as_ptr()).refs).write(AtomicU32::new(0)) }
+        unsafe {
+            (&raw mut (*at.as_ptr()).refs).write(AtomicU32::new(0));
+            (&raw mut (*at.as_ptr()).parker).write(Place::nowhere());
+        }
     }
 
     /// The word that a free slot may be linked through.
@@ -232,6 +240,16 @@ impl Header {
         if !self.parker.is(parker) {
             self.parker.note(parker);
         }
+    }
+
+    /// As [`parker`](Self::parker), of an object that may be gone, and its memory in use for another of the same kind, or for
+    /// none.
+    ///
+    /// # Safety
+    /// `at` is a slot that [`init_free`](Self::init_free) has been called for, and its memory stays meanwhile.
+    pub(crate) unsafe fn parker_at(at: NonNull<Header>) -> Option<&'static Parker> {
+        // SAFETY: the caller's; the field is accessed atomically ever since.
+        unsafe { &(*at.as_ptr()).parker }.last()
     }
 
     /// The stack it is blocked on, or was last.

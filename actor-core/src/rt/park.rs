@@ -50,9 +50,10 @@ use std::time::Instant;
 use crate::stack::{self, Stack};
 use crate::sys::atomic::{AtomicPtr, AtomicUsize};
 
+use super::edge::Edge;
 #[cfg(feature = "testing")]
 use super::header::FAULT;
-use super::header::{Header, KILLED};
+use super::header::KILLED;
 use super::inbox::Linked;
 use super::local;
 use super::locals::Locals;
@@ -85,6 +86,8 @@ pub(crate) struct Parker {
     home: UnsafeCell<Option<Home>>,
     /// The address of the local scheduler that is the home, or 0.
     owner: AtomicUsize,
+    /// What runs on the stack, while something does, and what that waits for.
+    edge: Edge,
     local: Local,
 }
 
@@ -95,8 +98,6 @@ const _: () = assert!(size_of::<Parker>() <= 128);
 pub(crate) struct Local {
     /// The suspended stack, while it is suspended.
     pub(crate) stack: Cell<Option<Stack>>,
-    /// What runs on the stack, while something does.
-    pub(crate) task: Cell<*const Header>,
     /// The stack's size in bytes.
     pub(crate) size: Cell<usize>,
     /// Where the home keeps it in its list of stacks.
@@ -117,7 +118,7 @@ pub(crate) struct Local {
 
 // SAFETY: `token` and `link` are atomics. `home` is written while nobody can hold a PARKED→NOTIFIED transition (before
 // the parker's stack first runs, after it ended) and read only by who holds it. `local` is touched by the home's thread
-// alone; a stack never leaves its home.
+// alone; a stack never leaves its home. `edge` is atomics.
 unsafe impl Sync for Parker {}
 // SAFETY: recycled parkers change hands under the free list's lock, with `stack`, `task`, `locals` and `home` empty.
 unsafe impl Send for Parker {}

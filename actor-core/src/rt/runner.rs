@@ -112,7 +112,7 @@ pub(crate) fn discarding(task: &Header, drops: impl FnOnce()) {
         }
     }
     // Not where something else runs, which only happens to be the one that discards.
-    let idle = park::on_stack().filter(|stack| stack.local().task.get().is_null());
+    let idle = park::on_stack().filter(|stack| stack.edge().task().is_null());
     let _end = idle.map(|stack| {
         task.kill();
         stack.begin(task);
@@ -131,7 +131,8 @@ pub(crate) fn release_claim(task: &Header) {
 /// The stack of `parker` ran into its guard page and has been abandoned with everything on it.
 #[cold]
 pub(super) fn overflowed(worker: &Worker, parker: &'static Parker) {
-    let task = parker.local().task.replace(ptr::null());
+    let task = parker.edge().task();
+    parker.edge().set_task(ptr::null());
     worker.stops();
     // SAFETY: the abandoned frames hold a reference for ever.
     let Some(task) = (unsafe { task.as_ref() }) else {

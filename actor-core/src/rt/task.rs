@@ -86,6 +86,7 @@ where
         alarm: |_| unreachable!("it sets none"),
         who: Self::who,
         pending: Self::pending,
+        is_actor: false,
         type_name: std::any::type_name::<F>,
     };
 
@@ -215,7 +216,7 @@ where
         );
         // Errors of the user's that came as it ended. This may be the end of a stack's body, which must not unwind; and where
         // nothing runs on that stack, there is nobody to be parked.
-        let nobody = park::on_stack().is_some_and(|stack| stack.local().task.get().is_null());
+        let nobody = park::on_stack().is_some_and(|stack| stack.edge().task().is_null());
         let pending = task.pending;
         match nobody {
             true => park::no_suspend(|| drop_quietly(pending)),

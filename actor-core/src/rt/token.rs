@@ -180,6 +180,11 @@ impl<P: 'static> Place<P> {
         }
     }
 
+    /// Nothing is noted any more: for a new task in memory that may be looked at.
+    pub(crate) fn forget(&self) {
+        self.0.store(ptr::null_mut(), Ordering::Relaxed);
+    }
+
     /// What was noted last, for whoever knows otherwise that it has been.
     pub(crate) fn last(&self) -> Option<&'static P> {
         // SAFETY: null, or put there by `note` from a `&'static P`.

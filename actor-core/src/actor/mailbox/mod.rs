@@ -53,7 +53,9 @@
 //! - **W1** locks, checks again, links its node, and unlocks with WAITERS set;
 //! - **W2** issues the heavy asymmetric fence;
 //! - **W3** checks again: if there is room now it admits waiters itself, from the front of the list;
-//! - then parks until its node is settled, its deadline passes, or it is killed.
+//! - then parks until its node is settled, its deadline passes, or it is killed. Before that, an actor publishes its wait, under
+//!   the lock, if its node still stands in line: so others see it wait exactly while it does, as whoever takes the node out
+//!   ends the wait under the lock (`actor::waits`).
 //!
 //! *Admitting* moves a waiter's message into the queue under the lock, unlinks and settles its node, and unparks its sender
 //! after unlocking. So a freed slot is not a wake-up that could be lost with a sender that has just gone (killed, or out of
@@ -108,6 +110,7 @@
 //! | `mailbox_skip_admit` | no C3 | `loom_wait_for_room_against_pop` |
 //! | `mailbox_skip_recheck` | no W3 | `loom_wait_for_room_against_pop` |
 //! | `mailbox_drop_wake` | an admitted sender is not unparked | `loom_wait_for_room_against_pop` |
+//! | `mailbox_keep_wait` | a sender that has been admitted still counts as waiting | `others_see_a_sender_wait_only_while_it_does` |
 //! | `mailbox_displace_unlocked` | the consumer of a mailbox that displaces pops without the lock | `loom_displace_against_pop` |
 //! | `mailbox_listen_blindly` | listening ignores a message that has come meanwhile | `loom_listen_against_push` |
 //! | `mailbox_lower_blindly` | what has come before its flag was taken down is not looked for | `loom_a_message_behind_a_flag_is_seen_or_flagged` |
@@ -132,8 +135,11 @@ mod tests;
 
 use std::fmt;
 use std::marker::PhantomData;
+#[cfg(test)]
 use std::time::Instant;
 
+use super::cycle::WaitCycle;
+use crate::rt::edge::Wait;
 use block::{BlockPtr, Slots, Spare};
 pub(crate) use consumer::Consumer;
 pub(crate) use drain::Drain;
@@ -193,12 +199,22 @@ pub(crate) enum PushError<M> {
 }
 
 /// A message whose sender waited for room in vain.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum WaitError<M> {
     /// The deadline passed first.
     Timeout(M),
     /// The mailbox is closed.
     Closed(M),
+    /// The wait would be part of a circle ([`Track`]).
+    Deadlock(M, WaitCycle),
+}
+
+/// How others are told of a wait for room (`actor::waits`).
+pub(crate) struct Track<'a> {
+    /// Publishes the wait. Called under the lock.
+    pub(crate) publish: &'a dyn Fn() -> Wait,
+    /// The circle it is part of, once it has been published.
+    pub(crate) circle: &'a dyn Fn() -> Option<WaitCycle>,
 }
 
 /// Why the lock was not taken for a push.
@@ -273,6 +289,7 @@ impl<M> Mailbox<M> {
     ///
     /// Parks the caller. If the park unwinds (the caller is killed), the caller leaves the queue, and `lost` is called with the
     /// message; it must neither unwind nor park.
+    #[cfg(test)]
     pub(crate) fn push_wait(
         &self,
         message: M,
@@ -283,7 +300,31 @@ impl<M> Mailbox<M> {
         match self.try_push(message, cap) {
             Ok(pushed) => Ok(pushed),
             Err(PushError::Closed(message)) => Err(WaitError::Closed(message)),
-            Err(PushError::Full(message)) => self.wait_for_room(message, cap, deadline, lost),
+            Err(PushError::Full(message)) => self.wait_for_room(message, cap, deadline, None, lost),
+        }
+    }
+
+    /// Appends `message` if the mailbox is idle: not scheduled, suspended or closed. The caller must schedule the actor then.
+    #[inline]
+    pub(crate) fn push_to_idle(&self, message: M) -> Result<Wake, M> {
+        let mut spare = None;
+        loop {
+            let word = self.word.load(Ordering::Relaxed);
+            // Below the count there is nothing: it is open, at rest, and nothing is asked of it.
+            if word as u32 != 0 || !self.try_lock(word) {
+                return Err(message);
+            }
+            // SAFETY: we hold the lock.
+            if unsafe { !self.has_slot(&mut spare) } {
+                self.unlock(word);
+                spare = Some(Slots::obtain());
+                continue;
+            }
+            // SAFETY: we hold the lock, and there is a slot. There is room: a mailbox that is idle is empty.
+            unsafe { self.append(message) };
+            let (word, wake) = word::push_one(word);
+            self.unlock(word);
+            return Ok(wake);
         }
     }
 
@@ -529,6 +570,7 @@ impl<M> fmt::Debug for WaitError<M> {
         f.write_str(match self {
             WaitError::Timeout(_) => "Timeout(..)",
             WaitError::Closed(_) => "Closed(..)",
+            WaitError::Deadlock(..) => "Deadlock(..)",
         })
     }
 }

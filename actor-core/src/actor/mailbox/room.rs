@@ -7,21 +7,24 @@ use super::seam::atomic::Ordering;
 use super::seam::{asym, fault, park};
 use super::wait::{self, Outcome, Waiter};
 use super::word::{self, CLOSED, WAITERS};
-use super::{Mailbox, PushError, Pushed, WaitError, Wake, limit};
+use super::{Mailbox, PushError, Pushed, Track, WaitCycle, WaitError, Wake, limit};
 
 impl<M> Mailbox<M> {
+    /// Appends `message`, which has found the mailbox full, as soon as there is room, in order of arrival, or until `deadline`
+    /// (`None`: for ever). Others are told of the wait by `track`. Parks the caller; if the park unwinds, the message is `lost`.
     #[cold]
-    pub(super) fn wait_for_room(
+    pub(crate) fn wait_for_room(
         &self,
         mut message: M,
         cap: u32,
         deadline: Option<Instant>,
+        track: Option<&Track<'_>>,
         lost: &dyn Fn(M),
     ) -> Result<Pushed, WaitError<M>> {
         loop {
             let node = Waiter::new(message, park::current());
             if self.enlist(&node, cap) {
-                return self.wait_enlisted(&node, cap, deadline, lost);
+                return self.wait_enlisted(&node, cap, deadline, track, lost);
             }
             // SAFETY: the node was not linked, so it holds the message and is ours alone.
             message = unsafe { node.take_message() };
@@ -53,6 +56,7 @@ impl<M> Mailbox<M> {
         node: &Waiter<M>,
         cap: u32,
         deadline: Option<Instant>,
+        track: Option<&Track<'_>>,
         lost: &dyn Fn(M),
     ) -> Result<Pushed, WaitError<M>> {
         /// Unlinks the node if the wait ends by itself, by deadline or unwinding.
@@ -86,6 +90,7 @@ impl<M> Mailbox<M> {
             asym::heavy(); // step W2
             self.admit(cap); // step W3
         }
+        let circle = track.and_then(|track| self.publish(node, track));
         let verdict = loop {
             match node.outcome() {
                 Outcome::Admitted => {
@@ -94,6 +99,15 @@ impl<M> Mailbox<M> {
                 // SAFETY: the node was unlinked with the message left in it.
                 Outcome::Closed => break Err(WaitError::Closed(unsafe { node.take_message() })),
                 Outcome::Waiting => {}
+            }
+            if let Some(circle) = &circle
+                && enlisted.retract()
+            {
+                // SAFETY: as for the deadline, below.
+                break Err(WaitError::Deadlock(
+                    unsafe { node.take_message() },
+                    circle.clone(),
+                ));
             }
             // The lock decides between the deadline and a settlement that comes at the same time.
             if !park::park_until(deadline) && enlisted.retract() {
@@ -105,6 +119,18 @@ impl<M> Mailbox<M> {
         verdict
     }
 
+    /// Tells others of the wait, if `node` still waits, and says whether it would never end. (waits: P1 to P3)
+    pub(super) fn publish(&self, node: &Waiter<M>, track: &Track<'_>) -> Option<WaitCycle> {
+        let word = self.lock();
+        let waits = node.outcome() == Outcome::Waiting;
+        if waits {
+            // SAFETY: we hold the lock.
+            unsafe { node.set_wait((track.publish)()) };
+        }
+        self.unlock(word);
+        if waits { (track.circle)() } else { None }
+    }
+
     /// Takes `node` out of the wait list; `false` if somebody settled it first.
     pub(super) fn retract(&self, node: &Waiter<M>) -> bool {
         let word = self.lock();
@@ -113,7 +139,10 @@ impl<M> Mailbox<M> {
             return false;
         }
         // SAFETY: we hold the lock, and a node that is waiting is linked.
-        let empty = unsafe { self.waiters.unlink(node) };
+        let empty = unsafe {
+            node.end_wait();
+            self.waiters.unlink(node)
+        };
         self.unlock(if empty { word & !WAITERS } else { word });
         true
     }

@@ -12,11 +12,13 @@ pub(crate) mod park {
     use loom::thread::{self, Thread};
     use std::time::Instant;
 
+    use crate::rt::edge::Edge;
+
     #[derive(Debug)]
-    pub(crate) struct Parker(Thread);
+    pub(crate) struct Parker(Thread, Edge);
 
     pub(crate) fn current() -> &'static Parker {
-        Box::leak(Box::new(Parker(thread::current())))
+        Box::leak(Box::new(Parker(thread::current(), Edge::new())))
     }
 
     /// Time does not exist under loom: a deadline is always past, which lets a model explore it at any point.
@@ -32,6 +34,10 @@ pub(crate) mod park {
     impl Parker {
         pub(crate) fn unpark(&'static self) {
             self.0.unpark();
+        }
+
+        pub(crate) fn edge(&self) -> &Edge {
+            &self.1
         }
     }
 }

@@ -474,7 +474,7 @@ fn stress_deadlines_lose_and_double_nothing() {
             ) {
                 Ok(pushed) => return pushed.wake == Wake::Actor,
                 Err(WaitError::Timeout(back)) => message = back,
-                Err(WaitError::Closed(_)) => unreachable!(),
+                Err(WaitError::Closed(_) | WaitError::Deadlock(..)) => unreachable!(),
             }
         }
     });
@@ -605,4 +605,47 @@ mod model {
             }
         }
     }
+}
+
+#[test]
+fn others_see_a_sender_wait_only_while_it_does() {
+    use super::seam::park;
+    use super::wait::{Outcome, Waiter};
+
+    let mailbox = Mailbox::new();
+    let _ = mailbox.try_push(0, 1);
+    let edge = park::current().edge();
+    let track = Track {
+        publish: &|| edge.publish(std::ptr::dangling_mut()),
+        circle: &|| None,
+    };
+    let waits = || edge.look().is_some();
+    let line_up = |node: &Waiter<i32>| {
+        assert!(mailbox.enlist(node, 1));
+        assert!(!waits());
+        mailbox.publish(node, &track);
+        assert!(waits());
+    };
+    // SAFETY: the only consumer.
+    let mut consumer = unsafe { mailbox.consumer() };
+
+    let gives_up = Waiter::new(1, park::current());
+    line_up(&gives_up);
+    assert!(mailbox.retract(&gives_up));
+    assert!(!waits());
+
+    let admitted = Waiter::new(2, park::current());
+    line_up(&admitted);
+    assert_eq!(consumer.pop(1), Some(0));
+    assert_eq!(admitted.outcome(), Outcome::Admitted);
+    assert!(!waits());
+    // Too late to be told of.
+    mailbox.publish(&admitted, &track);
+    assert!(!waits());
+
+    let refused = Waiter::new(3, park::current());
+    line_up(&refused);
+    drop(consumer.close());
+    assert_eq!(refused.outcome(), Outcome::Closed);
+    assert!(!waits());
 }

@@ -12,7 +12,9 @@ use std::mem::MaybeUninit;
 use std::ptr;
 
 use super::seam::atomic::{AtomicU32, Ordering, UnsafeCell};
+use super::seam::fault;
 use super::seam::park::Parker;
+use crate::rt::edge::Wait;
 
 /// What has become of a waiting sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub(super) struct Waiter<M> {
     links: UnsafeCell<Links<M>>,
     message: UnsafeCell<MaybeUninit<M>>,
     parker: &'static Parker,
+    /// The wait that others have been told of, if they have.
+    wait: UnsafeCell<Option<Wait>>,
     state: AtomicU32,
 }
 
@@ -46,6 +50,7 @@ impl<M> Waiter<M> {
             }),
             message: UnsafeCell::new(MaybeUninit::new(message)),
             parker,
+            wait: UnsafeCell::new(None),
             state: AtomicU32::new(Outcome::Waiting as u32),
         }
     }
@@ -57,6 +62,26 @@ impl<M> Waiter<M> {
             0 => Outcome::Waiting,
             1 => Outcome::Admitted,
             _ => Outcome::Closed,
+        }
+    }
+
+    /// Others have been told of the wait.
+    ///
+    /// # Safety
+    /// The caller holds the lock.
+    pub(super) unsafe fn set_wait(&self, wait: Wait) {
+        // SAFETY: the lock guards it.
+        self.wait.with_mut(|it| unsafe { *it = Some(wait) });
+    }
+
+    /// The wait is over, for others as well. (edge: E3)
+    ///
+    /// # Safety
+    /// The caller holds the lock, and the node has not been settled.
+    pub(super) unsafe fn end_wait(&self) {
+        // SAFETY: the lock guards it.
+        if let Some(wait) = self.wait.with(|it| unsafe { *it }) {
+            self.parker.edge().end(wait);
         }
     }
 
@@ -149,6 +174,9 @@ pub(super) unsafe fn settle<M>(node: *const Waiter<M>, outcome: Outcome) -> &'st
     // SAFETY: the node is alive: its sender leaves only after it has seen the store below, or under the lock. The parker is
     // copied first, because that store ends the node's life.
     unsafe {
+        if !fault!("mailbox_keep_wait") {
+            (*node).end_wait();
+        }
         let parker = (*node).parker;
         (*node).state.store(outcome as u32, Ordering::Release);
         parker

@@ -1,11 +1,19 @@
-//! The memory of a reply slot, its cache, and the encoding of its word.
+//! The memory of a reply slot, where it comes from, and the encoding of its word.
+//!
+//! # Memory
+//! Slots are recycled and never given back: as many as there were unanswered asks at one time. So whoever comes by a slot's
+//! address may look at its two atomic fields at any time, and finds out elsewhere whether it was still the slot that was
+//! meant (`actor::waits`). Those two are therefore written atomically from the beginning, and a free slot is linked through its
+//! payload.
+//!
+//! A thread keeps up to [`CACHED`](pool) free ones to itself; the rest are in a list that all share.
 
 use std::any::TypeId;
 use std::mem::MaybeUninit;
-use std::ptr::{NonNull, null_mut, without_provenance_mut};
+use std::ptr::{self, NonNull, null_mut, without_provenance_mut};
 use std::task::Waker;
 
-use crate::actor::mailbox::seam::atomic::{AtomicPtr, UnsafeCell};
+use crate::actor::mailbox::seam::atomic::{AtomicPtr, Ordering, UnsafeCell};
 use crate::actor::mailbox::seam::park::Parker;
 
 /// Values up to this size, in bytes, lie in the slot itself; larger ones in a box.
@@ -15,8 +23,11 @@ pub(super) const INLINE_ALIGN: usize = 8;
 #[cfg_attr(not(loom), repr(C, align(64)))]
 pub(super) struct Slot {
     pub(super) word: AtomicPtr<()>,
+    /// The actor that has the port, while an actor has it. Written by whoever has the port.
+    pub(super) owner: AtomicPtr<()>,
+    /// The type of the answer, which a function tells in half the room.
+    expected: fn() -> TypeId,
     pub(super) payload: UnsafeCell<Payload>,
-    pub(super) expected: TypeId,
 }
 
 #[repr(align(8))]
@@ -53,6 +64,11 @@ pub(super) fn waker_word(waker: Box<Waker>) -> *mut () {
         .cast()
 }
 
+/// Whether `word` is a parker's.
+pub(super) fn is_parker(word: *mut ()) -> bool {
+    word != EMPTY && word.addr() & TAG == 0
+}
+
 /// The waiter in `word`, if there is one.
 ///
 /// # Safety
@@ -60,7 +76,7 @@ pub(super) fn waker_word(waker: Box<Waker>) -> *mut () {
 pub(super) unsafe fn waiter(word: *mut ()) -> Waiter {
     match word.addr() & TAG {
         // SAFETY: an untagged word other than null was made by `parker_word`.
-        0 if word != EMPTY => Waiter::Parker(unsafe { &*word.cast::<Parker>() }),
+        0 if is_parker(word) => Waiter::Parker(unsafe { &*word.cast::<Parker>() }),
         WAKER => {
             let waker = word.map_addr(|address| address & !TAG).cast();
             // SAFETY: made by `waker_word`, and the caller owns it.
@@ -71,109 +87,191 @@ pub(super) unsafe fn waiter(word: *mut ()) -> Waiter {
 }
 
 impl Slot {
-    /// A slot, from the thread's cache or the allocator.
+    /// A slot for an answer of type `T`.
     #[inline]
-    pub(super) fn obtain(word: *mut (), expected: TypeId) -> NonNull<Slot> {
-        let slot = Slot {
-            word: AtomicPtr::new(word),
-            payload: UnsafeCell::new(Payload([MaybeUninit::uninit(); INLINE])),
-            expected,
-        };
-        match cache::take() {
-            Some(memory) => {
-                // SAFETY: the memory is a slot's, and nobody else holds it.
-                unsafe { memory.write(slot) };
-                memory
-            }
-            None => NonNull::from(Box::leak(Box::new(slot))),
+    pub(super) fn obtain<T: 'static>(word: *mut ()) -> NonNull<Slot> {
+        let slot = pool::take();
+        let p = slot.as_ptr();
+        // SAFETY: nobody else has the slot; its atomic fields, which somebody may be looking at, are written as such.
+        unsafe {
+            (*p).word.store(word, Ordering::Relaxed);
+            (*p).owner.store(null_mut(), Ordering::Relaxed);
+            (&raw mut (*p).expected).write(TypeId::of::<T>);
         }
+        slot
+    }
+
+    /// Whether it is for an answer of type `T`.
+    #[inline]
+    pub(super) fn expects<T: 'static>(&self) -> bool {
+        // One function may be compiled more than once.
+        ptr::fn_addr_eq(self.expected, TypeId::of::<T> as fn() -> TypeId)
+            || (self.expected)() == TypeId::of::<T>()
     }
 
     /// # Safety
     /// Both parties have left, and the payload is empty.
     #[inline]
     pub(super) unsafe fn free(slot: NonNull<Slot>) {
-        // SAFETY: the caller's; slots come from `Box` (`obtain`).
-        unsafe {
-            if cfg!(loom) || !cache::give(slot) {
-                drop(Box::from_raw(slot.as_ptr()));
-            }
+        // SAFETY: the caller's.
+        unsafe { pool::give(slot) }
+    }
+
+    fn fresh() -> Slot {
+        Slot {
+            word: AtomicPtr::new(null_mut()),
+            owner: AtomicPtr::new(null_mut()),
+            expected: TypeId::of::<()>,
+            payload: UnsafeCell::new(Payload([MaybeUninit::uninit(); INLINE])),
         }
     }
 }
 
-/// The per-thread cache of free slots.
-mod cache {
+/// Under loom a slot is used once, and leaked.
+#[cfg(loom)]
+mod pool {
     use super::Slot;
-    use std::cell::Cell;
-    use std::ptr::{NonNull, null_mut};
+    use std::ptr::NonNull;
+
+    pub(super) fn take() -> NonNull<Slot> {
+        NonNull::from(Box::leak(Box::new(Slot::fresh())))
+    }
+
+    pub(super) unsafe fn give(_: NonNull<Slot>) {}
+}
+
+/// The free slots.
+#[cfg(not(loom))]
+mod pool {
+    use super::Slot;
+    use std::cell::UnsafeCell;
+    use std::ptr::NonNull;
+    use std::sync::{Mutex, MutexGuard, PoisonError};
 
     /// Slots a thread keeps: 8 KiB.
     const CACHED: u32 = 128;
+    /// Slots that are allocated, or move between a thread and the shared list, at a time.
+    const BATCH: u32 = 32;
 
-    struct Free {
-        next: *mut Free,
+    /// A list of free slots, linked through their payloads.
+    struct List {
+        first: Option<NonNull<Slot>>,
+        len: u32,
     }
 
-    struct Cache {
-        first: Cell<*mut Free>,
-        count: Cell<u32>,
+    // SAFETY: a slot in a list is the list's alone.
+    unsafe impl Send for List {}
+
+    impl List {
+        const fn new() -> Self {
+            List {
+                first: None,
+                len: 0,
+            }
+        }
+
+        #[inline]
+        fn pop(&mut self) -> Option<NonNull<Slot>> {
+            let slot = self.first?;
+            // SAFETY: the list owns the slot, whose payload `push` has made a link.
+            self.first = unsafe { slot.as_ref() }
+                .payload
+                .with(|link| unsafe { link.cast::<Option<NonNull<Slot>>>().read() });
+            self.len -= 1;
+            Some(slot)
+        }
+
+        /// # Safety
+        /// The slot is free, and in no list.
+        #[inline]
+        unsafe fn push(&mut self, slot: NonNull<Slot>) {
+            // SAFETY: the caller's; the payload is large enough and aligned for a pointer.
+            unsafe { slot.as_ref() }
+                .payload
+                .with_mut(|link| unsafe { link.cast::<Option<NonNull<Slot>>>().write(self.first) });
+            self.first = Some(slot);
+            self.len += 1;
+        }
+
+        fn take_from(&mut self, other: &mut List, most: u32) {
+            for _ in 0..most {
+                let Some(slot) = other.pop() else { return };
+                // SAFETY: it was in the other list, and is in none now.
+                unsafe { self.push(slot) };
+            }
+        }
     }
 
-    thread_local! {
-        static CACHE: Cache = const { Cache { first: Cell::new(null_mut()), count: Cell::new(0) } };
+    static SHARED: Mutex<List> = Mutex::new(List::new());
+
+    fn shared() -> MutexGuard<'static, List> {
+        SHARED.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[inline]
-    pub(super) fn take() -> Option<NonNull<Slot>> {
-        CACHE
-            .try_with(|cache| {
-                let slot = NonNull::new(cache.first.get())?;
-                // SAFETY: slots in the list are owned by it, and begin with a `Free`.
-                cache.first.set(unsafe { slot.read() }.next);
-                cache.count.set(cache.count.get() - 1);
-                Some(slot.cast())
-            })
-            .ok()
-            .flatten()
-    }
-
-    /// `false` if the cache is full or the thread is ending: the caller keeps the slot.
-    ///
-    /// # Safety
-    /// `slot` is an unused slot that came from a `Box`, and the caller gives it up if this returns `true`.
-    #[inline]
-    pub(super) unsafe fn give(slot: NonNull<Slot>) -> bool {
-        CACHE
-            .try_with(|cache| {
-                if cache.count.get() >= CACHED {
-                    return false;
-                }
-                let slot = slot.cast::<Free>();
-                // SAFETY: the caller's; a slot is larger than a `Free`, aligned for it, and has no destructor to run.
-                unsafe {
-                    slot.write(Free {
-                        next: cache.first.get(),
-                    })
-                };
-                cache.first.set(slot.as_ptr());
-                cache.count.set(cache.count.get() + 1);
-                true
-            })
-            .unwrap_or(false)
-    }
+    struct Cache(UnsafeCell<List>);
 
     impl Drop for Cache {
         fn drop(&mut self) {
-            while let Some(slot) = NonNull::new(self.first.get()) {
-                // SAFETY: as in `take`; a slot came from a `Box`, and a `Slot` need not be intact to free its memory.
-                unsafe {
-                    self.first.set(slot.read().next);
-                    drop(Box::from_raw(
-                        slot.as_ptr().cast::<std::mem::MaybeUninit<Slot>>(),
-                    ));
-                }
+            shared().take_from(self.0.get_mut(), u32::MAX);
+        }
+    }
+
+    thread_local! {
+        static CACHE: Cache = const { Cache(UnsafeCell::new(List::new())) };
+    }
+
+    /// Calls `f` with the thread's list, or with the shared one where the thread is past that.
+    #[inline]
+    fn with_list<R>(f: impl Fn(&mut List) -> R) -> R {
+        // SAFETY: the thread's own, and nothing in this module that is called meanwhile comes by here.
+        match CACHE.try_with(|cache| f(unsafe { &mut *cache.0.get() })) {
+            Ok(done) => done,
+            Err(_) => f(&mut shared()),
+        }
+    }
+
+    #[inline]
+    pub(super) fn take() -> NonNull<Slot> {
+        with_list(List::pop).unwrap_or_else(refill)
+    }
+
+    #[cold]
+    fn refill() -> NonNull<Slot> {
+        let mut batch = List::new();
+        batch.take_from(&mut shared(), BATCH);
+        if batch.first.is_none() {
+            let fresh: Vec<Slot> = (0..BATCH).map(|_| Slot::fresh()).collect();
+            for slot in fresh.leak() {
+                // SAFETY: nobody knows it.
+                unsafe { batch.push(NonNull::from(slot)) };
             }
         }
+        let slot = batch.pop().expect("a batch is not empty");
+        let batch = std::cell::Cell::new(batch);
+        with_list(|list| list.take_from(&mut batch.replace(List::new()), BATCH));
+        slot
+    }
+
+    /// # Safety
+    /// The slot is free.
+    #[inline]
+    pub(super) unsafe fn give(slot: NonNull<Slot>) {
+        // SAFETY: the caller's.
+        let full = with_list(|list| unsafe {
+            list.push(slot);
+            list.len > CACHED
+        });
+        if full {
+            spill();
+        }
+    }
+
+    /// Moves some of the thread's slots to the shared list.
+    #[cold]
+    fn spill() {
+        let _ = CACHE.try_with(|cache| {
+            // SAFETY: as in `with_list`.
+            shared().take_from(unsafe { &mut *cache.0.get() }, BATCH);
+        });
     }
 }

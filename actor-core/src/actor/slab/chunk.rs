@@ -1,6 +1,7 @@
 //! A chunk: its header, and the arithmetic from header to slot and back.
 
 use super::{List, Shared, Slot};
+use crate::sys::grace;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::UnsafeCell;
 use std::ptr::{self, NonNull};
@@ -134,6 +135,9 @@ impl<T: Slot, O> Chunk<T, O> {
 
     /// Destroys a list of chunks that the depot has forgotten.
     pub(super) fn destroy_all(mut idle: *mut Self) {
+        if !idle.is_null() {
+            grace::wait(); // for those who look at cells without a reference
+        }
         while let Some(chunk) = NonNull::new(idle) {
             // SAFETY: the depot has forgotten the chunk, no slot is out, no walk is in it: this thread alone knows it. It was made
             // by `new`.

@@ -86,6 +86,7 @@ static VTABLE: VTable = VTable {
     alarm: |_| unreachable!("it sets none"),
     who,
     pending,
+    is_actor: false,
     type_name: || "local microthread",
 };
 

@@ -7,6 +7,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::rt::edge::Edge;
 #[cfg(feature = "testing")]
 use crate::rt::header::FAULT;
 use crate::rt::header::{HOLDS_STACK, Header, KILLED, PANICS, THROWN};
@@ -20,15 +21,15 @@ use crate::sys::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use super::{Home, Killed, Local, Parker, allocate, check_stack, free_list};
 
 impl Parker {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Parker {
             token: Token::new(),
             link: AtomicPtr::new(ptr::null_mut()),
             home: UnsafeCell::new(None),
             owner: AtomicUsize::new(0),
+            edge: Edge::new(),
             local: Local {
                 stack: Cell::new(None),
-                task: Cell::new(ptr::null()),
                 size: Cell::new(0),
                 index: Cell::new(0),
                 timed_out: Cell::new(false),
@@ -57,13 +58,18 @@ impl Parker {
 
     /// Gives the parker of a stack that has ended back. On the worker's thread.
     pub(crate) fn recycle(&'static self) {
-        self.local.task.set(ptr::null());
+        self.edge.set_task(ptr::null());
         self.local.no_suspend.set(0);
         self.local.shield.set(0);
         self.owner.store(0, Ordering::Relaxed);
         // SAFETY: its stack has ended: the token is not PARKED, so nobody may read `home`.
         drop(unsafe { (*self.home.get()).take() });
         free_list().push(self);
+    }
+
+    /// What its task waits for, as others may see it.
+    pub(crate) fn edge(&self) -> &Edge {
+        &self.edge
     }
 
     /// The part for the home worker's thread.
@@ -74,7 +80,7 @@ impl Parker {
     /// A task begins on this stack.
     #[inline]
     pub(crate) fn begin(&self, task: *const Header) {
-        self.local.task.set(task);
+        self.edge.set_task(task);
         self.local.kill_raised.set(false);
     }
 
@@ -243,7 +249,7 @@ impl Parker {
     /// What runs on this stack. On the home worker's thread.
     pub(crate) fn task(&self) -> Option<&Header> {
         // SAFETY: while a task runs on this stack, its frames hold a reference to it; the pointer is null otherwise.
-        unsafe { self.local.task.get().as_ref() }
+        unsafe { self.edge.task().as_ref() }
     }
 
     /// Whether the task has been killed (or is to panic), and no shield keeps that off. On the home worker's thread.

@@ -103,7 +103,7 @@ impl Ready {
     fn header(&self) -> Option<&Header> {
         match self {
             // SAFETY: what is on a stack keeps its header alive, and stacks are looked at on their own thread.
-            Ready::Stack(parker) => unsafe { parker.local().task.get().as_ref() },
+            Ready::Stack(parker) => unsafe { parker.edge().task().as_ref() },
             Ready::Runnable(runnable) => Some(runnable.header()),
         }
     }

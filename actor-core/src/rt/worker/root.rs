@@ -198,7 +198,7 @@ impl Worker {
 
     #[inline(always)]
     pub(super) fn resume(&self, mut stack: Stack, parker: &'static Parker) {
-        self.starts(parker.local().task.get());
+        self.starts(parker.edge().task());
         match stack.resume() {
             Resumed::Suspended => match self.handoff.take() {
                 Some(Handoff::Parked) => parker.local().stack.set(Some(stack)),
@@ -268,14 +268,14 @@ impl Worker {
     pub(super) fn kill_all(&self) {
         for parker in self.stacks.borrow().iter() {
             // SAFETY: while a task is on the stack its frames hold a reference; else the pointer is null.
-            if let Some(task) = unsafe { parker.local().task.get().as_ref() } {
+            if let Some(task) = unsafe { parker.edge().task().as_ref() } {
                 task.kill();
             }
         }
     }
 
     pub(super) fn has_live_stack(&self) -> bool {
-        let live = |parker: &&'static Parker| !parker.local().task.get().is_null();
+        let live = |parker: &&'static Parker| !parker.edge().task().is_null();
         self.stacks.borrow().iter().any(live)
     }
 
@@ -287,7 +287,7 @@ impl Worker {
         let mut leaked = Vec::new();
         for parker in self.stacks.borrow().iter() {
             // SAFETY: as in `kill_all`.
-            if let Some(task) = unsafe { parker.local().task.get().as_ref() } {
+            if let Some(task) = unsafe { parker.edge().task().as_ref() } {
                 leaked.push(task.who().to_string());
                 // Leaks it, and counts it: unwinding code that did not end when told to is not tried again.
                 drop(parker.local().stack.take());
