@@ -22,5 +22,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sys = System::new()?;
     let counter = sys.spawn(Counter { n: 0 })?;
     counter.tell().add(2)?;
-    Ok(assert_eq!(counter.ask().get()?, 2))
+    assert_eq!(counter.ask().get()?, 2);
+    Ok(())
 }

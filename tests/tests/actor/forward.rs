@@ -157,7 +157,7 @@ pub struct Relay(Addr<Narrow<1>>);
 impl Relay {
     pub fn try_seen(&self, reply: ReplyTo<Vec<u64>>) {
         match reply.try_forward(&self.0).seen() {
-            Err(ForwardError::Full(NarrowMsg::Seen {}, reply)) => reply.send(vec![404]).unwrap(),
+            Err(ForwardError::Full(NarrowMsg::Seen, reply)) => reply.send(vec![404]).unwrap(),
             other => panic!("{other:?}"),
         }
     }

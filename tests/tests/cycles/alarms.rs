@@ -331,7 +331,7 @@ fn what_is_no_actor_waits_in_no_circle() {
         pub fn spawn(&self, cx: &mut Cx<Self>) -> Result<u8, String> {
             let me = cx.addr();
             let (send, receive) = oneshot::channel();
-            microthread::spawn(move || send.send(asked(me.ask().ping())).unwrap());
+            let _ = microthread::spawn(move || send.send(asked(me.ask().ping())).unwrap());
             microthread::yield_now();
             drop(receive);
             Ok(1)

@@ -36,7 +36,7 @@ impl Tight {
         drop(first);
         match second {
             Err(AskError::Deadlock { message, path }) => {
-                assert!(matches!(message, Some(TightMsg::Noted {})));
+                assert!(matches!(message, Some(TightMsg::Noted)));
                 Outcome::Deadlock(ids(&path))
             }
             other => asked(other),

@@ -18,15 +18,11 @@ mod kinds;
 mod storm;
 
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
 
 use actor_core::WaitCycle;
 use actor_core::channel::oneshot;
 use actor_core::prelude::*;
 use actor_core::testing::{Explorer, Policy};
-
-/// Nothing here takes so long unless it hangs.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// How a wait ended.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -138,8 +138,8 @@ fn random_picks_are_the_seeds() {
             *own.lock().unwrap() = places.collect::<Vec<_>>();
         });
         report.unwrap();
-        let picks = picks.lock().unwrap().clone();
-        picks
+
+        picks.lock().unwrap().clone()
     };
     assert_eq!(picks(1), picks(1));
     assert_ne!(picks(1), picks(2));

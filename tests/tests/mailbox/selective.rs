@@ -366,7 +366,7 @@ impl Exclusive {
     pub fn work(&mut self, cx: &mut Cx<Self>) {
         assert!(!self.busy.swap(true, Ordering::SeqCst), "two at once");
         let _ = cx.receive_within(Duration::from_micros(20), |msg| match msg {
-            ExclusiveMsg::Done {} => Ok(()),
+            ExclusiveMsg::Done => Ok(()),
             other => Err(other),
         });
         assert!(self.busy.swap(false, Ordering::SeqCst));
