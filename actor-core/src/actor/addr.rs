@@ -246,7 +246,7 @@ impl<A: Actor> Addr<A> {
         self.cell().life() < ENDING
     }
 
-    /// Messages waiting in the mailbox, in all its lanes; those [stashed](Cx::stash) not counted. A snapshot.
+    /// Messages waiting in the mailbox, in all its lanes; those [stashed](crate::Cx::stash) not counted. A snapshot.
     pub fn queued(&self) -> usize {
         self.cell().queued()
     }

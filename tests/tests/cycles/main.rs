@@ -18,6 +18,7 @@ mod kinds;
 mod storm;
 
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use actor_core::WaitCycle;
 use actor_core::channel::oneshot;
