@@ -2,3 +2,6 @@
 
 #[doc = include_str!("../docs/compared.md")]
 pub mod compared {}
+
+#[doc = include_str!("../docs/erlang.md")]
+pub mod erlang {}
