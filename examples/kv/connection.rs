@@ -301,7 +301,7 @@ impl Session {
         let service = &self.service;
         while !self.pipeline.merge(&mut self.out) {
             // To all of them first, so that they work at the same time; then wait for each.
-            for (number, shard) in (0..).zip(&service.shards) {
+            for (number, shard) in (0..).zip(service.shards.iter()) {
                 if let Some(batch) = self.pipeline.take(number) {
                     self.away.push((number, shard.request().work(batch)));
                 }

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!   System
-//!   ├── supervisor
-//!   │   ├── Shard 0 .. Shard n-1     the keys           (started again when they fail)
+//!   ├── supervisor                   (what it has is started again when it fails)
+//!   │   ├── pool
+//!   │   │   └── Shard 0 .. Shard n-1 the keys
 //!   │   ├── Hub                      publish/subscribe
 //!   │   └── Register                 who is connected
 //!   ├── accept loop                  a microthread
@@ -25,7 +26,7 @@ use std::time::{Duration, Instant};
 use actor_core::microthread::{self, JoinHandle};
 use actor_core::net::{TcpListener, TcpStream};
 use actor_core::prelude::*;
-use actor_core::{BuildError, ShutdownReport, Stats};
+use actor_core::{BuildError, Pool, ShutdownReport, Stats};
 
 use crate::connection::Connection;
 use crate::hub::Hub;
@@ -114,7 +115,7 @@ impl From<ChildError> for StartFailed {
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) addr: SocketAddr,
-    pub(crate) shards: Box<[Addr<Shard>]>,
+    pub(crate) shards: Arc<[Addr<Shard>]>,
     pub(crate) hub: Addr<Hub>,
     pub(crate) register: Addr<Register>,
     pub(crate) limits: Limits,
@@ -166,12 +167,17 @@ impl Server {
             .thread_name("kv")
             .workers(workers)
             .build()?;
+        // A slot of the pool for each part of the keys. The addresses stay valid when shards are started again.
+        let (spec, pool) = Pool::builder(shards.max(1), |_| Shard::new())
+            .intensity(RESTARTS, Duration::from_secs(1))
+            .child("shards");
         let supervisor = Supervisor::builder()
             .intensity(RESTARTS, Duration::from_secs(1))
+            .supervisor(spec)
             .start(&system)?;
         let service = Arc::new(Service {
             addr,
-            shards: start_shards(&supervisor, shards.max(1))?,
+            shards: pool.workers(),
             hub: supervisor.start_child(ChildSpec::new("hub", Hub::default))?,
             register: supervisor.start_child(ChildSpec::new("register", Register::default))?,
             limits: config.limits,
@@ -232,14 +238,6 @@ impl Server {
 /// Restarts in a second beyond which the supervisor would give up. An empty cache is better than none, so it practically
 /// never does; a client that may crash shards may empty them just as well.
 const RESTARTS: u32 = 100_000;
-
-/// Starts the shards. Their addresses stay valid when the supervisor starts them again.
-fn start_shards(supervisor: &Supervisor, shards: usize) -> Result<Box<[Addr<Shard>]>, ChildError> {
-    let spec = |number| ChildSpec::new(format!("shard-{number}"), Shard::new);
-    (0..shards)
-        .map(|number| supervisor.start_child(spec(number)))
-        .collect()
-}
 
 /// Accepts connections until the listener is shut down. How often that failed.
 fn accept_all(listener: &TcpListener, service: &Arc<Service>) -> u64 {

@@ -10,14 +10,13 @@
 //! batches that were waiting in the mailbox are run by the next life. Other shards do not notice.
 //!
 //! # Expiry without polling
-//! Keys that nobody looks up must go when their time comes. A shard with such a key has an `Alarm`, an actor that sleeps
-//! until the earliest deadline and then sends `expire`. Deadlines are moved earlier by a message; later ones need no
-//! message, as the shard sets the alarm again whenever it rings. A shard in which nothing expires has no alarm, and one
-//! whose alarm is set costs no processor time until it rings.
+//! Keys that nobody looks up must go when their time comes. A shard with such a key has a timer set for the earliest
+//! deadline, which sends it `expire`. It is set anew for an earlier deadline; later ones need nothing, as the shard sets the
+//! timer again whenever it has gone off. A shard in which nothing expires has none, and one that is set costs no processor
+//! time until it goes off. It dies with the shard's life, however that ends.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use actor_core::TryRecvError;
 use actor_core::prelude::*;
 
 use crate::batch::Batch;
@@ -40,12 +39,13 @@ pub fn now() -> Millis {
     Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
 }
 
-/// A part of the keys, and whoever watches over their expiry.
+/// A part of the keys, and what watches over their expiry.
 #[actor(name = "kv::Shard")]
 #[derive(Debug, Default)]
 pub struct Shard {
     store: Store,
-    alarm: Option<SetAlarm>,
+    /// When the next key is due, and the timer for that.
+    alarm: Option<(Millis, Timer)>,
 }
 
 /// What `INFO` tells of a shard.
@@ -65,30 +65,19 @@ impl Shard {
         Self::default()
     }
 
-    /// Sees to it that the alarm rings when the next key is due, or earlier.
+    /// Sees to it that `expire` comes when the next key is due, or earlier.
     fn set_alarm(&mut self, cx: &mut Cx<Self>) {
         let Some(due) = self.store.next_deadline() else {
             return;
         };
-        let alarm = match &mut self.alarm {
-            Some(alarm) => alarm,
-            None => {
-                let ringing = Alarm { shard: cx.addr() };
-                // With no stack to be had for an alarm, keys expire when they are looked up, and the next message tries
-                // again.
-                let Ok(alarm) = cx.system().spawn(ringing) else {
-                    return;
-                };
-                self.alarm.insert(SetAlarm { alarm, at: None })
-            }
-        };
-        if alarm.at.is_none_or(|at| due < at) {
-            alarm.at = Some(due);
-            if alarm.alarm.send(due).is_err() {
-                // It has ended, which it does only with the system.
-                self.alarm = None;
-            }
+        if self.alarm.as_ref().is_some_and(|(set, _)| *set <= due) {
+            return;
         }
+        if let Some((_, later)) = self.alarm.take() {
+            later.cancel();
+        }
+        let left = Duration::from_millis(due.saturating_sub(now()));
+        self.alarm = Some((due, cx.after(left).expire()));
     }
 }
 
@@ -101,16 +90,14 @@ impl Shard {
         batch
     }
 
-    /// Removes keys that are due. The alarm sends this.
+    /// Removes keys that are due. The timer sends this.
     pub fn expire(&mut self, cx: &mut Cx<Self>) {
         if self.store.expire(now(), EXPIRE_BUDGET) == EXPIRE_BUDGET {
             // There may be more. A message to oneself goes behind those that wait, so nobody waits long.
             let _ = cx.addr().tell().expire();
             return;
         }
-        if let Some(alarm) = &mut self.alarm {
-            alarm.at = None;
-        }
+        self.alarm = None;
         self.set_alarm(cx);
     }
 
@@ -121,49 +108,5 @@ impl Shard {
             expires: self.store.expiring(),
             used: self.store.used(),
         }
-    }
-}
-
-/// A shard's alarm, as the shard knows it. Dropped with the shard's state, and so also when a handler panics.
-#[derive(Debug)]
-struct SetAlarm {
-    alarm: Addr<Alarm>,
-    /// When it will ring; `None` if it has rung.
-    at: Option<Millis>,
-}
-
-impl Drop for SetAlarm {
-    fn drop(&mut self) {
-        self.alarm.stop();
-    }
-}
-
-/// Rings at the earliest of the times it was sent. An actor of the other kind: it has a stack of its own, so that it
-/// can wait for a message *or* a point in time, wherever it likes.
-#[actor(name = "kv::Alarm")]
-#[derive(Debug)]
-struct Alarm {
-    shard: Addr<Shard>,
-}
-
-#[actor(message = Millis)]
-impl Alarm {
-    fn run(self, inbox: Inbox<Self>) -> Exit {
-        // Times are sent earliest last, so the last one counts.
-        let mut next = inbox.recv();
-        while let Ok(at) = next {
-            let left = Duration::from_millis(at.saturating_sub(now()));
-            next = match inbox.recv_timeout(left) {
-                Err(TryRecvError::Empty) => {
-                    if self.shard.tell().expire().is_err() {
-                        break;
-                    }
-                    inbox.recv()
-                }
-                Ok(earlier) => Ok(earlier),
-                Err(_) => break,
-            };
-        }
-        Exit::Normal
     }
 }
