@@ -173,6 +173,10 @@ pub(super) fn check_open<A: Actor>(cell: &Cell<A>) -> Result<(), TryRecvError> {
         attend_own(cell, &mut unsafe { cell.mailbox.consumer() });
     }
     let flags = cell.mailbox.flags();
+    if flags.contains(Flags::KILL) {
+        // Killed since the look above: the mark for this comes before the flag.
+        park::checkpoint();
+    }
     // KILL and no unwinding: this is a destructor, while something else unwinds. No wait would end by itself, as the
     // mailbox does not go idle with a flag up. Dead: it is the destructor of a message that was left.
     if flags.contains(Flags::STOP) || flags.contains(Flags::KILL) || cell.life() >= ENDING {

@@ -79,7 +79,15 @@ pub struct FileStore {
     limits: Limits,
     names: Mutex<BTreeMap<String, Shared>>,
     /// Locked for as long as it is open.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for FileStore {
+    fn drop(&mut self) {
+        // Closing it would not do if the process is just starting another, which has the descriptor until it runs its
+        // program. The lock ends with the descriptor if this fails.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl FileStore {
@@ -278,7 +286,7 @@ fn open(dir: PathBuf) -> Result<FileStore, StoreError> {
         dir,
         keep: FileStore::KEEP,
         limits: Limits::default(),
-        _lock: held,
+        lock: held,
     })
 }
 

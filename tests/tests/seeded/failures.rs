@@ -1,6 +1,7 @@
 //! How runs fail.
 
 use super::*;
+use actor_core::channel::{Receiver, Sender, rendezvous};
 use actor_core::prelude::*;
 use std::sync::atomic::AtomicBool;
 
@@ -38,32 +39,30 @@ fn a_deadlock_names_those_who_wait_and_unwinds_them() {
     assert!(failure.to_string().contains("deadlock"));
 }
 
+/// Says something to another only when it has heard something itself.
 #[actor]
-struct Pinger {
-    other: Option<Addr<Pinger>>,
+struct Polite {
+    hears: Receiver<()>,
+    says: Sender<()>,
 }
 
 #[actor]
-impl Pinger {
-    pub fn meet(&mut self, other: Addr<Pinger>) {
-        self.other = Some(other);
-    }
-    pub fn ping(&mut self) {
-        if let Some(other) = &self.other {
-            let _ = other.ask().pong();
+impl Polite {
+    pub fn talk(&mut self) {
+        if self.hears.recv().is_ok() {
+            let _ = self.says.send(());
         }
     }
-    pub fn pong(&mut self) {}
 }
 
 #[test]
-fn two_actors_that_ask_each_other_are_named() {
+fn two_actors_that_wait_for_each_other_are_named() {
     let failure = fails(&Explorer::new(), |sys| {
-        let one = sys.spawn_named("one", Pinger { other: None }).unwrap();
-        let two = sys.spawn_named("two", Pinger { other: None }).unwrap();
-        one.tell().meet(two.clone()).unwrap();
-        two.tell().meet(one.clone()).unwrap();
-        let (first, second) = (one.request().ping(), two.request().ping());
+        let ((to_one, at_one), (to_two, at_two)) = (rendezvous(), rendezvous());
+        let polite = |hears, says| Polite { hears, says };
+        let one = sys.spawn_named("one", polite(at_one, to_two)).unwrap();
+        let two = sys.spawn_named("two", polite(at_two, to_one)).unwrap();
+        let (first, second) = (one.request().talk(), two.request().talk());
         first.wait().unwrap();
         second.wait().unwrap();
     });
