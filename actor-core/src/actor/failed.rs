@@ -158,7 +158,7 @@ pub fn told_in_vain<A: Actor, E: Send + 'static>(
     actor.on_error(cx, error);
 }
 
-/// An error to be put into words: `(&&&ErrorText(&error)).text()`, with the three traits below in scope, is the best that is
+/// An error to be put into words: `(&&&ErrorText(&error)).error_text()`, with the three traits below in scope, is the best that is
 /// known to be there at the call: the first of them is found with fewest borrows taken off.
 #[derive(Debug)]
 pub struct ErrorText<'a, E: ?Sized>(pub &'a E);
@@ -166,11 +166,11 @@ pub struct ErrorText<'a, E: ?Sized>(pub &'a E);
 /// The first choice.
 pub trait TextByDisplay {
     /// The error, displayed.
-    fn text(&self) -> String;
+    fn error_text(&self) -> String;
 }
 
 impl<E: fmt::Display + ?Sized> TextByDisplay for &&ErrorText<'_, E> {
-    fn text(&self) -> String {
+    fn error_text(&self) -> String {
         self.0.to_string()
     }
 }
@@ -178,11 +178,11 @@ impl<E: fmt::Display + ?Sized> TextByDisplay for &&ErrorText<'_, E> {
 /// The second.
 pub trait TextByDebug {
     /// The error as by `Debug`.
-    fn text(&self) -> String;
+    fn error_text(&self) -> String;
 }
 
 impl<E: fmt::Debug + ?Sized> TextByDebug for &ErrorText<'_, E> {
-    fn text(&self) -> String {
+    fn error_text(&self) -> String {
         format!("{:?}", self.0)
     }
 }
@@ -190,11 +190,11 @@ impl<E: fmt::Debug + ?Sized> TextByDebug for &ErrorText<'_, E> {
 /// The last.
 pub trait TextByType {
     /// The name of its type.
-    fn text(&self) -> String;
+    fn error_text(&self) -> String;
 }
 
 impl<E: ?Sized> TextByType for ErrorText<'_, E> {
-    fn text(&self) -> String {
+    fn error_text(&self) -> String {
         std::any::type_name::<E>().to_owned()
     }
 }

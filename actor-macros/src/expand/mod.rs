@@ -297,7 +297,7 @@ fn arms(
                         ::actor_core::Reply::send::<#ty>(#reply, #value);
                     } else if let ::core::option::Option::Some(#error) = #into_err(#value) {
                         use ::actor_core::__private::{TextByDebug as _, TextByDisplay as _, TextByType as _};
-                        let #text = (&&&::actor_core::__private::ErrorText(&#error)).text();
+                        let #text = (&&&::actor_core::__private::ErrorText(&#error)).error_text();
                         ::actor_core::__private::told_in_vain(#actor, #cx, #name, #text, #error);
                     }
                 }

@@ -116,6 +116,7 @@ fn method(verb: Verb, side: &Side<'_>, message_type: &EnumType, message: &Messag
         quote!(#name: #ty)
     });
     let value = message_type.construct(message);
+    let lifetime = (verb == Verb::Every).then(|| quote!(<'__clone>));
     let (bounds, call) = match verb {
         Verb::After => (None, quote!(set(#value))),
         Verb::Every => {
@@ -127,7 +128,7 @@ fn method(verb: Verb, side: &Side<'_>, message_type: &EnumType, message: &Messag
                 quote! {
                     __set_cloned(#value, |#msg| match #msg {
                         #value => {
-                            #(let #names = ::core::clone::Clone::clone(#names);)*
+                            #(#[allow(unused_variables)] let #names = ::actor_core::__private::plain::CloneField::clone_field(#names);)*
                             #value
                         }
                         _ => ::core::unreachable!(),
@@ -141,16 +142,16 @@ fn method(verb: Verb, side: &Side<'_>, message_type: &EnumType, message: &Messag
         #summary
         #(#[doc = #more])*
         #(#notes)*
-        #vis fn #method(self, #(#params),*) -> ::actor_core::Timer #bounds {
+        #vis fn #method #lifetime (self, #(#params),*) -> ::actor_core::Timer #bounds {
             self.timing.#call
         }
     }
 }
 
 /// The bound on a parameter, said so that it is looked at where the method is called and not here: a message that cannot be
-/// repeated is no error before somebody wants to repeat it. (Without the `for`, a bound that names none of the actor's own
-/// parameters would be checked on the spot.)
+/// repeated is no error before somebody wants to repeat it. (A bound that names nothing of the method's own would be checked on
+/// the spot; hence the lifetime.)
 fn is_clone(field: &Field) -> TokenStream {
     let ty = &field.ty;
-    quote_spanned!(ty.span()=> for<'__clone> #ty: ::core::clone::Clone)
+    quote_spanned!(ty.span()=> #ty: ::actor_core::__private::plain::CloneField<'__clone>)
 }
