@@ -51,9 +51,14 @@ impl Node {
         state.ties().halves.contains_key(&other.any().key())
     }
 
-    /// What waits in its lane. Something in there must have woken it.
+    /// What is in its lane at this moment: whoever put it there may be about to wake it.
+    pub(super) fn signals_by_now(&self) -> Vec<Signal> {
+        self.extra.lock().ties().signals.drain(..).collect()
+    }
+
+    /// What waits in its lane when nobody is at work on it. Something in there must have woken it.
     pub(super) fn signals(&self) -> Vec<Signal> {
-        let signals: Vec<_> = self.extra.lock().ties().signals.drain(..).collect();
+        let signals = self.signals_by_now();
         assert!(signals.is_empty() || self.woken.load(Ordering::Acquire));
         signals
     }
