@@ -71,6 +71,7 @@ mod actor;
 pub mod channel;
 pub mod guide;
 pub mod microthread;
+pub mod migratable;
 pub mod net;
 mod observe;
 mod registry;
@@ -90,7 +91,7 @@ pub use actor::{
     Options, Pending, RecvError, Reply, SpawnError, StartError, TellError, TryRecvError,
 };
 #[cfg(feature = "macros")]
-pub use actor_macros::{actor, preemptible, select};
+pub use actor_macros::{actor, migratable, preemptible, select};
 pub use observe::{Event, Who};
 pub use registry::LookupError;
 pub use rt::error::ShutdownFromInside;

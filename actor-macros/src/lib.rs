@@ -12,6 +12,7 @@ mod args;
 mod definition;
 mod diagnostics;
 mod expand;
+mod migratable;
 mod model;
 mod preemptible;
 mod select;
@@ -189,6 +190,15 @@ pub fn preemptible(
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
     preemptible::expand(args.into(), item.into()).into()
+}
+
+/// Makes a function one that can be frozen where it waits, and continued elsewhere.
+#[proc_macro_attribute]
+pub fn migratable(
+    args: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    migratable::expand(args.into(), item.into()).into()
 }
 
 /// Waits for several channel operations and futures, and does the one that can be done first.

@@ -191,6 +191,8 @@ impl<'a, A: Actor> From<&'a Addr<A>> for NoMethods {
 
 /// What the generated code needs beside the public API. Reached as `actor_core::__private`.
 pub mod private {
+    pub use crate::migratable::private as migratable;
+
     /// The two halves of a handler's `Result`, also behind an alias such as `io::Result<T>`.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is called `Result` and is not `std::result::Result`",

@@ -8,6 +8,7 @@
 
 pub(crate) mod block_on;
 pub(crate) mod core;
+pub(crate) mod cx;
 pub(crate) mod error;
 pub(crate) mod header;
 pub(crate) mod hook;
