@@ -204,7 +204,8 @@ pub(super) fn ended() -> String {
 ///
 /// ```
 /// use actor_core::channel::{self, Receiver, Sender};
-/// use actor_core::migratable::{self, Suspended}; // module and attribute
+/// use actor_core::migratable; // the attribute and the module
+/// use actor_core::migratable::Suspended;
 /// use std::task::{Poll, Waker};
 ///
 /// #[migratable]

@@ -1,6 +1,22 @@
-//! Migratable microthreads: functions that can be frozen where they wait, and continued elsewhere.
+//! Migratable functions: they can be frozen where they wait, and continued elsewhere.
 //!
-//! [`#[migratable]`](macro@crate::migratable) makes a function a state machine whose state is plain data.
+//! [`#[migratable]`](macro@crate::migratable) makes a function a state machine whose state is plain data: what it keeps, and where
+//! it waits. [`freeze`] makes bytes of it, and of everything that is frozen with it; [`thaw`] makes it again, in this process or
+//! in another one, with the same program.
+//!
+//! # What is promised
+//! - **It goes on exactly where it was**: in mid-loop, in mid-expression, calls deep.
+//! - **An image is a copy.** What was frozen stays and can go on; images can be thawed any number of times. To move something,
+//!   drop the original.
+//! - **A wait leaves no trace.** Freezing gives it up: a value that was to be sent is in the image, one that had just been given to a
+//!   receive goes to the next receiver, or back into the channel, before that is written. Continued, it tries again.
+//! - **Channels stay connected** among what is in one image, with what is in them.
+//! - **A panic is the end**: what has panicked is neither frozen nor resumed.
+//! - **A changed body is refused**, as is a damaged image, each with its [`ThawError`].
+//!
+//! # What is not frozen
+//! A sleep keeps how much of it was left. Time goes on at the other end's clock. The sides of a channel that are not in the image do
+//! not exist for the copy. Errors sent with `send_error`, and everything that serde does not serialise, are refused.
 
 mod call;
 mod image;
@@ -68,7 +84,7 @@ pub mod private {
     pub use super::call::{Call, begin, poll_call};
     pub use super::iter;
     pub use super::iter::{Ours, Theirs};
-    pub use super::program::{Program, broken, keep, program, resumed_after_end};
+    pub use super::program::{Keep, Program, broken, keep, program, resumed_after_end};
     pub use super::question::{branch, residual};
     pub use crate::channel::kept::{Recv, Send};
     pub use crate::rt::cx::{Cx, Until};

@@ -95,7 +95,7 @@ struct Emit<'a> {
 
 impl Emit<'_> {
     fn program(&self, order: &[BlockId]) -> Program {
-        let (state_type, state) = self.enumeration(
+        let (state_type, state, kept) = self.enumeration(
             "__State",
             self.states
                 .iter()
@@ -103,7 +103,7 @@ impl Emit<'_> {
                 .map(|(n, id)| (format_ident!("S{n}"), *id)),
             &quote!(Done,),
         );
-        let (block_type, _) = self.enumeration(
+        let (block_type, ..) = self.enumeration(
             "__Block",
             self.named.iter().map(|id| (block_name(*id), *id)),
             &TokenStream::new(),
@@ -112,7 +112,7 @@ impl Emit<'_> {
         let serde = format!("{rt}::serde").replace(' ', "");
         let types = quote! {
             #[derive(#rt::serde::Serialize, #rt::serde::Deserialize)]
-            #[serde(crate = #serde)]
+            #[serde(crate = #serde, bound(serialize = #kept, deserialize = #kept))]
             #state_type
             #block_type
         };
@@ -150,13 +150,13 @@ impl Emit<'_> {
     }
 
     /// An enum with a variant for each of `variants`, generic over the types of the variables, which only the compiler knows;
-    /// and its type with those left to it.
+    /// its type with those left to it, and what they must be to be kept.
     fn enumeration(
         &self,
         name: &str,
         variants: impl Iterator<Item = (Ident, BlockId)>,
         first: &TokenStream,
-    ) -> (TokenStream, TokenStream) {
+    ) -> (TokenStream, TokenStream, String) {
         let name = format_ident!("{name}");
         let mut types = BTreeMap::new();
         let mut out = Vec::new();
@@ -177,6 +177,11 @@ impl Emit<'_> {
         (
             quote!(enum #name<#(#generics),*> { #first #(#out),* }),
             quote!(#name<#(#inferred),*>),
+            // In our words, and not in serde's, where something cannot be kept.
+            generics
+                .iter()
+                .map(|ty| format!("{ty}: ::actor_core::__private::migratable::Keep, "))
+                .collect(),
         )
     }
 

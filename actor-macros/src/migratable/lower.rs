@@ -21,7 +21,7 @@ use super::waits::{Wait, wait, waits};
 pub(super) enum Dest {
     Discard,
     /// Into a new variable, of this type if one was written.
-    Value(String, Option<Type>),
+    Value(String, Option<Box<Type>>),
     /// It is what the function returns.
     Return,
 }
@@ -251,7 +251,7 @@ impl<'e> Lower<'e> {
         let value = match control_flow(&init.expr) && diverge.is_none() {
             true => {
                 let name = self.temp(init.expr.span()).to_string();
-                let dest = Dest::Value(name.clone(), ty.clone());
+                let dest = Dest::Value(name.clone(), ty.clone().map(Box::new));
                 self.into(&init.expr, &dest);
                 let ident = format_ident!("{name}");
                 parse_quote!(#ident)

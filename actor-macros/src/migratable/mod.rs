@@ -1,4 +1,67 @@
-//! `#[migratable]`.
+//! `#[migratable]`: a function as a state machine whose state can be frozen.
+//!
+//! # The decision
+//! Two ways were tried: the crate `diapause` with a rewriting before it, and a lowering of our own. It is the second, for the
+//! one thing on which all else hangs: **a macro does not know the types of the variables that live across a wait**, and what is
+//! to be thawed must have a type.
+//!
+//! `diapause` asks for the types: every variable that lives across a suspension needs one that can be read off the source. A
+//! binding of a pattern (`Ok(m)`, `Some(x)`, a `for` over pairs) has nowhere to write one, nor has a value of a method; a
+//! rewriting before it knows no more than it does. Its suspensions cannot stand behind `&&`, in a `while` condition, in the
+//! argument of a method; what it stores is std's iterators, of which only ranges can be serialised; a recursive call is boxed by
+//! hand and named by its state.
+//!
+//! Here the compiler infers them. The state is an enum *generic in the type of each variable*, which nobody writes down:
+//! ```text
+//!   fn program() -> impl Program<Args = (Range<u64>, Sender<u64>), Output = Result<(), Closed>> {
+//!       enum __State<A, B, C> { Done, S0 { job: A, out: B }, S1 { items: A, n: C, out: B } }
+//!       program(
+//!           |(job, out): (Range<u64>, Sender<u64>)| __State::S0 { job, out },
+//!           |state: &mut __State<_, _, _>, cx| -> Poll<Result<(), Closed>> { .. },
+//!       )
+//!   }
+//! ```
+//! All blocks of the function stand in one closure, so its variables have the types they would have in the function: by the same
+//! inference, in the same order. The closures capture nothing; so a `Program` is a value without a size, and its type, opaque,
+//! says everything: `Program::State` is what is serialised and made again. It is reached through a type that has a name, a
+//! struct with the name of the function (which is no obstacle: functions and structs live in different namespaces), whose
+//! trait `Migratable` has `program` as a method. So `thaw::<primes>` needs no registry; and a call of another function, or of the
+//! same, is kept as `Call<primes>`, which names the struct and not its state: recursion needs nothing special.
+//!
+//! What it costs: an error in inference is one of rustc's, at the user's token, and not one of ours. Where nothing fixes a type
+//! before a method is called on it, an annotation is needed, as it is in any function.
+//!
+//! # The steps
+//! ```text
+//!   rename     every variable gets a name of its own: a name is a variable
+//!   lower      statements with a wait in them become blocks; `control`: branches and loops, `operators`: everything else
+//!   verbatim   all other code stays, but for `return`, `?`, and jumps to loops that were taken apart
+//!   graph      the blocks, and the variables each of them needs (liveness)
+//!   emit       the two enums and the function that goes on
+//! ```
+//! `waits` says which calls wait.
+//!
+//! # A wait
+//! "Try, else be suspended with what is waited for, try again": a wait is a block that begins with the attempt. What it needs is
+//! in variables like any other: the channel, an `Option` of the value to be sent, the moment a sleep ends, the call that was begun.
+//! Pending, the function stores the block's variables and returns; resumed, it begins with the same block. So an image holds no
+//! trace of how the wait was made known to others, and is continued anywhere.
+//!
+//! # What differs from a plain function
+//! - **Kept variables.** What is needed after a wait is owned, `Send` and serialisable; anything else is an error at its token.
+//!   Between two waits everything goes.
+//! - **Drops.** A parameter that nothing takes by value lives to the end of the call. Any other variable is dropped at the first
+//!   wait behind its last use, not at the end of its block.
+//! - **Order of evaluation** is Rust's: what stands before a wait in its expression is evaluated before it and kept. The
+//!   receiver of a method, which is a place, is evaluated behind it.
+//! - **A closure** and an `async` block are other functions: a wait in one blocks, and cannot be frozen.
+//! - **Loops without a wait** are not taken apart, and nothing is frozen in them.
+//!
+//! # Not yet
+//! Spawning on the runtime and on a local scheduler (a function is run by `.call()`, or driven by hand as a `Suspended`); a
+//! `select!`, an ask and a receive with a deadline as waits; methods; a checkpoint at the head of loops that always find what they
+//! wait for; a variable that is declared without a value, and gets it both in code that stays and in a block; a wait in the index
+//! that is assigned to (`v[rx.recv()?] += 1`).
 
 mod control;
 mod emit;
@@ -39,9 +102,13 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
         let errors = errors.into_tokens();
         return quote!(#function #errors);
     };
-    let program = (errors.count() == 0)
-        .then(|| body(&function, &parameters, &mut errors))
-        .filter(|_| errors.count() == 0);
+    if errors.count() > 0 {
+        // What is made of such a signature would only add to the errors.
+        let errors = errors.into_tokens();
+        return quote!(#function #errors);
+    }
+    let body = body(&function, &parameters, &mut errors);
+    let program = (errors.count() == 0).then_some(body);
     let code = definition(&function, &parameters, version, program);
     let errors = errors.into_tokens();
     quote!(#code #errors)
