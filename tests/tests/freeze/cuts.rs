@@ -58,7 +58,10 @@ fn moved<W: World>(world: W) -> W {
 }
 
 /// Runs to the end, cut after each turn for which `cut` says so. How many turns it took, and what came out.
-fn run<W: World>(mut world: W, cut: impl Fn(usize) -> bool) -> (usize, Vec<String>, W::Seen) {
+pub(crate) fn run<W: World>(
+    mut world: W,
+    cut: impl Fn(usize) -> bool,
+) -> (usize, Vec<String>, W::Seen) {
     let mut log = Vec::new();
     for turn in 0..100_000 {
         if cut(turn) {

@@ -5,4 +5,5 @@
 
 mod cuts;
 mod images;
+mod processes;
 mod programs;

@@ -235,14 +235,17 @@ fn branches_and_loops_have_values() {
 }
 
 #[derive(Serialize, Deserialize, Debug, Clone)]
-enum Order {
+pub(crate) enum Order {
     Add(u64),
     Move { from: u64, to: u64 },
     Stop,
 }
 
 #[migratable]
-fn clerk(orders: Receiver<Order>, out: Sender<String>) -> Result<u64, SendError<String>> {
+pub(crate) fn clerk(
+    orders: Receiver<Order>,
+    out: Sender<String>,
+) -> Result<u64, SendError<String>> {
     let mut total = 0;
     let mut moves = 0;
     while let Ok(order) = orders.recv() {
@@ -266,7 +269,7 @@ fn clerk(orders: Receiver<Order>, out: Sender<String>) -> Result<u64, SendError<
 }
 
 #[migratable]
-fn boss(orders: Sender<Order>) -> bool {
+pub(crate) fn boss(orders: Sender<Order>) -> bool {
     for n in 1..=3 {
         if orders.send(Order::Add(n)).is_err() {
             return false;
@@ -279,10 +282,10 @@ fn boss(orders: Sender<Order>) -> bool {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Office {
-    clerk: Actor<clerk>,
-    boss: Actor<boss>,
-    out: Receiver<String>,
+pub(crate) struct Office {
+    pub(crate) clerk: Actor<clerk>,
+    pub(crate) boss: Actor<boss>,
+    pub(crate) out: Receiver<String>,
 }
 
 impl World for Office {
