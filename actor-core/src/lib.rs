@@ -77,6 +77,7 @@ mod group;
 pub mod guide;
 pub mod image;
 pub mod microthread;
+pub mod migratable;
 pub mod net;
 mod observe;
 mod pool;
@@ -101,7 +102,7 @@ pub use actor::{
     SysError, TellError, Timer, TryRecvError, WaitCycle, WhenFull,
 };
 #[cfg(feature = "macros")]
-pub use actor_macros::{actor, preemptible, protocol, select, supervisor};
+pub use actor_macros::{actor, migratable, preemptible, protocol, select, supervisor};
 pub use group::{Group, GroupEvent, GroupWatch, JoinError, Missed, PublishError, Published};
 pub use observe::{DeadLetter, DeadReason, Event, Who};
 pub use pool::{

@@ -12,6 +12,7 @@ mod args;
 mod definition;
 mod diagnostics;
 mod expand;
+mod migratable;
 mod model;
 mod plain_data;
 mod preemptible;
@@ -368,6 +369,82 @@ pub fn preemptible(
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
     preemptible::expand(args.into(), item.into()).into()
+}
+
+/// Makes a function one that can be frozen where it waits, and continued elsewhere: in another process, on another machine.
+///
+/// ```
+/// use actor_core::channel::{self, Receiver, SendError, Sender};
+/// use actor_core::migratable;
+/// use actor_core::migratable::Suspended;
+/// use std::ops::Range;
+/// use std::task::Waker;
+///
+/// fn is_prime(n: u64) -> bool {
+///     n > 1 && (2..).take_while(|d| d * d <= n).all(|d| n % d != 0)
+/// }
+///
+/// #[migratable]
+/// fn primes(job: Range<u64>, out: Sender<u64>) -> Result<(), SendError<u64>> {
+///     for n in job {
+///         if is_prime(n) {
+///             out.send(n)?;
+///         }
+///     }
+///     Ok(())
+/// }
+///
+/// let (out, found) = channel::bounded(2);
+/// let mut search = Suspended::new(primes(0..12, out));
+/// assert!(search.resume(Waker::noop()).is_pending()); // the channel is full
+/// let image: Vec<u8> = migratable::freeze(&(search, found))?;
+///
+/// // Elsewhere: in mid-loop, with the same channel and what is in it.
+/// let (mut search, found): (Suspended<primes>, Receiver<u64>) = migratable::thaw(&image)?;
+/// let mut all = Vec::new();
+/// while !search.has_ended() {
+///     let _ = search.resume(Waker::noop());
+///     all.extend(found.try_iter());
+/// }
+/// assert_eq!(all, [2, 3, 5, 7, 11]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// The function returns a [`Start`](../actor_core/migratable/struct.Start.html), a call that has not begun. Besides it there is a
+/// type of its name, for `Suspended<primes>`.
+///
+/// # What waits
+/// | call | |
+/// |---|---|
+/// | `rx.recv()`, `tx.send(value)` | of a [channel](../actor_core/channel/index.html)'s `Receiver` and `Sender` |
+/// | `microthread::sleep(duration)`, `microthread::yield_now()` | also without `microthread::` |
+/// | `other(..).call()` | a call of another migratable function, or of the same |
+///
+/// They may stand anywhere in an expression, in branches and loops of any kind, behind `?` and `&&`, among the arguments of
+/// `println!` and its like. Anything else that blocks, a wait in a closure among it, blocks as it does elsewhere, and cannot be
+/// frozen meanwhile.
+///
+/// # What is kept
+/// The parameters, and the variables that are needed after a wait. They are owned, `Send`, and implement serde's `Serialize` and
+/// `Deserialize`; the sides of a channel do within an image. A `for` goes over ranges and the collections of `std` in a form that
+/// can be kept, also with `enumerate`, `rev`, `step_by`, `take` and `skip`; the entries of a map are collected when it begins.
+/// A borrow ends before a wait, and is taken again behind it. A variable is dropped at the first wait after its last use,
+/// a parameter that nothing takes by value at the end of the call.
+///
+/// # Changes
+/// An image says of which body it is, and is refused by any other ([`ThawError`](../actor_core/migratable/enum.ThawError.html)).
+/// Comments and layout do not count. Neither do the functions that it calls and the types it uses: where a change of those
+/// matters, give the function a new `#[migratable(version = n)]`. To continue old images, keep the old function under its old name
+/// and start the new one under another.
+///
+/// # Limits
+/// It goes on a free function, which may be generic over types. Match guards, `unsafe` blocks and other macros cannot wait: bind
+/// what they wait for first. Loops without a wait are left alone, and nothing is frozen while they run.
+#[proc_macro_attribute]
+pub fn migratable(
+    args: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    migratable::expand(args.into(), item.into()).into()
 }
 
 /// Waits for several channel operations and futures, and does the one that can be done first.

@@ -279,6 +279,7 @@ pub mod private {
         ErrorText, TextByDebug, TextByDisplay, TextByType, told_in_vain,
     };
     pub use crate::actor::plain;
+    pub use crate::migratable::private as migratable;
 
     /// The two halves of a handler's `Result`, also behind an alias such as `io::Result<T>`.
     #[diagnostic::on_unimplemented(

@@ -52,6 +52,7 @@
 //! | `channel_back_unsorted`  | values that come back are not put in their order  | `values_that_come_back_keep_their_order`         |
 //! | `channel_give_back_last` | a value that comes back is put behind the others  | `a_value_that_comes_back_is_the_next`            |
 
+mod contents;
 mod ops;
 
 use std::collections::VecDeque;

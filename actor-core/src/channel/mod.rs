@@ -51,7 +51,9 @@ pub mod broadcast;
 mod buffer;
 mod core;
 mod error;
+pub(crate) mod frozen;
 mod handle;
+pub(crate) mod kept;
 #[cfg(all(test, loom))]
 mod models;
 pub mod oneshot;

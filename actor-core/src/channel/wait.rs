@@ -303,8 +303,14 @@ impl<O: Op> Enlisted<'_, O> {
     }
 }
 
-impl<O: Op> Drop for Enlisted<'_, O> {
-    fn drop(&mut self) {
+impl<O: Op> Enlisted<'_, O> {
+    /// Step 5, by someone who does not take what it was served. What was to be handed over, if it has not been.
+    fn leave(self) -> Option<O::Slot> {
+        let this = mem::ManuallyDrop::new(self);
+        this.unlink()
+    }
+
+    fn unlink(&self) -> Option<O::Slot> {
         let mut wakes = Wakes::default();
         let mut state = self.op.state().lock();
         // SAFETY: it is in this list, or in none.
@@ -316,5 +322,12 @@ impl<O: Op> Drop for Enlisted<'_, O> {
         }
         drop(state);
         wakes.fire();
+        slot
+    }
+}
+
+impl<O: Op> Drop for Enlisted<'_, O> {
+    fn drop(&mut self) {
+        drop(self.unlink());
     }
 }

@@ -42,6 +42,11 @@ impl Poller {
         Poller { signal, waker }
     }
 
+    /// What wakes it.
+    pub(crate) fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
     /// Polls `future`; if it is pending, [`take_woken`](Self::take_woken) will say when to poll again.
     pub(crate) fn poll<F: Future + ?Sized>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
         let mut context = Context::from_waker(&self.waker);

@@ -9,6 +9,7 @@
 mod alarm;
 pub(crate) mod block_on;
 pub(crate) mod core;
+pub(crate) mod cx;
 pub(crate) mod edge;
 pub(crate) mod error;
 pub(crate) mod header;

@@ -45,6 +45,23 @@ impl<O: Op> Waiting<O> {
     }
 }
 
+impl<O: Op> Waiting<O> {
+    /// Ends the wait with nothing done, as dropping the future does. What was to be sent, if it has not been.
+    pub(crate) fn give_up(self: Pin<&mut Self>) -> Option<O::Slot> {
+        // SAFETY: nothing is moved out of the pinned future but the slot, which is not pinned.
+        let this = unsafe { self.get_unchecked_mut() };
+        if this.stage.replace(Stage::Done) == Stage::Queued {
+            let enlisted = Enlisted {
+                op: &this.op,
+                node: &this.node,
+                ticket: &this.ticket,
+            };
+            return enlisted.leave();
+        }
+        this.node.slot_mut().take()
+    }
+}
+
 impl<O: Op> Future for Waiting<O> {
     type Output = O::Output;
 

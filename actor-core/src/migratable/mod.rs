@@ -1,0 +1,92 @@
+//! Migratable functions: they can be frozen where they wait, and continued elsewhere.
+//!
+//! [`#[migratable]`](macro@crate::migratable) makes a function a state machine whose state is plain data: what it keeps, and where
+//! it waits. [`freeze`] makes bytes of it, and of everything that is frozen with it; [`thaw`] makes it again, in this process or
+//! in another one, with the same program.
+//!
+//! # What is promised
+//! - **It goes on exactly where it was**: in mid-loop, in mid-expression, calls deep.
+//! - **An image is a copy.** What was frozen stays and can go on; images can be thawed any number of times. To move something,
+//!   drop the original.
+//! - **A wait leaves no trace.** Freezing gives it up: a value that was to be sent is in the image, one that had just been given to a
+//!   receive goes to the next receiver, or back into the channel, before that is written. Continued, it tries again.
+//! - **Channels stay connected** among what is in one image, with what is in them.
+//! - **A panic is the end**: what has panicked is neither frozen nor resumed.
+//! - **A changed body is refused**, as is a damaged image, each with its [`ThawError`].
+//!
+//! # What is not frozen
+//! A sleep keeps how much of it was left. Time goes on at the other end's clock. The sides of a channel that are not in the image do
+//! not exist for the copy. Errors sent with `send_error`, and everything that serde does not serialise, are refused.
+
+mod call;
+mod image;
+pub mod iter;
+mod program;
+mod question;
+mod suspended;
+
+use std::fmt;
+
+pub use self::image::{FreezeError, ThawError, freeze, thaw};
+use self::program::Program;
+pub use self::suspended::Suspended;
+
+/// A migratable function, as the type of the same name that the macro makes: `primes` of `fn primes(..)`.
+///
+/// The macro implements it; there is no other way to.
+pub trait Migratable: 'static {
+    /// What it takes, as a tuple.
+    type Args: Send + 'static;
+    /// What it returns.
+    type Output: Send + 'static;
+    /// Its path, which an image carries.
+    const NAME: &'static str;
+    /// A number for its signature and body, which an image carries: another body has another number.
+    const FINGERPRINT: u64;
+    /// The `version = n` of the attribute, 0 without.
+    const VERSION: u32;
+
+    /// The state machine.
+    #[doc(hidden)]
+    fn program() -> impl Program<Args = Self::Args, Output = Self::Output>;
+}
+
+/// A call of a migratable function that has not begun: what the function returns.
+#[must_use = "it does nothing before it is spawned, or run by `.call()`"]
+pub struct Start<M: Migratable> {
+    args: M::Args,
+}
+
+impl<M: Migratable> Start<M> {
+    #[doc(hidden)]
+    pub fn new(args: M::Args) -> Self {
+        Start { args }
+    }
+
+    /// Runs the function to its end, in the caller, waiting where it waits. In a migratable function this is where the caller
+    /// waits for it, and both can be frozen.
+    pub fn call(self) -> M::Output {
+        suspended::run::<M>(self.args)
+    }
+}
+
+impl<M: Migratable> fmt::Debug for Start<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Start")
+            .field("function", &M::NAME)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the generated code needs. Reached as `actor_core::__private::migratable`.
+#[doc(hidden)]
+pub mod private {
+    pub use super::call::{Call, begin, poll_call};
+    pub use super::iter;
+    pub use super::iter::{Ours, Theirs};
+    pub use super::program::{Keep, Program, broken, keep, program, resumed_after_end};
+    pub use super::question::{branch, residual};
+    pub use crate::channel::kept::{Recv, Send};
+    pub use crate::rt::cx::{Cx, Until};
+    pub use serde;
+}

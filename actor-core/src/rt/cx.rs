@@ -1,0 +1,150 @@
+//! What a migratable function waits with.
+
+use std::any::Any;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::wait;
+
+/// A wait that somebody else will end: it is known to whoever that is, and lies outside the state, as it cannot be frozen.
+pub(crate) trait Parked: Send {
+    /// Whether it is over. Then `outcome`, an `Option` of what it ends with, has it.
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>, outcome: &mut dyn Any) -> bool;
+
+    /// Gives the wait up: nothing has happened. What it was to hand over is in `slot` again, an `Option` of that.
+    fn retract(self: Pin<&mut Self>, slot: &mut dyn Any);
+}
+
+/// The place for it.
+#[derive(Default)]
+pub(crate) struct Waiting(Option<Pin<Box<dyn Parked>>>);
+
+impl Waiting {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Waiting").field(&self.0.is_some()).finish()
+    }
+}
+
+/// What a function that is resumed has of the world. See `migratable::program`.
+#[derive(Debug)]
+pub struct Cx<'a> {
+    waker: &'a Waker,
+    waiting: &'a mut Waiting,
+    /// It wants to go on when others have run.
+    again: bool,
+    /// It wants to go on then, if not before.
+    deadline: Option<Instant>,
+    /// It is resumed only to give up its wait.
+    retracts: bool,
+}
+
+impl<'a> Cx<'a> {
+    pub(crate) fn new(waker: &'a Waker, waiting: &'a mut Waiting) -> Self {
+        Cx {
+            waker,
+            waiting,
+            again: false,
+            deadline: None,
+            retracts: false,
+        }
+    }
+
+    pub(crate) fn retracting(waker: &'a Waker, waiting: &'a mut Waiting) -> Self {
+        Cx {
+            retracts: true,
+            ..Cx::new(waker, waiting)
+        }
+    }
+
+    /// It yields.
+    #[inline]
+    pub fn again(&mut self) {
+        self.again = true;
+    }
+
+    pub(crate) fn wants_again(&self) -> bool {
+        self.again
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Whether a wait has begun. It is that of the operation that is tried now, as a function waits for one at a time.
+    #[inline]
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waiting.0.is_some()
+    }
+
+    /// Begins a wait.
+    pub(crate) fn park<P: Parked + 'static>(&mut self, parked: P) {
+        self.waiting.0 = Some(Box::pin(parked));
+    }
+
+    /// Goes on with the wait that has begun. `slot`: where what it was to hand over goes if it is given up.
+    pub(crate) fn poll<O: 'static>(&mut self, slot: &mut dyn Any) -> Poll<O> {
+        let Some(parked) = &mut self.waiting.0 else {
+            return Poll::Pending;
+        };
+        if self.retracts {
+            parked.as_mut().retract(slot);
+            self.waiting.0 = None;
+            return Poll::Pending;
+        }
+        let mut outcome: Option<O> = None;
+        let mut context = Context::from_waker(self.waker);
+        if !parked.as_mut().poll(&mut context, &mut outcome) {
+            return Poll::Pending;
+        }
+        self.waiting.0 = None;
+        match outcome {
+            Some(outcome) => Poll::Ready(outcome),
+            None => unreachable!("a wait that is over has an outcome of its operation's type"),
+        }
+    }
+}
+
+/// A moment. Frozen, it is how much time was left.
+#[derive(Clone, Copy, Debug)]
+pub struct Until(Option<Instant>);
+
+impl Until {
+    /// `duration` from now.
+    pub fn after(duration: Duration) -> Self {
+        Until(wait::after(duration))
+    }
+
+    /// Whether it has come.
+    pub fn poll(&self, cx: &mut Cx<'_>) -> Poll<()> {
+        if self.0.is_some_and(|at| wait::now() >= at) {
+            return Poll::Ready(());
+        }
+        cx.deadline = self.0;
+        Poll::Pending
+    }
+}
+
+impl Serialize for Until {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0
+            .map(|at| at.saturating_duration_since(wait::now()))
+            .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Until {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let left = Option::<Duration>::deserialize(deserializer)?;
+        Ok(Until(left.and_then(wait::after)))
+    }
+}

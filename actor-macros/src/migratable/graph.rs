@@ -1,0 +1,356 @@
+//! The function as blocks between which it can be left and entered again, and what each block needs.
+//!
+//! A block is a run of statements and an exit. What a block needs to run, its *live* variables, is what the statements
+//! that can follow mention before they bind it. Names are unique by now (`rename`), so a variable is its name, and a token
+//! with that name is a mention of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+
+pub(super) type BlockId = usize;
+pub(super) type Names = BTreeSet<String>;
+
+/// A variable of the function that is bound outside the code that stays as it is.
+pub(super) struct Var {
+    pub(super) ident: Ident,
+    pub(super) mutable: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Graph {
+    pub(super) blocks: Vec<Block>,
+    pub(super) vars: BTreeMap<String, Var>,
+    /// Parameters that nothing in the body takes by value: they live as long as the call, as they would in a function.
+    pub(super) held: Names,
+}
+
+#[derive(Default)]
+pub(super) struct Block {
+    pub(super) steps: Vec<Step>,
+    pub(super) exit: Option<Exit>,
+}
+
+/// One statement.
+pub(super) struct Step {
+    pub(super) code: Code,
+    pub(super) binds: Vec<String>,
+}
+
+pub(super) enum Code {
+    Statement(TokenStream),
+    /// `name = value;`, which gives a variable its first value as well as another.
+    Assign(String, TokenStream),
+}
+
+/// How a block is left. One without an exit is never reached.
+pub(super) enum Exit {
+    Goto(BlockId),
+    If {
+        cond: TokenStream,
+        binds: Vec<String>,
+        then: BlockId,
+        otherwise: BlockId,
+    },
+    Match {
+        scrutinee: TokenStream,
+        arms: Vec<Arm>,
+    },
+    Return(TokenStream),
+    /// `poll` is ready with the value of `result`, or the function is left, to come back to this block.
+    Wait {
+        poll: TokenStream,
+        result: String,
+        next: BlockId,
+    },
+    /// The function is left, to go on with `next`.
+    Yield {
+        next: BlockId,
+    },
+}
+
+pub(super) struct Arm {
+    pub(super) pattern: TokenStream,
+    pub(super) guard: Option<TokenStream>,
+    pub(super) binds: Vec<String>,
+    pub(super) target: BlockId,
+}
+
+/// The macro whose calls stand for jumps out of code that stays as it is: `__jump!(block)`, or `__jump!(block, bound)` if
+/// the variable `bound` has been given its value just before.
+pub(super) const JUMP: &str = "__jump";
+
+impl Graph {
+    pub(super) fn block(&mut self) -> BlockId {
+        self.blocks.push(Block::default());
+        self.blocks.len() - 1
+    }
+
+    /// The variables that `tokens` mentions.
+    pub(super) fn mentions(&self, tokens: &TokenStream) -> Names {
+        let mut found = Names::new();
+        mentions(tokens, &mut |name| {
+            if self.vars.contains_key(name) {
+                found.insert(name.to_owned());
+            }
+        });
+        found
+    }
+
+    /// What each block needs, by iteration from nothing to the least solution.
+    pub(super) fn liveness(&self) -> Vec<Names> {
+        let mut live = vec![self.held.clone(); self.blocks.len()];
+        loop {
+            let mut changed = false;
+            for (id, block) in self.blocks.iter().enumerate().rev() {
+                let mut names = self.needed_by_exit(block.exit.as_ref(), &live);
+                for step in block.steps.iter().rev() {
+                    self.before_step(step, &live, &mut names);
+                }
+                names.extend(self.held.iter().cloned());
+                changed |= names != live[id];
+                live[id] = names;
+            }
+            if !changed {
+                return live;
+            }
+        }
+    }
+
+    fn before_step(&self, step: &Step, live: &[Names], names: &mut Names) {
+        match &step.code {
+            Code::Statement(tokens) => names.extend(self.needed(tokens, live)),
+            Code::Assign(name, value) => {
+                names.remove(name);
+                names.extend(self.needed(value, live));
+            }
+        }
+        // What a statement binds it cannot have mentioned before: each variable has its own name.
+        for bound in &step.binds {
+            names.remove(bound);
+        }
+    }
+
+    /// By code: what it mentions, and what the blocks need that it jumps to.
+    fn needed(&self, tokens: &TokenStream, live: &[Names]) -> Names {
+        let mut names = self.mentions(tokens);
+        for (target, bound) in jumps(tokens) {
+            let mut there = live[target].clone();
+            if let Some(bound) = bound {
+                there.remove(&bound);
+                names.remove(&bound);
+            }
+            names.extend(there);
+        }
+        names
+    }
+
+    fn needed_by_exit(&self, exit: Option<&Exit>, live: &[Names]) -> Names {
+        let without = |target: BlockId, binds: &[String]| {
+            let mut names = live[target].clone();
+            for bound in binds {
+                names.remove(bound);
+            }
+            names
+        };
+        match exit {
+            None => Names::new(),
+            Some(Exit::Goto(target)) => live[*target].clone(),
+            Some(Exit::Return(value)) => self.needed(value, live),
+            Some(Exit::If {
+                cond,
+                binds,
+                then,
+                otherwise,
+            }) => {
+                let mut names = self.needed(cond, live);
+                for bound in binds {
+                    names.remove(bound);
+                }
+                names.extend(without(*then, binds));
+                names.extend(live[*otherwise].iter().cloned());
+                names
+            }
+            Some(Exit::Match { scrutinee, arms }) => {
+                let mut names = self.needed(scrutinee, live);
+                for arm in arms {
+                    let mut there = without(arm.target, &arm.binds);
+                    if let Some(guard) = &arm.guard {
+                        let mut guard = self.needed(guard, live);
+                        guard.retain(|name| !arm.binds.contains(name));
+                        there.extend(guard);
+                    }
+                    names.extend(there);
+                }
+                names
+            }
+            Some(Exit::Wait { poll, result, next }) => {
+                let mut names = without(*next, std::slice::from_ref(result));
+                names.extend(self.needed(poll, live));
+                names
+            }
+            Some(Exit::Yield { next }) => live[*next].clone(),
+        }
+    }
+}
+
+impl Block {
+    /// The blocks it can go to, in the order written. `true`: so that the block must be one that can be entered by name.
+    pub(super) fn targets(&self) -> Vec<(BlockId, bool)> {
+        let mut found = Vec::new();
+        for step in &self.steps {
+            match &step.code {
+                Code::Statement(tokens) | Code::Assign(_, tokens) => jumped(tokens, &mut found),
+            }
+        }
+        match &self.exit {
+            None => {}
+            Some(Exit::Return(value)) => jumped(value, &mut found),
+            Some(Exit::Goto(target)) => found.push((*target, false)),
+            Some(Exit::If {
+                cond,
+                then,
+                otherwise,
+                ..
+            }) => {
+                jumped(cond, &mut found);
+                found.extend([(*then, false), (*otherwise, false)]);
+            }
+            Some(Exit::Match { scrutinee, arms }) => {
+                jumped(scrutinee, &mut found);
+                for arm in arms {
+                    found.push((arm.target, false));
+                }
+            }
+            Some(Exit::Wait { poll, next, .. }) => {
+                jumped(poll, &mut found);
+                found.push((*next, false));
+            }
+            Some(Exit::Yield { next }) => found.push((*next, true)),
+        }
+        found
+    }
+}
+
+fn jumped(tokens: &TokenStream, found: &mut Vec<(BlockId, bool)>) {
+    found.extend(jumps(tokens).into_iter().map(|(target, _)| (target, true)));
+}
+
+/// The jumps in code.
+fn jumps(tokens: &TokenStream) -> Vec<(BlockId, Option<String>)> {
+    let mut found = Vec::new();
+    replace_jumps(tokens.clone(), &mut |target, bound| {
+        found.push((target, bound));
+        TokenStream::new()
+    });
+    found
+}
+
+/// `tokens` with what `with` makes of each jump.
+pub(super) fn replace_jumps(
+    tokens: TokenStream,
+    with: &mut impl FnMut(BlockId, Option<String>) -> TokenStream,
+) -> TokenStream {
+    let mut out = TokenStream::new();
+    let mut rest = tokens.into_iter().peekable();
+    while let Some(token) = rest.next() {
+        match token {
+            TokenTree::Ident(ident) if ident == JUMP => {
+                rest.next(); // the `!`
+                let Some(TokenTree::Group(args)) = rest.next() else {
+                    continue;
+                };
+                let mut args = args.stream().into_iter();
+                let target = args.next().and_then(|id| id.to_string().parse().ok());
+                let bound = args.nth(1).map(|name| name.to_string());
+                out.extend(with(target.unwrap_or(0), bound));
+            }
+            TokenTree::Group(group) => {
+                let inner = replace_jumps(group.stream(), with);
+                let mut replaced = Group::new(group.delimiter(), inner);
+                replaced.set_span(group.span());
+                out.extend([TokenTree::Group(replaced)]);
+            }
+            other => out.extend([other]),
+        }
+    }
+    out
+}
+
+/// Calls `found` for each identifier in `tokens` that may be a variable: no field, no method, no part of a path; and for
+/// each that a format string in a macro's arguments names.
+pub(super) fn mentions(tokens: &TokenStream, found: &mut impl FnMut(&str)) {
+    let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    let punct = |at: Option<&TokenTree>, c: char| matches!(at, Some(TokenTree::Punct(p)) if p.as_char() == c);
+    for (i, token) in tokens.iter().enumerate() {
+        let before = |n: usize| i.checked_sub(n).and_then(|at| tokens.get(at));
+        let after = |n: usize| tokens.get(i + n);
+        match token {
+            TokenTree::Group(group) => {
+                mentions(&group.stream(), found);
+            }
+            TokenTree::Ident(ident) => {
+                let field = punct(before(1), '.') && !punct(before(2), '.');
+                let lifetime = punct(before(1), '\'');
+                let tail = punct(before(1), ':') && punct(before(2), ':');
+                let head = punct(after(1), ':') && punct(after(2), ':');
+                let named = punct(after(1), ':') && !punct(after(2), ':');
+                if !(field || lifetime || tail || head || named) {
+                    found(&ident.to_string());
+                }
+            }
+            TokenTree::Literal(literal) => {
+                let text = literal.to_string();
+                if text.contains('"') && text.contains('{') {
+                    for name in captured(&text) {
+                        found(name);
+                    }
+                }
+            }
+            TokenTree::Punct(_) => {}
+        }
+    }
+}
+
+/// The names that a format string captures.
+fn captured(text: &str) -> impl Iterator<Item = &str> {
+    text.split('{').skip(1).filter_map(|rest| {
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_'))?;
+        (end > 0).then(|| &rest[..end])
+    })
+}
+
+/// A number for code, the same for the same tokens, on every machine and by every compiler: FNV-1a over the tree of tokens.
+/// Comments and layout do not count.
+pub(super) fn fingerprint(tokens: TokenStream) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325;
+    hash_tokens(tokens, &mut hash);
+    hash
+}
+
+fn hash_tokens(tokens: TokenStream, hash: &mut u64) {
+    for token in tokens {
+        match token {
+            TokenTree::Ident(ident) => feed(hash, 1, &ident.to_string()),
+            TokenTree::Literal(literal) => feed(hash, 2, &literal.to_string()),
+            TokenTree::Punct(punct) => feed(hash, 3, punct.as_char().encode_utf8(&mut [0; 4])),
+            TokenTree::Group(group) => {
+                let kind = match group.delimiter() {
+                    Delimiter::Parenthesis => "(",
+                    Delimiter::Brace => "{",
+                    Delimiter::Bracket => "[",
+                    Delimiter::None => "",
+                };
+                feed(hash, 4, kind);
+                hash_tokens(group.stream(), hash);
+                feed(hash, 5, kind);
+            }
+        }
+    }
+}
+
+fn feed(hash: &mut u64, kind: u8, text: &str) {
+    for byte in [kind].into_iter().chain(text.bytes()).chain([0]) {
+        *hash = (*hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+}

@@ -1,0 +1,111 @@
+//! What can wait: the calls at which a migratable function may be left and entered again.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::punctuated::Punctuated;
+use syn::visit::{self, Visit};
+use syn::{Expr, ExprAsync, ExprCall, ExprClosure, ExprConst, ExprMethodCall, Item, Macro, Token};
+
+/// A call that waits, told by its name and its number of arguments.
+pub(super) enum Wait<'a> {
+    /// `rx.recv()`
+    Recv(&'a Expr),
+    /// `tx.send(value)`
+    Send(&'a Expr, &'a Expr),
+    /// `other(..).call()`
+    Call(&'a Expr),
+    /// `microthread::sleep(duration)`
+    Sleep(&'a Expr, &'a Expr),
+    /// `microthread::yield_now()`
+    Yield(&'a Expr),
+}
+
+/// The wait that `expr` itself is, whatever waits there are in its parts.
+pub(super) fn wait(expr: &Expr) -> Option<Wait<'_>> {
+    match expr {
+        Expr::MethodCall(call) => of_method(call),
+        Expr::Call(call) => of_function(call),
+        _ => None,
+    }
+}
+
+fn of_method(call: &ExprMethodCall) -> Option<Wait<'_>> {
+    if call.turbofish.is_some() {
+        return None;
+    }
+    let args = Vec::from_iter(&call.args);
+    match (call.method.to_string().as_str(), &args[..]) {
+        ("recv", []) => Some(Wait::Recv(&call.receiver)),
+        ("send", [value]) => Some(Wait::Send(&call.receiver, value)),
+        ("call", []) => Some(Wait::Call(&call.receiver)),
+        _ => None,
+    }
+}
+
+fn of_function(call: &ExprCall) -> Option<Wait<'_>> {
+    let Expr::Path(path) = &*call.func else {
+        return None;
+    };
+    let words: Vec<String> = path
+        .path
+        .segments
+        .iter()
+        .map(|segment| segment.ident.to_string())
+        .collect();
+    let (name, within) = words.split_last()?;
+    if within.last().is_some_and(|module| module != "microthread") {
+        return None; // `std::thread::sleep`
+    }
+    let args = Vec::from_iter(&call.args);
+    match (name.as_str(), &args[..]) {
+        ("yield_now", []) => Some(Wait::Yield(&call.func)),
+        ("sleep", [duration]) => Some(Wait::Sleep(&call.func, duration)),
+        _ => None,
+    }
+}
+
+/// Whether running `expr` may wait.
+pub(super) fn waits(expr: &Expr) -> bool {
+    let mut finder = Finder(false);
+    finder.visit_expr(expr);
+    finder.0
+}
+
+/// The arguments of a macro, if they are expressions.
+pub(super) fn arguments(call: &Macro) -> Option<Punctuated<Expr, Token![,]>> {
+    call.parse_body_with(Punctuated::parse_terminated).ok()
+}
+
+/// Whether there is a word in `tokens` that would wait as a method.
+pub(super) fn looks_waiting(tokens: &TokenStream) -> bool {
+    let text = tokens.to_string().replace(' ', "");
+    [".recv()", ".send(", ".call()", "yield_now()"]
+        .iter()
+        .any(|call| text.contains(call))
+}
+
+struct Finder(bool);
+
+impl<'a> Visit<'a> for Finder {
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        if wait(expr).is_some() || matches!(expr, Expr::Await(_)) {
+            self.0 = true;
+        }
+        if !self.0 {
+            visit::visit_expr(self, expr);
+        }
+    }
+
+    fn visit_macro(&mut self, found: &'a Macro) {
+        match arguments(found) {
+            Some(args) => self.0 |= args.iter().any(waits),
+            None => self.0 |= looks_waiting(&found.tokens.to_token_stream()),
+        }
+    }
+
+    // What runs some other time, or in another function.
+    fn visit_expr_closure(&mut self, _: &'a ExprClosure) {}
+    fn visit_expr_async(&mut self, _: &'a ExprAsync) {}
+    fn visit_expr_const(&mut self, _: &'a ExprConst) {}
+    fn visit_item(&mut self, _: &'a Item) {}
+}

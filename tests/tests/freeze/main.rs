@@ -1,0 +1,9 @@
+//! Functions that are frozen where they wait, and continued.
+//!
+//! Each program is run uncut, then cut at each of its suspension points in turn, then at all of them: everything that takes
+//! part is made an image of, dropped, and made again from it. The outcomes must be the same.
+
+mod cuts;
+mod images;
+mod processes;
+mod programs;

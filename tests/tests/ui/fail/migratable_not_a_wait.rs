@@ -1,0 +1,15 @@
+use actor_core::migratable;
+use std::sync::mpsc;
+
+#[migratable]
+fn sends(n: u8) {
+    let (tx, _rx) = mpsc::channel();
+    let _ = tx.send(n);
+}
+
+#[migratable]
+fn not_called(n: u8) -> u8 {
+    not_called(n)
+}
+
+fn main() {}
