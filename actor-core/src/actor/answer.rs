@@ -65,6 +65,9 @@ impl<'a> Reply<'a> {
 
     #[inline]
     fn take_port(&mut self) -> Port {
+        if !self.port.is_some() {
+            return Port::none();
+        }
         let ours = self.is_ours();
         let port = mem::replace(&mut self.port, Port::none());
         if !ours {
@@ -78,6 +81,9 @@ impl<'a> Reply<'a> {
 impl Drop for Reply<'_> {
     #[inline]
     fn drop(&mut self) {
+        if !self.port.is_some() {
+            return;
+        }
         let port = self.take_port();
         if std::thread::panicking() {
             // The handler is ending the actor. The activation, which will know why, answers by the note.

@@ -221,6 +221,7 @@ pub(super) fn next<A: Actor>(
 
 /// The message of a timer whose turn it is (see `timers`): what was set aside came before it.
 #[cold]
+#[inline(never)]
 pub(super) fn timed<A: Actor>(
     cell: &Cell<A>,
     consumer: &mut Consumer<'_, Envelope<A::Msg>>,

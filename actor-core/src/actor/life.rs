@@ -206,6 +206,7 @@ fn handle<A: Actor>(
 
 /// Does what the flags ask for. `Err`: the activation's messages have run out.
 #[cold]
+#[inline(never)]
 fn attend_flags<A: Actor>(
     cell: &Cell<A>,
     consumer: &mut Consumer<'_, Envelope<A::Msg>>,
