@@ -87,10 +87,15 @@ pub(super) unsafe fn release(word: *mut Extra) {
 }
 
 impl<A: Actor> Cell<A> {
-    /// Puts a fresh [`Extra`] in place of `word`, in which there is none. The one that is there afterwards.
+    /// Puts a fresh [`Extra`] in place of `word`, unless there is one in it: others may have put it there since the caller found
+    /// none. The one that is there afterwards.
     #[cold]
     pub(super) fn make_extra(&self, mut word: *mut Extra) -> &Extra {
         loop {
+            if !word.is_null() && !is_shared(word) {
+                // SAFETY: an `Extra`, which stays until the cell is freed.
+                return unsafe { &*word };
+            }
             let fresh = Box::<Extra>::default();
             if is_shared(word) {
                 // SAFETY: not looked at, and dropped only if the exchange below makes its reference ours.
@@ -113,10 +118,6 @@ impl<A: Actor> Cell<A> {
                     std::mem::forget(fresh.lock().keeper.take());
                     word = now;
                 }
-            }
-            if !word.is_null() && !is_shared(word) {
-                // SAFETY: an `Extra`, which stays until the cell is freed.
-                return unsafe { &*word };
             }
         }
     }
@@ -157,5 +158,39 @@ impl<A: Actor> Cell<A> {
             }
         }
         self.extra().and_then(|extra| extra.lock().keeper.take())
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::System;
+    use crate::actor::{ActorOptions, Cx, NoMethods, Reply};
+
+    struct Mute;
+
+    impl ActorOptions for Mute {}
+
+    impl Actor for Mute {
+        type Msg = ();
+        type Tell<'a> = NoMethods;
+        type TryTell<'a> = NoMethods;
+        type Ask<'a> = NoMethods;
+        type Request<'a> = NoMethods;
+
+        fn handle(&mut self, (): (), _: Reply<'_>, _: &mut Cx<Self>) {}
+    }
+
+    /// `extra_or_new` looks, finds none, and looks again for the word that it is to replace.
+    #[test]
+    fn an_extra_that_came_between_two_looks_stays() {
+        let sys = System::builder().workers(1).build().unwrap();
+        let mute = sys.spawn(Mute).unwrap();
+        let cell = mute.cell();
+        assert!(cell.extra().is_none());
+        let there = ptr::from_ref(cell.extra_or_new());
+        let word = cell.extra_word().load(Ordering::Acquire);
+        assert!(ptr::eq(cell.make_extra(word), there));
+        assert!(ptr::eq(cell.extra_or_new(), there));
     }
 }
