@@ -259,11 +259,16 @@ unsafe fn holds_together(me: NonNull<Header>, len: usize, held: &mut Vec<Held>) 
     let mut at = me;
     for _ in 0..len {
         // SAFETY: as in `way_back`.
-        let (Some(link), Some(one)) = (unsafe { (link(at), Held::new(at)) }) else {
+        let Some(one) = (unsafe { Held::new(at) }) else {
+            return false;
+        };
+        // Whatever comes of it, it is not dropped here, where we read.
+        held.push(one);
+        // SAFETY: as in `way_back`.
+        let Some(link) = (unsafe { link(at) }) else {
             return false;
         };
         links.push(link);
-        held.push(one);
         at = link.to;
     }
     if at != me {

@@ -148,3 +148,15 @@ fn a_port_that_no_actor_has_leads_nowhere_until_it_is_handed_on() {
     assert_eq!(breaks_circle_of(&port), None);
     a.parker.edge().set_task(std::ptr::null());
 }
+
+#[test]
+fn a_walk_gives_up_no_reference_while_it_reads() {
+    let a = actor(1); // it waits for nothing
+    let mut held = Vec::new();
+    let reading = grace::read();
+    // SAFETY: reading, and the memory of actors stays.
+    assert!(!unsafe { holds_together(a.header, 1, &mut held) });
+    drop(reading);
+    // To be given up now: it might have been the last, and to free the actor waits for readers.
+    assert_eq!(held.len(), 1);
+}
