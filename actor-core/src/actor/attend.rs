@@ -48,7 +48,9 @@ pub(super) fn attend<A: Actor>(
     });
     match next.unwrap_or(Next::Nothing) {
         Next::Nothing => {
-            held::check_drained(cell);
+            if held::check_drained(cell) {
+                let _ = consumer.raise(Flags::SIGNAL);
+            }
             return Attended::Messages;
         }
         Next::Suspended => return Attended::Suspended,
@@ -94,15 +96,21 @@ fn obey<A: Actor>(
 }
 
 /// Looks through the lane of an actor with its own stack. If there is an exit signal that ends it, that becomes a request to
-/// stop, which closes its inbox.
+/// stop, which closes its inbox. `true`: SIGNAL is to be raised again, as by [`held::check_drained`].
 #[cold]
-pub(super) fn attend_own<A: Actor>(cell: &Cell<A>, consumer: &mut Consumer<'_, Envelope<A::Msg>>) {
+#[must_use = "the next boundary is to look too"]
+pub(super) fn attend_own<A: Actor>(
+    cell: &Cell<A>,
+    consumer: &mut Consumer<'_, Envelope<A::Msg>>,
+) -> bool {
     let _ = consumer.take_flags(Flags::SIGNAL);
-    held::check_drained(cell);
-    let Some(extra) = cell.extra() else { return };
+    let again = held::check_drained(cell);
+    let Some(extra) = cell.extra() else {
+        return again;
+    };
     let mut state = extra.lock();
     let Some(ties) = state.ties.as_mut() else {
-        return;
+        return again;
     };
     if let Some(reason) = ties.take_fatal() {
         ties.exit_for.get_or_insert_with(|| reason.clone());
@@ -110,6 +118,7 @@ pub(super) fn attend_own<A: Actor>(cell: &Cell<A>, consumer: &mut Consumer<'_, E
         drop(state);
         let _ = consumer.raise(Flags::STOP);
     }
+    again
 }
 
 /// The next signal for an actor with its own stack.

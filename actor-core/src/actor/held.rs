@@ -130,20 +130,22 @@ impl<A: Actor> Addr<A> {
     }
 }
 
-/// A message boundary with SIGNAL taken down: whether somebody wants to know if the mailbox is empty. SIGNAL is up again if
-/// it is not, so that the next boundary looks too.
-pub(super) fn check_drained<A: Actor>(cell: &Cell<A>) {
-    let Some(extra) = cell.extra() else { return };
+/// A message boundary with SIGNAL taken down: tells whoever wants to know that the mailbox is empty. `true` if it is not: the
+/// caller raises SIGNAL, so that the next boundary looks too.
+#[must_use = "the next boundary is to look too"]
+pub(super) fn check_drained<A: Actor>(cell: &Cell<A>) -> bool {
+    let Some(extra) = cell.extra() else {
+        return false;
+    };
     let mut extra = extra.lock();
     let Some(drain) = extra.held.as_mut().map(|held| &mut held.drain) else {
-        return;
+        return false;
     };
     if drain.is_none() {
-        return;
+        return false;
     }
     if cell.queued() > 0 {
-        drop(extra);
-        return cell.raise(Flags::SIGNAL);
+        return true;
     }
     let whom = drain.take();
     extra.held().finishes = true;
@@ -151,6 +153,7 @@ pub(super) fn check_drained<A: Actor>(cell: &Cell<A>) {
     if let Some(whom) = whom {
         whom.drained(cell.header().id());
     }
+    false
 }
 
 /// Whether an actor that has been asked to stop goes on until its mailbox is empty.

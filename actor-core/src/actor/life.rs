@@ -349,7 +349,7 @@ pub(crate) fn cause(payload: &(dyn Any + Send)) -> ExitReason {
 #[inline(never)]
 fn end<A: Actor>(
     cell: &Cell<A>,
-    consumer: Consumer<'_, Envelope<A::Msg>>,
+    mut consumer: Consumer<'_, Envelope<A::Msg>>,
     runnable: Runnable,
     ending: Ending,
 ) -> After {
@@ -357,6 +357,10 @@ fn end<A: Actor>(
     // The kill has arrived. One that comes from here on ends `on_stop`.
     cell.header().clear(KILLED | PANICS | FAULT);
     tell_debts(cell, &reason);
+    if consumer.flags().contains(Flags::HELD) {
+        // The suspension is over, or no message would wake an `on_stop` that waits for one.
+        let _ = consumer.take_flags(Flags::HELD);
+    }
     if ending.hook {
         // SAFETY: we have the right to run, and the handlers are done with the state.
         let state = unsafe { cell.state() };

@@ -170,7 +170,9 @@ pub(super) fn check_open<A: Actor>(cell: &Cell<A>) -> Result<(), TryRecvError> {
     park::checkpoint();
     if A::OWN_STACK && cell.mailbox.flags().contains(Flags::SIGNAL) {
         // SAFETY: this code runs as the actor itself, so the right to run is here; no other consumer is in use.
-        attend_own(cell, &mut unsafe { cell.mailbox.consumer() });
+        if attend_own(cell, &mut unsafe { cell.mailbox.consumer() }) {
+            cell.raise(Flags::SIGNAL);
+        }
     }
     let flags = cell.mailbox.flags();
     if flags.contains(Flags::KILL) {
@@ -189,11 +191,16 @@ pub(super) fn check_open<A: Actor>(cell: &Cell<A>) -> Result<(), TryRecvError> {
 struct Scan<'a, A: Actor> {
     cell: &'a Cell<A>,
     lanes: &'a Lanes<A::Msg>,
+    /// SIGNAL was taken down to wait, though the mailbox is not empty yet: it is up again when the receive has ended.
+    signal_again: bool,
 }
 
 impl<A: Actor> Drop for Scan<'_, A> {
     fn drop(&mut self) {
         lanes::put_up(self.cell, self.lanes);
+        if self.signal_again {
+            self.cell.raise(Flags::SIGNAL);
+        }
     }
 }
 
@@ -210,7 +217,11 @@ fn receive<A: Actor, T>(
         std::mem::replace(&mut aside.current, Port::none())
     };
     drop(unanswered);
-    let scan = Scan { cell, lanes };
+    let mut scan = Scan {
+        cell,
+        lanes,
+        signal_again: false,
+    };
     let mut in_time = true;
     loop {
         check_open(cell)?;
@@ -224,6 +235,10 @@ fn receive<A: Actor, T>(
         }
         if !in_time {
             return Err(TryRecvError::Empty);
+        }
+        if A::OWN_STACK && consumer.flags().contains(Flags::SIGNAL) {
+            // A look for an empty mailbox waits for the end of this receive, which what it has passed does not make empty.
+            scan.signal_again |= attend_own(cell, &mut consumer);
         }
         in_time = park_listening(cell, &mut consumer, deadline);
     }

@@ -12,6 +12,7 @@
 
 mod asks;
 mod blocking;
+mod combined;
 mod delegated;
 mod delivery;
 mod exclusive;

@@ -113,16 +113,24 @@ enum What<M> {
 
 /// Steps 2 to 4, at a message boundary with TIMERS up: the message whose turn it is.
 ///
-/// May unwind: it calls what makes the message of a repeated timer.
+/// May unwind: it calls what makes the message of a repeated timer. Its handler may catch that, and receive again.
 #[cold]
 #[inline(never)]
 pub(super) fn attend<A: Actor>(
     cell: &Cell<A>,
     consumer: &mut Consumer<'_, Envelope<A::Msg>>,
 ) -> Option<A::Msg> {
+    /// What has not been looked at yet is looked at next time.
+    struct Unwinding<'a, A: Actor>(&'a Cell<A>);
+    impl<A: Actor> Drop for Unwinding<'_, A> {
+        fn drop(&mut self) {
+            self.0.raise(Flags::TIMERS);
+        }
+    }
     let _ = consumer.take_flags(Flags::TIMERS);
     let schedule = of(cell)?;
     let now = now(cell);
+    let unwinding = Unwinding(cell);
     schedule.give_turns(now, consumer.position());
     let found = loop {
         match schedule.take_turn(|position| consumer.has_reached(position)) {
@@ -137,6 +145,7 @@ pub(super) fn attend<A: Actor>(
             }
         }
     };
+    std::mem::forget(unwinding);
     if schedule.set_alarm(now, cell.header()) {
         cell.raise(Flags::TIMERS);
     }
