@@ -255,6 +255,8 @@ pub(super) fn start<A: Actor, Args: Send + 'static>(
             crowd: None,
         };
     };
+    // Before the first: the supervisor may be killed in the factory of a later one, or lose its stack there.
+    site.roster.enter_crowd(crowd.clone());
     let all = args.len();
     let mut ended = None;
     for args in args {
@@ -286,7 +288,6 @@ pub(super) fn start<A: Actor, Args: Send + 'static>(
     }
     crowd.left.fetch_sub(all - addrs.len(), Ordering::Relaxed);
     let crowd: Arc<dyn AtRest> = crowd;
-    site.roster.enter_crowd(crowd.clone());
     batch.done();
     Started {
         addrs: Box::new(addrs),

@@ -322,3 +322,25 @@ fn an_own_stack_worker_that_is_let_go_in_a_receive_parks_and_finishes() {
         assert!(!worker.is_alive());
     });
 }
+
+#[test]
+fn timers_that_are_far_off_do_not_keep_the_memory_of_a_system_that_has_ended() {
+    for ends_first in [false, true] {
+        let sys = system(2);
+        let events = sys.events();
+        let (desk, _) = desk(&sys);
+        desk.after(100 * LIMIT).note(1);
+        desk.ask().count().unwrap(); // so the alarm is set
+        if ends_first {
+            desk.kill();
+            assert_eq!(end(&desk), ExitReason::Killed);
+        }
+        drop((desk, sys));
+        until(|| {
+            while events.try_recv().is_ok() {}
+            events
+                .try_recv()
+                .is_err_and(|error| error.is_disconnected())
+        });
+    }
+}

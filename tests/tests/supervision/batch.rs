@@ -1,7 +1,8 @@
 //! Children that are started in a batch: at rest until something happens to them, and then children like any other.
 
 use super::*;
-use actor_core::{BatchError, ChildState, ChildTemplate, DynamicSupervisor};
+use actor_core::{BatchError, ChildState, ChildTemplate, DynamicSupervisor, microthread};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Has no hooks, so that it can rest. Its argument is a number, and it writes down when it is dropped.
 #[actor]
@@ -289,4 +290,42 @@ fn whatever_happens_at_once_each_is_started_again_or_ends_and_nothing_hangs() {
             child.join();
         }
     }
+}
+
+#[test]
+fn when_the_supervisor_is_killed_while_a_batch_is_starting_those_that_have_started_are_killed_too()
+{
+    #[actor]
+    struct Lives(Arc<AtomicUsize>);
+    #[actor]
+    impl Lives {}
+    impl Drop for Lives {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+    actor_core::testing::check(|sys| {
+        let alive = Arc::new(AtomicUsize::new(0));
+        let count = alive.clone();
+        let template = ChildTemplate::new("lives", move |n: &u64| {
+            if *n == 2 {
+                microthread::sleep(Duration::from_secs(60));
+            }
+            count.fetch_add(1, Ordering::SeqCst);
+            Lives(count.clone())
+        });
+        let sup = DynamicSupervisor::builder(template).start(sys).unwrap();
+        let starts = {
+            let sup = sup.clone();
+            sys.spawn_microthread(move || sup.start_children(0..3).is_err())
+                .unwrap()
+        };
+        microthread::sleep(Duration::from_secs(1));
+        assert_eq!(alive.load(Ordering::SeqCst), 2);
+        sup.kill();
+        assert_eq!(sup.join(), ExitReason::Killed);
+        assert!(starts.join().unwrap());
+        microthread::sleep(Duration::from_secs(1));
+        assert_eq!(alive.load(Ordering::SeqCst), 0);
+    });
 }
