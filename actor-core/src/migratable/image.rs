@@ -243,7 +243,7 @@ pub fn freeze<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, FreezeError> 
     write(value, Pass::Write, &mut image)?;
     let body = &image[HEADER..];
     let length = u32::try_from(body.len()).map_err(|_| FreezeError::TooLong)?;
-    let checksum = crc32(body);
+    let checksum = crc32fast::hash(body);
     image[4..8].copy_from_slice(&length.to_le_bytes());
     image[8..12].copy_from_slice(&checksum.to_le_bytes());
     Ok(image)
@@ -290,7 +290,7 @@ pub fn thaw<T: DeserializeOwned>(image: &[u8]) -> Result<T, ThawError> {
             is: image.len() as u64,
         });
     }
-    if u32::from_le_bytes([c0, c1, c2, c3]) != crc32(body) {
+    if u32::from_le_bytes([c0, c1, c2, c3]) != crc32fast::hash(body) {
         return Err(ThawError::Checksum);
     }
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(body);
@@ -309,34 +309,10 @@ pub fn thaw<T: DeserializeOwned>(image: &[u8]) -> Result<T, ThawError> {
     }
 }
 
-/// CRC-32 as in Ethernet and zip.
-fn crc32(bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 256] = {
-        let mut table = [0; 256];
-        let mut n = 0;
-        while n < 256 {
-            let mut crc = n as u32;
-            let mut bit = 0;
-            while bit < 8 {
-                crc = (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
-                bit += 1;
-            }
-            table[n] = crc;
-            n += 1;
-        }
-        table
-    };
-    !bytes.iter().fold(!0, |crc, byte| {
-        (crc >> 8) ^ TABLE[usize::from(crc as u8 ^ byte)]
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::crc32;
-
     #[test]
     fn the_checksum_is_that_of_the_standard() {
-        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+        assert_eq!(crc32fast::hash(b"123456789"), 0xcbf4_3926);
     }
 }
