@@ -185,15 +185,7 @@ impl<A: Actor> Addr<A> {
             msg,
             reply: Port::none(),
         };
-        if delivery::is_urgent::<A>(&envelope.msg) {
-            let tried = delivery::urgent(cell, |lane| delivery::try_enter::<A>(lane, envelope));
-            return tried.map(|_| ()).map_err(|(refused, _)| refused);
-        }
-        let wake =
-            delivery::try_enter::<A>(&cell.mailbox, envelope).map_err(|(refused, _)| refused)?;
-        cell.wake(wake);
-        park::switch_point();
-        Ok(())
+        delivery::deliver(cell, envelope, delivery::try_enter::<A>).map_err(|(refused, _)| refused)
     }
 
     #[inline]
@@ -206,9 +198,8 @@ impl<A: Actor> Addr<A> {
         check_stack();
         let cell = self.cell();
         let mut envelope = Envelope { msg, reply };
-        let urgent = delivery::is_urgent::<A>(&envelope.msg);
         if let Until::Answered(waiting) = until {
-            if !A::OWN_STACK && !urgent {
+            if !A::OWN_STACK && !delivery::is_urgent::<A>(&envelope.msg) {
                 match cell.mailbox.push_to_idle(envelope) {
                     Ok(wake) => {
                         cell.wake(wake);
@@ -223,15 +214,10 @@ impl<A: Actor> Addr<A> {
                 return Err(TellError::Deadlock { message, path });
             }
         }
-        if urgent {
-            let sent = delivery::urgent(cell, |lane| delivery::enter(cell, lane, envelope, until));
-            return sent.map(|_| ()).map_err(|(refused, _)| refused);
-        }
-        let wake = delivery::enter(cell, &cell.mailbox, envelope, until)
-            .map_err(|(refused, _)| refused)?;
-        cell.wake(wake);
-        park::switch_point();
-        Ok(())
+        delivery::deliver(cell, envelope, |lane, envelope| {
+            delivery::enter(cell, lane, envelope, until)
+        })
+        .map_err(|(refused, _)| refused)
     }
 
     // ---- life -------------------------------------------------------------------------------------------------------

@@ -165,19 +165,32 @@ pub(super) fn try_enter<A: Actor>(
     }
 }
 
+/// Puts a message into the lane it takes, and wakes whom that wakes: `how` is [`enter`] or [`try_enter`] into a lane.
+#[inline(always)]
+pub(super) fn deliver<A: Actor>(
+    cell: &Cell<A>,
+    envelope: Envelope<A::Msg>,
+    how: impl FnOnce(&Mailbox<Envelope<A::Msg>>, Envelope<A::Msg>) -> Result<Wake, Refused<A::Msg>>,
+) -> Result<(), Refused<A::Msg>> {
+    if is_urgent::<A>(&envelope.msg) {
+        return urgent(cell, |lane| how(lane, envelope)).map(|_| ());
+    }
+    let wake = how(&cell.mailbox, envelope)?;
+    cell.wake(wake);
+    park::switch_point();
+    Ok(())
+}
+
 /// Whether `msg` takes the urgent lane.
 #[inline(always)]
 pub(super) fn is_urgent<A: Actor>(msg: &A::Msg) -> bool {
     A::HAS_PRIORITIES && A::priority(msg) == Priority::High
 }
 
-/// Puts a message into the urgent lane: `how` is [`enter`] or [`try_enter`] into it.
+/// Puts a message into the urgent lane.
 #[cold]
 #[inline(never)]
-pub(super) fn urgent<A: Actor, R>(
-    cell: &Cell<A>,
-    how: impl FnOnce(&Mailbox<Envelope<A::Msg>>) -> R,
-) -> R {
+fn urgent<A: Actor, R>(cell: &Cell<A>, how: impl FnOnce(&Mailbox<Envelope<A::Msg>>) -> R) -> R {
     /// Raised when the message is in, also if the sender is killed while it waits: others' messages may have been let in
     /// meanwhile by its doing.
     struct Raise<'a, A: Actor>(&'a Cell<A>);

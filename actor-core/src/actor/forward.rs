@@ -9,11 +9,9 @@ use super::cycle::{WaitCycle, deadlock};
 use super::delegated::ReplyTo;
 use super::delivery;
 use super::error::TellError;
-use super::mailbox::Mailbox;
 use super::reply::Failure;
 use super::traits::{Actor, MessageMethods};
 use super::waits;
-use crate::rt::park;
 
 /// An ask about to be handed on to an actor: what the views behind [`ReplyTo::forward`] are made of.
 #[must_use = "it is handed on with a message: call one of the methods"]
@@ -110,24 +108,17 @@ impl<A: Actor, T> Forward<'_, A, T> {
                 return Ok(());
             }
             let envelope = Envelope { msg, reply: port };
-            let enter = |lane: &Mailbox<Envelope<A::Msg>>, envelope| match self.wait {
+            let entered = delivery::deliver(cell, envelope, |lane, envelope| match self.wait {
                 true => delivery::enter(cell, lane, envelope, Until::Deadline(None)),
                 false => delivery::try_enter::<A>(lane, envelope),
-            };
-            let entered = match delivery::is_urgent::<A>(&envelope.msg) {
-                true => delivery::urgent(cell, |lane| enter(lane, envelope)).map(|_| ()),
-                false => enter(&cell.mailbox, envelope).map(|wake| cell.wake(wake)),
-            };
+            });
             entered.map_err(|(refused, port)| {
                 port.leave_owner();
                 (port, refused)
             })
         });
         match handed {
-            Ok(()) => {
-                park::switch_point();
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             Err((reply, TellError::Closed(msg))) => Err(ForwardError::Closed(msg, reply)),
             Err((reply, TellError::Full(msg) | TellError::Timeout(msg))) => {
                 Err(ForwardError::Full(msg, reply))
