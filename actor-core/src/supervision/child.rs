@@ -71,7 +71,9 @@ pub(crate) trait Place<A: Actor>: Send + Sync {
     /// The child is this actor from now on, which is about to have its first life.
     fn taken(&self, addr: &Addr<A>);
     /// That actor has ended for good.
-    fn left(&self, addr: &Addr<A>);
+    fn left(&self, _addr: &Addr<A>) {}
+    /// The child's factory has declined to make one.
+    fn declined(&self) {}
 }
 
 /// A child whose actor is an `A`.
@@ -82,7 +84,6 @@ pub(super) struct ChildOf<A: Actor> {
     grow_stack: Option<usize>,
     /// The size it has come to, if it has.
     stack_size: Option<usize>,
-    seat: Option<Seat>,
     place: Option<Arc<dyn Place<A>>>,
     lease: Option<Lease<A>>,
 }
@@ -113,7 +114,6 @@ impl<A: Actor> ChildOf<A> {
             name: None,
             grow_stack: None,
             stack_size: None,
-            seat: None,
             place: None,
             lease: None,
         }
@@ -137,7 +137,7 @@ impl<A: Actor> ChildOf<A> {
         Self {
             name,
             grow_stack,
-            seat,
+            place: seat.map(|seat| -> Arc<dyn Place<A>> { Arc::new(seat) }),
             ..Self::new(factory)
         }
     }
@@ -187,8 +187,8 @@ impl<A: Actor> Child for ChildOf<A> {
         let state = match contain(|| (self.factory)()) {
             Ok(Ok(Some(state))) => state,
             Ok(Ok(None)) => {
-                if let Some(seat) = &self.seat {
-                    seat.leave();
+                if let Some(place) = &self.place {
+                    place.declined();
                 }
                 return Launch::Declined;
             }
@@ -204,12 +204,7 @@ impl<A: Actor> Child for ChildOf<A> {
                 key,
                 incarnation,
             ) {
-                Ok(lease) => {
-                    if let Some(seat) = &self.seat {
-                        seat.take(lease.addr.clone());
-                    }
-                    self.lease.insert(lease)
-                }
+                Ok(lease) => self.lease.insert(lease),
                 Err(reason) => {
                     drop_quietly(state);
                     return Launch::Failed(reason);

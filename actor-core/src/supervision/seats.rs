@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::child::Place;
+use crate::actor::{Actor, Addr};
 use crate::registry::Erased;
 
 /// The seats of one tree. A handle: clones are the same seats.
@@ -60,19 +62,18 @@ pub(super) struct Seat {
     id: Arc<str>,
 }
 
-impl Seat {
-    /// The child has a new actor.
-    pub(super) fn take(&self, address: impl Erased) {
+/// What is in a seat when an actor has ended for good stays: its address says so.
+impl<A: Actor> Place<A> for Seat {
+    fn taken(&self, address: &Addr<A>) {
         let mut entries = self.seats.lock();
         let former = entries
             .addresses
-            .insert(Arc::clone(&self.id), Arc::new(address));
+            .insert(Arc::clone(&self.id), Arc::new(address.clone()));
         drop(entries);
         drop(former); // after the lock
     }
 
-    /// The child's factory has declined to make one.
-    pub(super) fn leave(&self) {
+    fn declined(&self) {
         let mut entries = self.seats.lock();
         let former = entries.addresses.remove(&self.id);
         drop(entries);
