@@ -18,10 +18,6 @@
 //! *and* for an event behind it (or a subscriber which is always a little too slow would receive nothing but counts),
 //! or when the hub goes away. Other subscriptions are not affected. All subscriptions see the same order.
 //!
-//! The bound is the hub's own: the channel is crossbeam's list, with a look at its length before each event. Its bounded
-//! flavour keeps its length when the last receiver goes, so that a full one could not be told from an abandoned one
-//! without sending; it would also take the memory for all of its capacity at once.
-//!
 //! # Cost
 //! When nobody subscribes and `tracing` is off, an event is two relaxed loads and is never built: the hub's own count
 //! of subscriptions, and `tracing`'s maximum level, a static. Otherwise a cold function, never inlined, builds the
@@ -33,18 +29,20 @@
 //! and outside it, since its subscribers run arbitrary code.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::Receiver;
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
 use crate::actor::ExitReason;
 
 mod dead_letters;
+mod subscribers;
 mod trace;
+
+use subscribers::{Subscribers, Subscription};
 
 pub(crate) use dead_letters::DeadLetters;
 pub use dead_letters::{DeadLetter, DeadReason};
@@ -234,21 +232,30 @@ impl Event {
             Level::WARN
         }
     }
+
+    /// Delivers it, or counts it as missed. A count that is delivered is added to `reported`. False when nobody listens
+    /// any more.
+    fn offer_to(&self, subscription: &mut Subscription<Self>, reported: &mut u64) -> bool {
+        let wanted = if subscription.missed > 0 { 2 } else { 1 };
+        if subscription.room() < wanted {
+            subscription.missed += 1;
+            return true;
+        }
+        if subscription.missed > 0 {
+            let missed = std::mem::take(&mut subscription.missed);
+            if !subscription.send(Self::Lagged { missed }) {
+                return false;
+            }
+            *reported += missed;
+        }
+        subscription.send(self.clone())
+    }
 }
 
 /// Hands events out. One for each system.
+#[derive(Debug)]
 pub(crate) struct Events {
-    /// The length of `subscriptions`, to be read without the lock. Relaxed: it publishes nothing, and an event that
-    /// races with a subscription may miss it.
-    count: AtomicUsize,
-    subscriptions: Mutex<Vec<Subscription>>,
-}
-
-struct Subscription {
-    events: Sender<Event>,
-    capacity: usize,
-    /// How many events were dropped since the last one delivered.
-    missed: u64,
+    subscribers: Subscribers<Event>,
 }
 
 impl Events {
@@ -257,8 +264,7 @@ impl Events {
 
     pub(crate) const fn new() -> Self {
         Self {
-            count: AtomicUsize::new(0),
-            subscriptions: Mutex::new(Vec::new()),
+            subscribers: Subscribers::new(),
         }
     }
 
@@ -270,21 +276,13 @@ impl Events {
     /// As [`subscribe`](Self::subscribe), for `capacity` events waiting at most, and at least two: a count of what was
     /// missed and an event.
     pub(crate) fn subscribe_with(&self, capacity: usize) -> Receiver<Event> {
-        let (events, receiver) = unbounded();
-        let mut subscriptions = self.lock();
-        subscriptions.push(Subscription {
-            events,
-            capacity: capacity.max(2),
-            missed: 0,
-        });
-        self.count.store(subscriptions.len(), Ordering::Relaxed);
-        receiver
+        self.subscribers.add(capacity.max(2))
     }
 
     /// Whether anybody may want an event of this level.
     #[inline]
     pub(crate) fn wants(&self, level: Level) -> bool {
-        self.count.load(Ordering::Relaxed) != 0 || level <= LevelFilter::current()
+        self.subscribers.len() != 0 || level <= LevelFilter::current()
     }
 
     /// Hands out the event that `make` builds, if anybody may want one of this `level`, which is its
@@ -306,47 +304,15 @@ impl Events {
     }
 
     fn publish(&self, event: &Event) {
-        if self.count.load(Ordering::Relaxed) == 0 {
+        if self.subscribers.len() == 0 {
             return;
         }
         let mut reported = 0;
-        let mut subscriptions = self.lock();
-        subscriptions.retain_mut(|subscription| subscription.offer(event, &mut reported));
-        self.count.store(subscriptions.len(), Ordering::Relaxed);
-        drop(subscriptions);
+        self.subscribers
+            .offer(|it| event.offer_to(it, &mut reported));
         if reported > 0 {
             trace::emit(&Event::Lagged { missed: reported });
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Subscription>> {
-        // A panic under the lock (out of memory, at most) leaves nothing half done.
-        self.subscriptions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Subscription {
-    /// Delivers `event` or counts it as missed. A count that is delivered is added to `reported`. False when nobody
-    /// listens any more.
-    fn offer(&mut self, event: &Event, reported: &mut u64) -> bool {
-        // Only we send, under the hub's lock: room that is there stays there. The last receiver empties the channel when
-        // it goes, so a full one is one that somebody may still read.
-        let room = self.capacity.saturating_sub(self.events.len());
-        let wanted = if self.missed > 0 { 2 } else { 1 };
-        if room < wanted {
-            self.missed += 1;
-            return true;
-        }
-        if self.missed > 0 {
-            let missed = std::mem::take(&mut self.missed);
-            if self.events.send(Event::Lagged { missed }).is_err() {
-                return false;
-            }
-            *reported += missed;
-        }
-        self.events.send(event.clone()).is_ok()
     }
 }
 
@@ -354,20 +320,13 @@ impl Drop for Events {
     /// What was missed last has no event behind it that would bring the count, so it comes now: one more than the
     /// capacity, if need be.
     fn drop(&mut self) {
-        for Subscription { events, missed, .. } in self.lock().drain(..) {
-            if missed > 0 {
+        self.subscribers.offer(|it| {
+            if it.missed > 0 {
                 // Nobody there is nobody to tell.
-                let _ = events.send(Event::Lagged { missed });
+                it.send(Event::Lagged { missed: it.missed });
             }
-        }
-    }
-}
-
-impl fmt::Debug for Events {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events")
-            .field("subscriptions", &self.count.load(Ordering::Relaxed))
-            .finish_non_exhaustive()
+            false
+        });
     }
 }
 

@@ -20,12 +20,12 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::Receiver;
 
 use super::Who;
+use super::subscribers::{Subscribers, Subscription};
 use crate::actor::ExitReason;
 
 /// Why a message was never handled.
@@ -118,6 +118,19 @@ impl DeadLetter {
         self.lock().take()
     }
 
+    /// Delivers it, or counts it as missed. False when nobody listens any more.
+    fn offer_to(&self, subscription: &mut Subscription<Self>) -> bool {
+        if subscription.room() == 0 {
+            subscription.missed += 1;
+            return true;
+        }
+        let missed = std::mem::take(&mut subscription.missed);
+        subscription.send(Self {
+            missed,
+            ..self.clone()
+        })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Box<dyn Any + Send>>> {
         self.message.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -148,44 +161,27 @@ impl fmt::Display for DeadLetter {
 }
 
 /// Hands dead letters out. One for each system.
+#[derive(Debug)]
 pub(crate) struct DeadLetters {
-    /// The length of `subscriptions`, to be read without the lock.
-    count: AtomicUsize,
-    subscriptions: Mutex<Vec<Subscription>>,
-}
-
-struct Subscription {
-    letters: Sender<DeadLetter>,
-    capacity: usize,
-    /// How many letters were dropped since the last one delivered.
-    missed: u64,
+    subscribers: Subscribers<DeadLetter>,
 }
 
 impl DeadLetters {
     pub(crate) const fn new() -> Self {
         Self {
-            count: AtomicUsize::new(0),
-            subscriptions: Mutex::new(Vec::new()),
+            subscribers: Subscribers::new(),
         }
     }
 
     /// The dead letters from now on, with at most `capacity` of them waiting. Dropping the receiver ends the subscription.
     pub(crate) fn subscribe(&self, capacity: usize) -> Receiver<DeadLetter> {
-        let (letters, receiver) = unbounded();
-        let mut subscriptions = self.lock();
-        subscriptions.push(Subscription {
-            letters,
-            capacity: capacity.max(1),
-            missed: 0,
-        });
-        self.count.store(subscriptions.len(), Ordering::Relaxed);
-        receiver
+        self.subscribers.add(capacity.max(1))
     }
 
     /// Whether anybody would see a letter.
     #[inline]
     pub(crate) fn wanted(&self) -> bool {
-        self.count.load(Ordering::Relaxed) != 0
+        self.subscribers.len() != 0
     }
 
     /// Hands `message` to whoever subscribes. What is dropped here, because nobody has room for it, is dropped outside the
@@ -199,43 +195,7 @@ impl DeadLetters {
             missed: 0,
             message: Arc::new(Mutex::new(Some(Box::new(message)))),
         };
-        let mut subscriptions = self.lock();
-        subscriptions.retain_mut(|subscription| subscription.offer(&letter));
-        self.count.store(subscriptions.len(), Ordering::Relaxed);
-        drop(subscriptions);
-        drop(letter);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Subscription>> {
-        // A panic under the lock (out of memory, at most) leaves nothing half done.
-        self.subscriptions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Subscription {
-    /// Delivers `letter`, or counts it as missed. False when nobody listens any more.
-    fn offer(&mut self, letter: &DeadLetter) -> bool {
-        // Only we send, under the hub's lock: room that is there stays there. The last receiver empties the channel when it
-        // goes, so a full one is one that somebody may still read.
-        if self.letters.len() >= self.capacity {
-            self.missed += 1;
-            return true;
-        }
-        let letter = DeadLetter {
-            missed: std::mem::take(&mut self.missed),
-            ..letter.clone()
-        };
-        self.letters.send(letter).is_ok()
-    }
-}
-
-impl fmt::Debug for DeadLetters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeadLetters")
-            .field("subscriptions", &self.count.load(Ordering::Relaxed))
-            .finish_non_exhaustive()
+        self.subscribers.offer(|it| letter.offer_to(it));
     }
 }
 
