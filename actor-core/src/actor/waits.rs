@@ -60,6 +60,8 @@
 //! The fence P2 is that of [`grace::read`]; its fault is `grace_no_reader_fence`, which
 //! `loom_of_waits_in_a_circle_one_is_found` catches too.
 
+#[cfg(test)]
+mod fixture;
 #[cfg(all(test, loom))]
 mod models;
 #[cfg(all(test, not(loom)))]

@@ -1,32 +1,11 @@
 //! Loom models of edges and walks.
 
+use super::fixture::ACTOR_TABLE;
 use super::*;
 use crate::observe::Who;
-use crate::rt::header::{After, Runnable, VTable};
 use crate::sys::atomic::{AtomicBool, Ordering};
 use loom::sync::Arc;
 use loom::thread;
-
-unsafe fn who(header: NonNull<Header>) -> Who {
-    // SAFETY: the caller's.
-    Who::new(unsafe { header.as_ref() }.id(), "It", None)
-}
-
-unsafe fn run(_: Runnable) -> After {
-    unreachable!("never queued")
-}
-
-static ACTOR_TABLE: VTable = VTable {
-    run,
-    overflowed: |_, _| (),
-    discard: |_| (),
-    release: |_| (),
-    who,
-    pending: |_| None,
-    alarm: |_| unreachable!("it sets none"),
-    is_actor: true,
-    type_name: || "It",
-};
 
 /// An actor, shared between the threads of a model.
 #[derive(Clone, Copy)]

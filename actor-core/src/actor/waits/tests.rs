@@ -1,30 +1,8 @@
 //! Edges and walks, without a runtime.
 
+use super::fixture::ACTOR_TABLE;
 use super::*;
 use crate::actor::reply::Port;
-use crate::observe::Who;
-use crate::rt::header::{After, Runnable, VTable};
-
-unsafe fn who(header: NonNull<Header>) -> Who {
-    // SAFETY: the caller's.
-    Who::new(unsafe { header.as_ref() }.id(), "It", None)
-}
-
-unsafe fn run(_: Runnable) -> After {
-    unreachable!("never queued")
-}
-
-static ACTOR_TABLE: VTable = VTable {
-    run,
-    overflowed: |_, _| (),
-    discard: |_| (),
-    release: |_| (),
-    who,
-    pending: |_| None,
-    alarm: |_| unreachable!("it sets none"),
-    is_actor: true,
-    type_name: || "It",
-};
 
 /// An actor on a stack of its own. (The memory of actors stays.)
 fn actor(id: u64) -> Waiter {

@@ -1,0 +1,27 @@
+//! An actor without a runtime, for the tests and the models.
+
+use std::ptr::NonNull;
+
+use crate::observe::Who;
+use crate::rt::header::{After, Header, Runnable, VTable};
+
+unsafe fn who(header: NonNull<Header>) -> Who {
+    // SAFETY: the caller's.
+    Who::new(unsafe { header.as_ref() }.id(), "It", None)
+}
+
+unsafe fn run(_: Runnable) -> After {
+    unreachable!("never queued")
+}
+
+pub(super) static ACTOR_TABLE: VTable = VTable {
+    run,
+    overflowed: |_, _| (),
+    discard: |_| (),
+    release: |_| (),
+    who,
+    pending: |_| None,
+    alarm: |_| unreachable!("it sets none"),
+    is_actor: true,
+    type_name: || "It",
+};
