@@ -408,9 +408,7 @@ fn worker(
         );
         return None;
     }
-    let (make, options) = parse::expression_and_options(tokens, errors)?;
-    is_no_option(&make, errors)?;
-    let options = Options::read(Place::Child, options, errors);
+    let (make, options) = making(Place::Child, tokens, errors)?;
     if let Type::Array(array) = &field.ty {
         let Some((actor, optional)) = actor_of(&array.elem) else {
             return wrong_type(field, errors);
@@ -459,6 +457,13 @@ fn wrong_type<R>(field: &Field, errors: &mut Errors) -> Option<R> {
     None
 }
 
+/// The expression that makes a child, and the options behind it.
+fn making(place: Place, tokens: TokenStream, errors: &mut Errors) -> Option<(Expr, Options)> {
+    let (make, options) = parse::expression_and_options(tokens, errors)?;
+    is_no_option(&make, errors)?;
+    Some((make, Options::read(place, options, errors)))
+}
+
 /// An option where the expression belongs.
 fn is_no_option(make: &Expr, errors: &mut Errors) -> Option<()> {
     const WORDS: [&str; 4] = ["permanent", "transient", "temporary", "significant"];
@@ -486,9 +491,7 @@ fn dynamic(
         );
         return None;
     }
-    let (make, options) = parse::expression_and_options(tokens, errors)?;
-    is_no_option(&make, errors)?;
-    let options = Options::read(Place::Dynamic, options, errors);
+    let (make, options) = making(Place::Dynamic, tokens, errors)?;
     let Some([actor, args]) = arguments_of(&field.ty, "DynamicSupervisor")
         .as_deref()
         .map(<[_]>::to_vec)
