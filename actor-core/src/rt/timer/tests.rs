@@ -31,7 +31,7 @@ fn fires_to_the_nanosecond_and_never_before() {
     ] {
         timers.insert(base + ns(at), 1);
         assert_eq!(timers.next_deadline(), Some(base + ns(at)));
-        assert_eq!(fired(&mut timers, base + ns(at - 1)), []);
+        assert_eq!(fired(&mut timers, base + ns(at - 1)), Vec::<u32>::new());
         assert_eq!(fired(&mut timers, base + ns(at)), [1]);
         assert!(timers.is_empty() && timers.next_deadline().is_none());
     }
@@ -89,7 +89,7 @@ fn a_deadline_in_the_past_is_due_at_once_and_one_in_centuries_is_not() {
     assert_eq!(fired(&mut timers, base), [1]);
     assert_eq!(
         fired(&mut timers, base + Duration::from_secs(364 * 86_400)),
-        []
+        Vec::<u32>::new()
     );
     assert_eq!(
         timers.next_deadline(),
