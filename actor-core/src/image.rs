@@ -102,7 +102,7 @@ impl Image {
         value: &T,
         limits: &Limits,
     ) -> Result<Self, EncodeError> {
-        let mut payload = Vec::new();
+        let mut payload = Vec::with_capacity(128);
         rmp_serde::encode::write_named(&mut payload, value)
             .map_err(|error| EncodeError::Value(error.to_string()))?;
         let (size, limit) = (header::size(&head, &payload), limits.bytes);

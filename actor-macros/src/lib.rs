@@ -375,6 +375,7 @@ pub fn preemptible(
 ///
 /// ```
 /// use actor_core::channel::{self, Receiver, SendError, Sender};
+/// use actor_core::image::Image;
 /// use actor_core::migratable;
 /// use actor_core::migratable::Suspended;
 /// use std::ops::Range;
@@ -397,7 +398,7 @@ pub fn preemptible(
 /// let (out, found) = channel::bounded(2);
 /// let mut search = Suspended::new(primes(0..12, out));
 /// assert!(search.resume(Waker::noop()).is_pending()); // the channel is full
-/// let image: Vec<u8> = migratable::freeze(&(search, found))?;
+/// let image: Image = migratable::freeze(&(search, found))?;
 ///
 /// // Elsewhere: in mid-loop, with the same channel and what is in it.
 /// let (mut search, found): (Suspended<primes>, Receiver<u64>) = migratable::thaw(&image)?;

@@ -1,45 +1,33 @@
-//! Frozen functions as bytes.
+//! Frozen functions in images.
 //!
-//! ```text
-//!   offset  bytes
-//!        0      4  magic, "AFZ" and the version of this format, 1
-//!        4      4  length of what follows the header, little-endian
-//!        8      4  checksum of what follows the header: CRC-32 (IEEE), little-endian
-//!       12         MessagePack: the value; a suspended function in it is [name, call]
-//! ```
-//! A call is `[fingerprint, version, state]`, where the state is a map of one entry: where it is suspended, and what it keeps by
-//! name. A call that it waits for is among what it keeps.
+//! The image ([`crate::image`] has the format) is one of [`Kind::Microthreads`]. Its header has name, version and fingerprint of the
+//! function that comes first in it. Its payload is the value that was frozen; a suspended function in it is `[name, call]`, a call
+//! is `[fingerprint, version, state]`, and a state a map of one entry: where it is suspended, and what it keeps by name. A call
+//! that it waits for is among what it keeps.
 //!
-//! The same bytes on every machine: MessagePack's integers have no size of the machine's. (`usize` beyond the range of the machine
-//! that thaws is an error there.)
+//! The header is for those who do not have the function, stores and routers of images. What is continued is checked against the
+//! payload, where each function in it says for itself what it is.
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::{fmt, io};
 
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::channel::frozen;
+use crate::image::{DecodeError, EncodeError, Head, Image, Kind, Limits};
 
 use super::Migratable;
 
-const MAGIC: [u8; 4] = *b"AFZ\x01";
-const HEADER: usize = 12;
-
-/// The deepest nesting that is read: a hostile image must not use up the stack.
-const DEPTH: usize = 128;
-
 /// Why something cannot be frozen.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FreezeError {
     /// It has ended, or panicked: there is nothing left to continue. Look at its result.
     Ended,
-    /// Something that it keeps refuses to be serialised: what, by its own words.
-    Refused(String),
-    /// The image would be longer than 4 GiB.
-    TooLong,
+    /// It cannot be written: something that it keeps refuses to be serialised, or it is beyond the limits of an image.
+    Image(EncodeError),
 }
 
 impl fmt::Display for FreezeError {
@@ -48,8 +36,7 @@ impl fmt::Display for FreezeError {
             Self::Ended => {
                 f.write_str("it has ended, or panicked, and nothing is left to be continued")
             }
-            Self::Refused(why) => write!(f, "something that it keeps cannot be frozen: {why}"),
-            Self::TooLong => f.write_str("its image would be longer than 4 GiB"),
+            Self::Image(error) => error.fmt(f),
         }
     }
 }
@@ -57,20 +44,11 @@ impl fmt::Display for FreezeError {
 impl Error for FreezeError {}
 
 /// Why an image cannot be continued.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ThawError {
-    /// It is no image, or one of another format.
-    NotAnImage,
-    /// It is shorter or longer than it says.
-    Length {
-        /// How long it says it is, in bytes, with its header.
-        said: u64,
-        /// How long it is.
-        is: u64,
-    },
-    /// It has been changed since it was made.
-    Checksum,
+    /// It is an image of something else, or what it kept cannot be read: a type has been changed, or its bytes have.
+    Image(DecodeError),
     /// It is of another function.
     OtherFunction {
         /// Of which.
@@ -97,20 +75,12 @@ pub enum ThawError {
         /// The version now.
         now: u32,
     },
-    /// What it kept cannot be read: in which way. A type has been changed, or its bytes have.
-    Malformed(String),
 }
 
 impl fmt::Display for ThawError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAnImage => {
-                f.write_str("this is no image of a migratable function, or one of another format")
-            }
-            Self::Length { said, is } => {
-                write!(f, "the image should have {said} bytes and has {is}")
-            }
-            Self::Checksum => f.write_str("the image is damaged: its checksum is wrong"),
+            Self::Image(error) => error.fmt(f),
             Self::OtherFunction { image, wanted } => {
                 write!(f, "the image is of `{image}`, not of `{wanted}`")
             }
@@ -130,7 +100,6 @@ impl fmt::Display for ThawError {
                 f,
                 "the image was made by version {image} of `{function}`, which is {now} now"
             ),
-            Self::Malformed(why) => write!(f, "what the image holds cannot be read: {why}"),
         }
     }
 }
@@ -179,6 +148,8 @@ pub(super) enum Pass {
 thread_local! {
     static PASS: Cell<Option<Pass>> = const { Cell::new(None) };
     static SAW_ENDED: Cell<bool> = const { Cell::new(false) };
+    /// The header that the function which came first would have.
+    static FIRST: RefCell<Option<Head>> = const { RefCell::new(None) };
 }
 
 /// That of the image that this thread is writing.
@@ -188,6 +159,18 @@ pub(super) fn pass() -> Option<Pass> {
 
 pub(super) const OUTSIDE: &str =
     "a suspended function cannot be serialised by itself, only by `migratable::freeze`";
+
+/// A function is in the image that this thread is writing.
+pub(super) fn met<M: Migratable>() {
+    FIRST.with_borrow_mut(|first| {
+        first.get_or_insert_with(|| {
+            let fits = M::NAME.floor_char_boundary(Head::MAX_NAME);
+            Head::new(Kind::Microthreads, &M::NAME[..fits])
+                .schema(M::VERSION)
+                .fingerprint(M::FINGERPRINT)
+        });
+    });
+}
 
 /// Keeps [`FreezeError::Ended`] for [`freeze`], on the way through serde.
 pub(super) fn ended() -> String {
@@ -234,85 +217,55 @@ pub(super) fn ended() -> String {
 /// ```
 ///
 /// # Errors
-/// [`FreezeError`] if a function in it has ended or panicked, or if something refuses to be serialised.
-pub fn freeze<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, FreezeError> {
-    let mut image = Vec::with_capacity(128);
-    image.extend(MAGIC);
-    image.extend([0; HEADER - MAGIC.len()]);
-    write(value, Pass::GiveUp, &mut io::sink())?;
-    write(value, Pass::Write, &mut image)?;
-    let body = &image[HEADER..];
-    let length = u32::try_from(body.len()).map_err(|_| FreezeError::TooLong)?;
-    let checksum = crc32fast::hash(body);
-    image[4..8].copy_from_slice(&length.to_le_bytes());
-    image[8..12].copy_from_slice(&checksum.to_le_bytes());
-    Ok(image)
+/// [`FreezeError`] if a function in it has ended or panicked, if something refuses to be serialised, or if the image would be
+/// beyond the default [`Limits`].
+pub fn freeze<T: Serialize + ?Sized>(value: &T) -> Result<Image, FreezeError> {
+    freeze_within(value, &Limits::default())
 }
 
-fn write<T: Serialize + ?Sized>(
+/// As [`freeze`], within limits of your own, which whoever reads the bytes must allow too.
+///
+/// # Errors
+/// As [`freeze`].
+pub fn freeze_within<T: Serialize + ?Sized>(
     value: &T,
-    pass: Pass,
-    to: &mut impl io::Write,
-) -> Result<(), FreezeError> {
-    /// Also when something panics.
-    struct Outer(Option<Pass>);
+    limits: &Limits,
+) -> Result<Image, FreezeError> {
+    /// What this thread is writing, if it is writing another image meanwhile; put back also when something panics.
+    struct Outer(Option<Pass>, Option<Head>);
     impl Drop for Outer {
         fn drop(&mut self) {
             PASS.set(self.0);
+            FIRST.set(self.1.take());
         }
     }
-    let _outer = Outer(PASS.replace(Some(pass)));
+    let _outer = Outer(PASS.replace(Some(Pass::GiveUp)), FIRST.take());
     SAW_ENDED.set(false);
-    let mut serializer = rmp_serde::Serializer::new(to).with_struct_map();
-    let written = frozen::image(|| value.serialize(&mut serializer));
-    written.map_err(|error| match SAW_ENDED.take() {
+    let failed = |error: EncodeError| match SAW_ENDED.take() {
         true => FreezeError::Ended,
-        false => FreezeError::Refused(error.to_string()),
-    })
+        false => FreezeError::Image(error),
+    };
+    let mut sink = rmp_serde::Serializer::new(io::sink());
+    frozen::image(|| value.serialize(&mut sink))
+        .map_err(|error| failed(EncodeError::Value(error.to_string())))?;
+    PASS.set(Some(Pass::Write));
+    let head = FIRST.take();
+    let head = head.unwrap_or_else(|| Head::new(Kind::Microthreads, "channels"));
+    frozen::image(|| Image::of_within(head, value, limits)).map_err(failed)
 }
 
 /// Makes a value from its image.
 ///
 /// # Errors
-/// [`ThawError`] if the image is damaged, of something else, or of functions that have been changed since.
-pub fn thaw<T: DeserializeOwned>(image: &[u8]) -> Result<T, ThawError> {
-    let Some((header, body)) = image.split_first_chunk::<HEADER>() else {
-        return Err(ThawError::NotAnImage);
-    };
-    let [m0, m1, m2, m3, l0, l1, l2, l3, c0, c1, c2, c3] = *header;
-    if [m0, m1, m2, m3] != MAGIC {
-        return Err(ThawError::NotAnImage);
+/// [`ThawError`] if the image is of something else, or of functions that have been changed since.
+pub fn thaw<T: DeserializeOwned>(image: &Image) -> Result<T, ThawError> {
+    let (found, wanted) = (image.head().kind(), Kind::Microthreads);
+    if found != wanted {
+        return Err(ThawError::Image(DecodeError::WrongKind { found, wanted }));
     }
-    let length = u32::from_le_bytes([l0, l1, l2, l3]);
-    if u64::from(length) != body.len() as u64 {
-        return Err(ThawError::Length {
-            said: u64::from(length) + HEADER as u64,
-            is: image.len() as u64,
-        });
-    }
-    if u32::from_le_bytes([c0, c1, c2, c3]) != crc32fast::hash(body) {
-        return Err(ThawError::Checksum);
-    }
-    let mut deserializer = rmp_serde::Deserializer::from_read_ref(body);
-    deserializer.set_max_depth(DEPTH);
     REMEMBERED.set(None);
-    match frozen::image(|| T::deserialize(&mut deserializer)) {
-        Ok(value) => match IgnoredAny::deserialize(&mut deserializer) {
-            Err(_) => Ok(value), // nothing is left
-            Ok(_) => Err(ThawError::Malformed(
-                "there is more than was asked for".to_owned(),
-            )),
-        },
-        Err(error) => Err(REMEMBERED
-            .take()
-            .unwrap_or_else(|| ThawError::Malformed(error.to_string()))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_checksum_is_that_of_the_standard() {
-        assert_eq!(crc32fast::hash(b"123456789"), 0xcbf4_3926);
-    }
+    frozen::image(|| image.value()).map_err(|error| {
+        let typed = REMEMBERED.take();
+        typed.unwrap_or(ThawError::Image(error))
+    })
 }

@@ -1,8 +1,8 @@
 //! Migratable functions: they can be frozen where they wait, and continued elsewhere.
 //!
 //! [`#[migratable]`](macro@crate::migratable) makes a function a state machine whose state is plain data: what it keeps, and where
-//! it waits. [`freeze`] makes bytes of it, and of everything that is frozen with it; [`thaw`] makes it again, in this process or
-//! in another one, with the same program.
+//! it waits. [`freeze`] makes an [`Image`](crate::image::Image) of it, and of everything that is frozen with it; [`thaw`] makes it again, in
+//! this process or in another one, with the same program.
 //!
 //! # What is promised
 //! - **It goes on exactly where it was**: in mid-loop, in mid-expression, calls deep.
@@ -12,7 +12,7 @@
 //!   receive goes to the next receiver, or back into the channel, before that is written. Continued, it tries again.
 //! - **Channels stay connected** among what is in one image, with what is in them.
 //! - **A panic is the end**: what has panicked is neither frozen nor resumed.
-//! - **A changed body is refused**, as is a damaged image, each with its [`ThawError`].
+//! - **A changed body is refused**, with its [`ThawError`]; a damaged image is refused where its bytes are read.
 //!
 //! # What is not frozen
 //! A sleep keeps how much of it was left. Time goes on at the other end's clock. The sides of a channel that are not in the image do
@@ -27,7 +27,7 @@ mod suspended;
 
 use std::fmt;
 
-pub use self::image::{FreezeError, ThawError, freeze, thaw};
+pub use self::image::{FreezeError, ThawError, freeze, freeze_within, thaw};
 use self::program::Program;
 pub use self::suspended::Suspended;
 

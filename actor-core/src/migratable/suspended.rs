@@ -8,6 +8,7 @@ use std::task::{Poll, Waker};
 use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
 use serde::ser::{Error as _, Serialize, SerializeTuple, Serializer};
 
+use crate::image::Image;
 use crate::rt::block_on::Poller;
 use crate::rt::cx::{Cx, Waiting};
 use crate::rt::park;
@@ -124,15 +125,15 @@ impl<M: Migratable> Suspended<M> {
     ///
     /// # Errors
     /// [`FreezeError`] if it has ended or panicked, or if something that it keeps refuses to be serialised.
-    pub fn freeze(&self) -> Result<Vec<u8>, FreezeError> {
+    pub fn freeze(&self) -> Result<Image, FreezeError> {
         image::freeze(self)
     }
 
     /// Makes one from its image. The same as [`thaw`](super::thaw)`(image)`.
     ///
     /// # Errors
-    /// [`ThawError`] if the image is damaged, or not one of `M` as it is now.
-    pub fn thaw(image: &[u8]) -> Result<Self, ThawError> {
+    /// [`ThawError`] if the image is not one of `M` as it is now.
+    pub fn thaw(image: &Image) -> Result<Self, ThawError> {
         image::thaw(image)
     }
 }
@@ -166,7 +167,10 @@ impl<M: Migratable> Serialize for Suspended<M> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut inner = self.inner.borrow_mut();
         match image::pass() {
-            Some(Pass::GiveUp) => inner.give_up_wait(),
+            Some(Pass::GiveUp) => {
+                image::met::<M>();
+                inner.give_up_wait();
+            }
             Some(Pass::Write) => {}
             None => return Err(S::Error::custom(image::OUTSIDE)),
         }

@@ -2,6 +2,7 @@
 
 use std::task::{Poll, Waker};
 
+use actor_core::image::{Image, Limits};
 use actor_core::migratable::{self, Migratable, Suspended};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -52,8 +53,9 @@ impl<M: Migratable> From<migratable::Start<M>> for Actor<M> {
 }
 
 fn moved<W: World>(world: W) -> W {
-    let image = migratable::freeze(&world).unwrap();
+    let bytes = migratable::freeze(&world).unwrap().encode();
     drop(world);
+    let image = Image::decode(&bytes, &Limits::default()).unwrap();
     migratable::thaw(&image).unwrap()
 }
 

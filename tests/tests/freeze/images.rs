@@ -5,8 +5,9 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use actor_core::channel::{self, Receiver, Sender};
+use actor_core::image::{DecodeError, Head, Image, Kind, Limits};
 use actor_core::microthread::{sleep, yield_now};
-use actor_core::migratable::{self, FreezeError, Suspended, ThawError};
+use actor_core::migratable::{self, FreezeError, Migratable, Suspended, ThawError};
 
 mod old {
     use super::*;
@@ -34,20 +35,24 @@ fn suspended() -> Suspended<old::job> {
     job
 }
 
-/// An image whose body has been changed, with a length and a checksum that are right again.
-fn forged(image: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let mut body = image[12..].to_vec();
-    change(&mut body);
-    let crc = !body.iter().fold(!0_u32, |crc, byte| {
+/// What is thawed of an image whose payload has been changed, with a length and a checksum that are right again.
+fn forged(image: &Image, change: impl FnOnce(&mut Vec<u8>)) -> Result<(), ThawError> {
+    const HEADER: usize = 36;
+    let mut payload = image.payload().to_vec();
+    change(&mut payload);
+    let mut bytes = image.encode();
+    bytes.truncate(HEADER + image.head().name().len());
+    bytes.extend(&payload);
+    bytes[28..32].copy_from_slice(&(payload.len() as u32).to_be_bytes());
+    let covered = bytes[..32].iter().chain(&bytes[HEADER..]);
+    let crc = !covered.fold(!0_u32, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
             (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
         })
     });
-    let mut image = image[..4].to_vec();
-    image.extend((body.len() as u32).to_le_bytes());
-    image.extend(crc.to_le_bytes());
-    image.extend(body);
-    image
+    bytes[32..HEADER].copy_from_slice(&crc.to_be_bytes());
+    let image = Image::decode(&bytes, &Limits::default()).map_err(ThawError::Image)?;
+    Suspended::<old::job>::thaw(&image).map(drop)
 }
 
 #[test]
@@ -62,44 +67,61 @@ fn an_image_is_continued_and_the_original_goes_on() {
 }
 
 #[test]
-fn a_damaged_image_is_refused() {
+fn the_header_says_of_which_function_it_is() {
     let image = suspended().freeze().unwrap();
-    let thaw = |image: &[u8]| Suspended::<old::job>::thaw(image).map(drop);
-    for at in 0..image.len() {
-        let mut damaged = image.clone();
-        damaged[at] ^= 0x10;
-        let expected = match at {
-            0..4 => ThawError::NotAnImage,
-            4..8 => {
-                let said = u32::from_le_bytes(damaged[4..8].try_into().unwrap());
-                ThawError::Length {
-                    said: u64::from(said) + 12,
-                    is: image.len() as u64,
-                }
-            }
-            _ => ThawError::Checksum,
-        };
-        assert_eq!(thaw(&damaged), Err(expected), "byte {at}");
-        assert!(thaw(&image[..at]).is_err(), "the first {at} bytes");
+    let head = image.head();
+    assert_eq!(head.kind(), Kind::Microthreads);
+    assert_eq!(head.name(), <old::job as Migratable>::NAME);
+    assert_eq!(head.code(), <old::job as Migratable>::FINGERPRINT);
+    assert_eq!(head.schema_version(), 0);
+    let two = migratable::freeze(&(Suspended::new(new::job(1)), suspended())).unwrap();
+    assert_eq!(two.head().name(), <new::job as Migratable>::NAME);
+    assert_eq!(two.head().schema_version(), 2);
+}
+
+#[test]
+fn an_image_of_something_else_is_refused() {
+    let data = Image::of(Head::new(Kind::Data, "old::job"), &1).unwrap();
+    let error = Suspended::<old::job>::thaw(&data).unwrap_err();
+    let wrong = DecodeError::WrongKind {
+        found: Kind::Data,
+        wanted: Kind::Microthreads,
+    };
+    assert_eq!(error, ThawError::Image(wrong));
+}
+
+#[test]
+fn an_image_within_another_is_another() {
+    /// Freezes one while it is serialised.
+    struct Nested(Suspended<old::job>);
+    impl serde::Serialize for Nested {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let inner = Suspended::new(new::job(1)).freeze().unwrap();
+            assert_eq!(inner.head().schema_version(), 2);
+            self.0.serialize(serializer)
+        }
     }
+    let image = migratable::freeze(&Nested(suspended())).unwrap();
+    assert_eq!(image.head().name(), <old::job as Migratable>::NAME);
+    let mut there = Suspended::<old::job>::thaw(&image).unwrap();
+    assert_eq!(there.resume(Waker::noop()), Poll::Ready(2));
 }
 
 #[test]
 fn what_is_left_over_is_refused() {
     let image = suspended().freeze().unwrap();
-    let longer = forged(&image, |body| body.push(0xc0));
-    let error = Suspended::<old::job>::thaw(&longer).unwrap_err();
-    assert!(matches!(error, ThawError::Malformed(_)), "{error}");
+    let error = forged(&image, |payload| payload.push(0xc0)).unwrap_err();
+    let at = image.payload().len();
+    assert_eq!(error, ThawError::Image(DecodeError::Payload { at }));
 }
 
 #[test]
 fn hostile_bytes_behind_a_right_checksum_are_an_error() {
     let image = suspended().freeze().unwrap();
-    for at in 0..image.len() - 12 {
+    for at in 0..image.payload().len() {
         for byte in [0x00, 0x7f, 0x90, 0xc1, 0xdb, 0xdd, 0xdf, 0xff] {
-            let forged = forged(&image, |body| body[at] = byte);
             // An error or another value, and no panic.
-            let _ = Suspended::<old::job>::thaw(&forged);
+            let _ = forged(&image, |payload| payload[at] = byte);
         }
     }
 }
@@ -117,13 +139,13 @@ fn another_function_is_refused() {
 #[test]
 fn a_changed_body_is_refused() {
     let image = suspended().freeze().unwrap();
-    let fingerprint = <old::job as migratable::Migratable>::FINGERPRINT;
-    let at = image[12..]
+    let fingerprint = <old::job as Migratable>::FINGERPRINT;
+    let at = image
+        .payload()
         .windows(8)
         .position(|bytes| bytes == fingerprint.to_be_bytes())
         .expect("MessagePack is big-endian");
-    let changed = forged(&image, |body| body[at + 7] ^= 1);
-    let error = Suspended::<old::job>::thaw(&changed).unwrap_err();
+    let error = forged(&image, |payload| payload[at + 7] ^= 1).unwrap_err();
     let ThawError::ChangedBody {
         function,
         image,
@@ -139,13 +161,13 @@ fn a_changed_body_is_refused() {
 #[test]
 fn a_changed_version_is_refused() {
     let image = suspended().freeze().unwrap();
-    let fingerprint = <old::job as migratable::Migratable>::FINGERPRINT;
-    let at = image[12..]
+    let fingerprint = <old::job as Migratable>::FINGERPRINT;
+    let at = image
+        .payload()
         .windows(8)
         .position(|bytes| bytes == fingerprint.to_be_bytes())
         .unwrap();
-    let changed = forged(&image, |body| body[at + 8] = 9);
-    let error = Suspended::<old::job>::thaw(&changed).unwrap_err();
+    let error = forged(&image, |payload| payload[at + 8] = 9).unwrap_err();
     assert!(
         matches!(
             error,
@@ -163,10 +185,10 @@ fn a_changed_version_is_refused() {
 fn the_fingerprint_is_that_of_the_body() {
     // The same tokens in another module, and another version.
     assert_eq!(
-        <old::job as migratable::Migratable>::FINGERPRINT,
-        <new::job as migratable::Migratable>::FINGERPRINT,
+        <old::job as Migratable>::FINGERPRINT,
+        <new::job as Migratable>::FINGERPRINT,
     );
-    assert_eq!(<new::job as migratable::Migratable>::VERSION, 2);
+    assert_eq!(<new::job as Migratable>::VERSION, 2);
 }
 
 #[actor_core::migratable]
@@ -296,7 +318,8 @@ fn one_that_waits_two_calls_deep_is_small() {
     tx.send(20).unwrap();
     assert!(calls.resume(Waker::noop()).is_pending());
     let image = calls.freeze().unwrap();
-    assert!(image.len() <= 150, "{} bytes", image.len());
+    let size = image.encode().len();
+    assert!(size <= 150, "{size} bytes");
 }
 
 #[actor_core::migratable]

@@ -1,6 +1,7 @@
 //! Continued in another process.
 
 use actor_core::channel;
+use actor_core::image::{Image, Limits};
 use actor_core::migratable;
 use tests::child;
 
@@ -40,10 +41,11 @@ fn two_with_a_channel_go_on_in_a_new_process_wherever_they_were_cut() {
         for _ in 0..at {
             world.turn(&mut log);
         }
-        let image = hex(&migratable::freeze(&world).unwrap());
+        let image = hex(&migratable::freeze(&world).unwrap().encode());
         drop(world);
         let continues = || {
             let image = unhex(&std::env::var(IMAGE).unwrap());
+            let image = Image::decode(&image, &Limits::default()).unwrap();
             let world: Office = migratable::thaw(&image).unwrap();
             let (_, _, seen) = run(world, |_| false);
             assert_eq!(seen, run(office(), |_| false).2);
