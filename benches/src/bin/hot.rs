@@ -1,0 +1,159 @@
+//! The hot paths, to have their instructions counted: `hot PATH ROUNDS`, `hot --list`.
+//!
+//! `ci/instructions.sh` runs each path twice under callgrind, with a number of rounds and with twice as many: the difference is what
+//! the rounds take, without what comes before and after. Everything runs on one worker, so a count is the same in every run.
+
+#![forbid(unsafe_code)]
+
+use std::hint::black_box;
+use std::process::ExitCode;
+
+use actor_core::prelude::*;
+use actor_core::{channel, microthread};
+
+#[actor]
+struct Counter {
+    n: u64,
+}
+
+#[actor]
+impl Counter {
+    pub(crate) fn add(&mut self, by: u64) {
+        self.n += by;
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.n
+    }
+}
+
+/// Passes a token on.
+#[actor]
+struct Link {
+    next: Option<Addr<Link>>,
+}
+
+#[actor]
+impl Link {
+    pub(crate) fn point(&mut self, next: Addr<Link>) {
+        self.next = Some(next);
+    }
+
+    /// `left` more hops; then `done` hears of it.
+    pub(crate) fn hop(&mut self, left: u64, done: channel::Sender<()>) {
+        match &self.next {
+            Some(next) if left > 0 => next.tell().hop(left - 1, done).expect("the ring is alive"),
+            _ => done.send(()).expect("somebody waits"),
+        }
+    }
+}
+
+fn tell(sys: &System, rounds: u64) {
+    let counter = sys.spawn(Counter { n: 0 }).expect("room for one");
+    for i in 0..rounds {
+        counter.tell().add(1).expect("it is alive");
+        if i % 256 == 255 {
+            black_box(counter.ask().get().expect("it answers"));
+        }
+    }
+}
+
+fn ask(sys: &System, rounds: u64) {
+    let counter = sys.spawn(Counter { n: 0 }).expect("room for one");
+    for _ in 0..rounds {
+        black_box(counter.ask().get().expect("it answers"));
+    }
+}
+
+fn ring(sys: &System, rounds: u64) {
+    let links = [0; 100].map(|_| sys.spawn(Link { next: None }).expect("room for one"));
+    for (link, next) in links.iter().zip(links.iter().cycle().skip(1)) {
+        link.ask().point(next.clone()).expect("it is alive");
+    }
+    let (done, ended) = channel::bounded(1);
+    links[0].tell().hop(rounds, done).expect("it is alive");
+    ended.recv().expect("the last hop says so");
+}
+
+fn spawn_stop(sys: &System, rounds: u64) {
+    for n in 0..rounds {
+        let counter = sys.spawn(Counter { n }).expect("room for one");
+        counter.stop();
+        black_box(counter.join());
+    }
+}
+
+/// Actors that stay, idle.
+fn spawn(sys: &System, rounds: u64) {
+    let spawn = |n| sys.spawn(Counter { n }).expect("room for all");
+    std::mem::forget(black_box((0..rounds).map(spawn).collect::<Vec<_>>()));
+}
+
+fn yields(_: &System, rounds: u64) {
+    let other = microthread::spawn(move || (0..rounds).for_each(|_| microthread::yield_now()));
+    (0..rounds).for_each(|_| microthread::yield_now());
+    other.join().expect("it ends");
+}
+
+fn microthreads(_: &System, rounds: u64) {
+    for n in 0..rounds {
+        black_box(microthread::spawn(move || n).join().expect("it ends"));
+    }
+}
+
+fn rendezvous(_: &System, rounds: u64) {
+    let (tx, rx) = channel::rendezvous();
+    let giver = microthread::spawn(move || (0..rounds).for_each(|n| tx.send(n).expect("taken")));
+    (0..rounds).for_each(|_| {
+        black_box(rx.recv().expect("given"));
+    });
+    giver.join().expect("it ends");
+}
+
+fn pair(_: &System, rounds: u64) {
+    let (tx, rx) = channel::bounded(16);
+    for n in 0..rounds {
+        tx.send(n).expect("there is room");
+        black_box(rx.recv().expect("there is one"));
+    }
+}
+
+type Path = fn(&System, u64);
+
+const PATHS: &[(&str, Path)] = &[
+    ("tell", tell),
+    ("ask", ask),
+    ("ring", ring),
+    ("spawn", spawn),
+    ("spawn_stop", spawn_stop),
+    ("yield", yields),
+    ("microthread", microthreads),
+    ("rendezvous", rendezvous),
+    ("pair", pair),
+];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if args == ["--list"] {
+        PATHS.iter().for_each(|(name, _)| println!("{name}"));
+        return ExitCode::SUCCESS;
+    }
+    let chosen = match &args[..] {
+        [path, rounds] => PATHS
+            .iter()
+            .find(|(name, _)| name == path)
+            .zip(rounds.parse().ok()),
+        _ => None,
+    };
+    let Some(((_, path), rounds)) = chosen else {
+        eprintln!("hot PATH ROUNDS, where PATH is one that `hot --list` lists");
+        return ExitCode::FAILURE;
+    };
+    let builder = System::builder().workers(1).spare_workers(0);
+    let sys = builder.build().expect("a system with one worker");
+    let inner = sys.clone();
+    let runs = sys.spawn_microthread(move || path(&inner, rounds));
+    let runs = runs.expect("room for one microthread");
+    runs.join().expect("the path ends");
+    ExitCode::SUCCESS
+}
