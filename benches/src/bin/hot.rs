@@ -4,6 +4,11 @@
 //! the rounds take, without what comes before and after. Everything runs on one worker, so a count is the same in every run.
 
 #![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command that reports"
+)]
 
 use std::hint::black_box;
 use std::process::ExitCode;
