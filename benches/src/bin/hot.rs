@@ -15,46 +15,13 @@ use std::process::ExitCode;
 
 use actor_core::prelude::*;
 use actor_core::{channel, microthread};
+use benches::actors::{self, Counter};
+use benches::gate::Countdown;
 
-#[actor]
-struct Counter {
-    n: u64,
-}
-
-#[actor]
-impl Counter {
-    pub(crate) fn add(&mut self, by: u64) {
-        self.n += by;
-    }
-
-    pub(crate) fn get(&self) -> u64 {
-        self.n
-    }
-}
-
-/// Passes a token on.
-#[actor]
-struct Link {
-    next: Option<Addr<Link>>,
-}
-
-#[actor]
-impl Link {
-    pub(crate) fn point(&mut self, next: Addr<Link>) {
-        self.next = Some(next);
-    }
-
-    /// `left` more hops; then `done` hears of it.
-    pub(crate) fn hop(&mut self, left: u64, done: channel::Sender<()>) {
-        match &self.next {
-            Some(next) if left > 0 => next.tell().hop(left - 1, done).expect("the ring is alive"),
-            _ => done.send(()).expect("somebody waits"),
-        }
-    }
-}
+static DONE: Countdown = Countdown::new();
 
 fn tell(sys: &System, rounds: u64) {
-    let counter = sys.spawn(Counter { n: 0 }).expect("room for one");
+    let counter = sys.spawn(Counter::default()).expect("room for one");
     for i in 0..rounds {
         counter.tell().add(1).expect("it is alive");
         if i % 256 == 255 {
@@ -64,25 +31,19 @@ fn tell(sys: &System, rounds: u64) {
 }
 
 fn ask(sys: &System, rounds: u64) {
-    let counter = sys.spawn(Counter { n: 0 }).expect("room for one");
+    let counter = sys.spawn(Counter::default()).expect("room for one");
     for _ in 0..rounds {
         black_box(counter.ask().get().expect("it answers"));
     }
 }
 
 fn ring(sys: &System, rounds: u64) {
-    let links = [0; 100].map(|_| sys.spawn(Link { next: None }).expect("room for one"));
-    for (link, next) in links.iter().zip(links.iter().cycle().skip(1)) {
-        link.ask().point(next.clone()).expect("it is alive");
-    }
-    let (done, ended) = channel::bounded(1);
-    links[0].tell().hop(rounds, done).expect("it is alive");
-    ended.recv().expect("the last hop says so");
+    actors::hops(&actors::ring(sys, 100, &DONE), rounds, &DONE);
 }
 
 fn spawn_stop(sys: &System, rounds: u64) {
-    for n in 0..rounds {
-        let counter = sys.spawn(Counter { n }).expect("room for one");
+    for _ in 0..rounds {
+        let counter = sys.spawn(Counter::default()).expect("room for one");
         counter.stop();
         black_box(counter.join());
     }
@@ -90,7 +51,7 @@ fn spawn_stop(sys: &System, rounds: u64) {
 
 /// Actors that stay, idle.
 fn spawn(sys: &System, rounds: u64) {
-    let spawn = |n| sys.spawn(Counter { n }).expect("room for all");
+    let spawn = |_| sys.spawn(Counter::default()).expect("room for all");
     std::mem::forget(black_box((0..rounds).map(spawn).collect::<Vec<_>>()));
 }
 
