@@ -287,6 +287,9 @@ pub fn actor(
 /// message. The trait may have parameters (`AddrOf<dyn Store<String>>`) that are `Send + 'static`, and no associated types or
 /// constants.
 ///
+/// A method marked `#[priority(high)]` is an urgent message of every actor that takes part, by whatever address it is sent. An
+/// actor cannot say otherwise: the attribute stands in the trait, and not in the `impl` blocks of it.
+///
 /// An actor written by hand handles the messages with `<dyn Priced>::dispatch(actor, message, reply, cx)`; one with a `run`
 /// body receives them: its message type is `From<PricedMsg>` and `TryInto<PricedMsg>`, or `PricedMsg` itself.
 #[proc_macro_attribute]
