@@ -21,7 +21,7 @@ pub mod private {
     }
 
     /// `#[pool(..)] field: Pool<A>`
-    pub fn child<A: Actor>(
+    pub fn field<A: Actor>(
         seats: &Seats,
         id: &str,
         builder: PoolBuilder<A>,

@@ -46,7 +46,8 @@ use private::Handle;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a supervision tree",
     label = "not marked as a supervisor",
-    note = "write `#[supervisor]` on the definition of `{Self}`"
+    note = "write `#[supervisor]` on the definition of `{Self}`",
+    note = "a field that is a `Pool<A>` is marked `#[pool(..)]`, and a `DynamicSupervisor<A, Args>` `#[dynamic(..)]`"
 )]
 pub trait Tree: Sized + 'static {
     /// What it is started with.
@@ -111,8 +112,8 @@ pub mod private {
     #[diagnostic::on_unimplemented(
         message = "this does not make a `{A}`",
         label = "a `{Self}`",
-        note = "the expression of a `#[child]` gives the actor itself, or a `Result` of it whose error can be displayed; \
-                if it may decline, the field is an `Option<Addr<..>>`"
+        note = "the expression gives the actor itself, or a `Result` of it whose error can be displayed; that of a `#[child]` \
+                may also decline, if the field is an `Option<Addr<..>>`"
     )]
     pub trait Makes<A> {
         /// As a factory says it.

@@ -221,7 +221,7 @@ fn added(tree: &Tree, child: &Child) -> TokenStream {
             let size = quote_spanned!(at(size)=> { #own #size });
             quote! {
                 let __pool = #new(#size, #id, #factory) #builder;
-                __builder.supervisor(::actor_core::__private::pool::child(__seats, #id, __pool) #named)
+                __builder.supervisor(::actor_core::__private::pool::field(__seats, #id, __pool) #named)
             }
         }
         Kind::Tree { ty, args } => {

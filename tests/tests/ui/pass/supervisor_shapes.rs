@@ -79,7 +79,7 @@ pub struct App {
     #[pool(open(&dir), size = start as usize, temporary, shutdown = brutal_kill)]
     r#for: Pool<Worker>,
     #[pool(by_slot(slot_of), size = 0, balance = random)]
-    nobody: actor_core::Pool<Worker>,
+    nobody: Pool<Worker>,
     #[cfg(any())]
     #[pool(no_such_thing(), size = 1)]
     no_pool: Pool<NoSuchThing>,
@@ -106,6 +106,10 @@ fn made(_: &(u8, u8)) -> Worker {
     Worker
 }
 
+fn holds(value: usize) -> Holds<usize> {
+    Holds { value }
+}
+
 /// Generic, with text that mentions a parameter.
 #[supervisor(args(n: usize, value: T), name = "not used")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -117,8 +121,8 @@ where
     one: Addr<Holds<T>>,
     #[child(Holds { value: format!("{n}") })]
     text: Addr<Holds<String>>,
-    #[pool(Holds { value: std::sync::Arc::new(n) }, size = n)]
-    pool: Pool<Holds<std::sync::Arc<usize>>>,
+    #[pool(holds(n), size = n)]
+    pool: Pool<Holds<usize>>,
     /// With no parameters.
     #[supervisor]
     pub nothing: Empty,
@@ -143,7 +147,7 @@ fn main() {
     assert_eq!(app.pool.supervisor(), Supervisor::lookup(&sys, "pool").ok());
     app.r#for.pick().unwrap().ask().rest().unwrap();
     assert!(app.r#for.size() == 7 && app.nobody.pick().is_err());
-    assert_eq!(*app.inner.pool.pick().unwrap().ask().value().unwrap(), 8);
+    assert_eq!(app.inner.pool.pick().unwrap().ask().value().unwrap(), 8);
     assert_eq!(app.inner.one.ask().value().unwrap(), "kind");
     assert_eq!(app.inner.text.ask().value().unwrap(), "8");
     assert!(app.inner.nothing.is_alive());
