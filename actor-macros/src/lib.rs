@@ -287,6 +287,9 @@ pub fn actor(
 /// message. The trait may have parameters (`AddrOf<dyn Store<String>>`) that are `Send + 'static`, and no associated types or
 /// constants.
 ///
+/// A method marked `#[priority(high)]` is an urgent message of every actor that takes part, by whatever address it is sent. An
+/// actor cannot say otherwise: the attribute stands in the trait, and not in the `impl` blocks of it.
+///
 /// An actor written by hand handles the messages with `<dyn Priced>::dispatch(actor, message, reply, cx)`; one with a `run`
 /// body receives them: its message type is `From<PricedMsg>` and `TryInto<PricedMsg>`, or `PricedMsg` itself.
 #[proc_macro_attribute]
@@ -500,7 +503,7 @@ pub fn select(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 ///
 /// ```
 /// use actor_core::prelude::*;
-/// use actor_core::DynamicSupervisor;
+/// use actor_core::{DynamicSupervisor, Pool};
 /// # use std::path::{Path, PathBuf};
 /// # #[actor]
 /// # pub struct Ledger;
@@ -515,6 +518,10 @@ pub fn select(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// # pub struct Session { peer: String }
 /// # #[actor]
 /// # impl Session { pub fn peer(&self) -> String { self.peer.clone() } }
+/// # #[actor]
+/// # pub struct Printer { tray: usize }
+/// # #[actor]
+/// # impl Printer { pub fn print(&self, _text: String) -> usize { self.tray } }
 ///
 /// #[supervisor(rest_for_one, intensity = 5, period = "10s", args(dir: PathBuf))]
 /// #[derive(Clone)]
@@ -523,6 +530,8 @@ pub fn select(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 ///     pub ledger: Addr<Ledger>,
 ///     #[child(|i| Account { number: i })]
 ///     pub accounts: [Addr<Account>; 8],
+///     #[pool(|slot| Printer { tray: slot }, size = 3, balance = least_loaded)]
+///     pub printers: Pool<Printer>,
 ///     #[supervisor]
 ///     pub front: Front,
 /// }
@@ -539,7 +548,9 @@ pub fn select(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// assert_eq!(bank.accounts[3].ask().number()?, 3);
 /// let session = bank.front.sessions.start_child("10.0.0.1".to_owned())?;
 /// assert_eq!(session.ask().peer()?, "10.0.0.1");
-/// bank.stop(); // in reverse order: the front, the accounts, the ledger
+/// bank.printers.pick()?.tell().print("receipt".into())?; // on the one with the least to do
+/// assert_eq!(bank.printers.get(2).unwrap().ask().print("statement".into())?, 2);
+/// bank.stop(); // in reverse order: the front, the printers, the accounts, the ledger
 /// assert_eq!(bank.join(), ExitReason::Normal);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -553,7 +564,7 @@ pub fn select(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// * `backoff = "100ms..30s"`: the delay before a first restart, and the longest; or an expression of type `Backoff`.
 /// * `name = "bank"`: what the supervisor is registered under.
 /// * `args(dir: PathBuf, shards: usize)`: parameters of the tree. Each is `Clone + Send + 'static` (and `Sync` if a
-///   `#[dynamic]` mentions it), and each evaluation of an expression that mentions one has a clone of its own.
+///   `#[dynamic]` or `#[pool]` mentions it), and each evaluation of an expression that mentions one has a clone of its own.
 ///
 /// # On its fields
 /// Each field is a child, with the field's name as its id, and started in the order of the fields.
@@ -563,13 +574,18 @@ pub fn select(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 ///   `None` declines to make one. On an array it makes all of them, and may be a closure that is given the index.
 /// * `#[dynamic(|args: &Args| expression, ..)]`, on a `DynamicSupervisor<A, Args>`: a supervisor whose children are made of
 ///   arguments when they are started.
+/// * `#[pool(expression, size = 4, ..)]`, on a `Pool<A>`: so many workers that share out what is sent to the pool. The expression
+///   gives an `A` or a `Result<A, E>`, for each life of each worker, and may be a closure that is given the number of its slot.
 /// * `#[supervisor]`, on a struct that is itself `#[supervisor]`: an inner tree. `args(..)` has what it is started with, and is
 ///   evaluated for each life of it.
 ///
 /// After the expression come options: `permanent` (the default), `transient` or `temporary`; `shutdown = "5s"` (the default
 /// of actors), `infinity` (that of inner trees) or `brutal_kill`; `significant`; `backoff`; `name` (on an array
 /// a closure that is given the index). Of a dynamic supervisor the first two are its children's, and `intensity`, `period`,
-/// `backoff` and `name` its own; it is permanent, and waited for.
+/// `backoff` and `name` its own; it is permanent, and waited for. A pool has a dynamic supervisor, with the same options, and
+/// besides `balance = round_robin` (the default), `least_loaded`, `two_choices` or `random`, and `drain = "5s"`: see `Balance`,
+/// and `PoolBuilder::drain`. The `size` is evaluated when the tree is first started; after `resize` it is what that said, in all
+/// later lives too.
 ///
 /// Durations are text, with one of the units us, ms, s, m and h, or constant expressions of type `Duration`.
 ///
@@ -582,7 +598,8 @@ pub fn select(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// # Its addresses
 /// are those that its children had when it was started, and stay valid while its supervisor restarts them. When an *inner*
 /// tree or dynamic supervisor gives up and is itself started again, that one's handle stays valid, but its children are new
-/// actors. `refresh` takes their addresses over.
+/// actors. `refresh` takes their addresses over. A `Pool` needs none: whichever of these is started again, it leads to the workers
+/// that there are, and to nobody meanwhile.
 #[proc_macro_attribute]
 pub fn supervisor(
     args: proc_macro::TokenStream,

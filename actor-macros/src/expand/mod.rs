@@ -57,7 +57,7 @@ pub(crate) fn actor(actor: &Actor) -> TokenStream {
             let data = data(&side, &message);
             let types = views::associated_types(&side);
             let handle = handle(&side, &message);
-            let priority = priority(&message, messages);
+            let priority = priority(&side, &message);
             let body = quote!(#types #priority #handle);
             let implementation = implementation(actor, &message.ty(), &body);
             let replies = replies(actor, &side, &message);
@@ -93,6 +93,7 @@ pub(crate) fn protocol(protocol: &Protocol) -> TokenStream {
     let data = data(&side, &message);
     let types = views::associated_types(&side);
     let call = messages::call(&side, &message, &reply);
+    let priority = priority(&side, &message);
     let (message_ty, reply_ty) = (message.ty(), reply.ty());
     let (actor, msg, answer, cx) = (local("actor"), local("msg"), local("reply"), local("cx"));
     let who = format_ident!("SomeActor", span = Span::mixed_site());
@@ -117,6 +118,7 @@ pub(crate) fn protocol(protocol: &Protocol) -> TokenStream {
             type Msg = #message_ty;
             type Reply = #reply_ty;
             #types
+            #priority
             #call
         }
 
@@ -330,25 +332,33 @@ fn answered(answer: &Answer) -> Type {
     }
 }
 
-/// Which lane each message takes, if any takes another than the ordinary one.
-fn priority(message: &EnumType, messages: &[Message]) -> TokenStream {
-    if !messages.iter().any(|message| message.urgent) {
+/// Which lane each message takes, if any may take another than the ordinary one. Those of a protocol take what that says.
+fn priority(side: &Side<'_>, message: &EnumType) -> TokenStream {
+    let has_urgent = side.messages.iter().any(|message| message.urgent);
+    if !has_urgent && side.spoken.is_empty() {
         return TokenStream::new();
     }
     let msg = local("msg");
-    let urgent = messages.iter().filter(|message| message.urgent);
+    let urgent = side.messages.iter().filter(|message| message.urgent);
     let arms = urgent.map(|urgent| {
         let cfgs = &urgent.cfgs;
         let pattern = message.variant(&urgent.variant);
         quote!(#(#cfgs)* #pattern { .. } => ::actor_core::Priority::High,)
     });
+    let objects = side.spoken.iter().map(Spoken::object);
+    let spoken = side.spoken.iter().map(|spoken| {
+        let (pattern, object) = (message.variant(&spoken.variant), spoken.object());
+        quote!(#pattern(#msg) => <#object as ::actor_core::Protocol>::priority(#msg),)
+    });
     quote! {
-        const HAS_PRIORITIES: ::core::primitive::bool = true;
+        const HAS_PRIORITIES: ::core::primitive::bool =
+            #has_urgent #(|| <#objects as ::actor_core::Protocol>::HAS_PRIORITIES)*;
 
         #[inline]
         fn priority(#msg: &Self::Msg) -> ::actor_core::Priority {
             match #msg {
                 #(#arms)*
+                #(#spoken)*
                 _ => ::actor_core::Priority::Normal,
             }
         }

@@ -21,6 +21,7 @@ use crate::types::{self, Place};
 /// much wrong with the block as a whole for anything to be generated; methods that are wrong are only left out.
 pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -> Option<Actor> {
     let name = header(block, errors);
+    let of_trait = block.trait_.is_some();
     let ty = (*block.self_ty).clone();
     let mut reader = Reader {
         ty: &ty,
@@ -41,7 +42,11 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
         {
             reader.errors.at(
                 attr,
-                "only a message has a priority: put this on a public method with a receiver",
+                match of_trait {
+                    true => "a protocol says for all its actors which messages are urgent: put this on the method in the \
+                             trait, which is marked `#[protocol]`",
+                    false => "only a message has a priority: put this on a public method with a receiver",
+                },
             );
         }
         match hook {
