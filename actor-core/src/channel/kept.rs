@@ -4,6 +4,8 @@
 //! comes back into the state when the wait is given up, to freeze the function. Given up, a wait leaves no trace: a value
 //! that had just been received goes to the next receiver.
 
+pub mod choice;
+
 use std::any::Any;
 use std::pin::Pin;
 use std::sync::Arc;

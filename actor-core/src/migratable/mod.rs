@@ -86,6 +86,7 @@ pub mod private {
     pub use super::iter::{Ours, Theirs};
     pub use super::program::{Keep, Program, broken, keep, program, resumed_after_end};
     pub use super::question::{branch, residual};
+    pub use crate::channel::kept::choice;
     pub use crate::channel::kept::{Recv, Send};
     pub use crate::rt::cx::{Cx, Until};
     pub use serde;

@@ -124,6 +124,16 @@ impl Until {
         Until(wait::after(duration))
     }
 
+    /// This one.
+    pub fn new(at: Instant) -> Self {
+        Until(Some(at))
+    }
+
+    /// None: later than the clock can say.
+    pub(crate) fn at(&self) -> Option<Instant> {
+        self.0
+    }
+
     /// Whether it has come.
     pub fn poll(&self, cx: &mut Cx<'_>) -> Poll<()> {
         if self.0.is_some_and(|at| wait::now() >= at) {

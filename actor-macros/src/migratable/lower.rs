@@ -109,7 +109,7 @@ impl<'e> Lower<'e> {
     }
 
     /// Keeps the value of `expr`, which has no wait, in a variable.
-    fn keep(&mut self, expr: Expr) -> Expr {
+    pub(super) fn keep(&mut self, expr: Expr) -> Expr {
         let span = expr.span();
         let temp = self.temp(span);
         self.step(
@@ -123,7 +123,7 @@ impl<'e> Lower<'e> {
         verbatim::expr(expr, &self.targets)
     }
 
-    fn refuse(&mut self, at: impl ToTokens, message: &str) -> Expr {
+    pub(super) fn refuse(&mut self, at: impl ToTokens, message: &str) -> Expr {
         self.errors.at(at, message);
         parse_quote!(::core::unreachable!())
     }
@@ -375,6 +375,7 @@ impl<'e> Lower<'e> {
                 let call = self.keep(parse_quote!(#rt::begin(#call)));
                 quote_spanned!(span=> #rt::poll_call(&mut #call, __cx))
             }
+            Wait::Select(call, number) => self.select(call, *number),
             Wait::Sleep(function, duration) => {
                 let function =
                     quote_spanned!(span=> let _: fn(::core::time::Duration) = #function;);

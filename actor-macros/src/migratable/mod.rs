@@ -63,6 +63,7 @@
 //! wait for; a variable that is declared without a value, and gets it both in code that stays and in a block; a wait in the index
 //! that is assigned to (`v[rx.recv()?] += 1`).
 
+mod choice;
 mod control;
 mod emit;
 mod graph;
@@ -243,6 +244,7 @@ fn body(function: &ItemFn, parameters: &[Parameter], errors: &mut Errors) -> Bod
         let (pattern, ident) = (&parameter.pattern, &parameter.ident);
         block.stmts.insert(n, parse_quote!(let #pattern = #ident;));
     }
+    let uses = choice::as_matches(&mut block, errors);
     let idents: Vec<Ident> = parameters.iter().map(|p| p.ident.clone()).collect();
     rename::rename(&idents, &mut block);
     let mut lower = Lower::new(errors);
@@ -257,6 +259,7 @@ fn body(function: &ItemFn, parameters: &[Parameter], errors: &mut Errors) -> Bod
         .map(ToString::to_string)
         .filter(|name| !may_be_taken(&body, name))
         .collect::<Names>();
+    lower.items = uses;
     lower.statements(&block, &Dest::Return);
     let Lower { graph, items, .. } = lower;
     Body {

@@ -6,6 +6,8 @@ use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::{Expr, ExprAsync, ExprCall, ExprClosure, ExprConst, ExprMethodCall, Item, Macro, Token};
 
+use super::choice;
+
 /// A call that waits, told by its name and its number of arguments.
 pub(super) enum Wait<'a> {
     /// `rx.recv()`
@@ -18,6 +20,8 @@ pub(super) enum Wait<'a> {
     Sleep(&'a Expr, &'a Expr),
     /// `microthread::yield_now()`
     Yield(&'a Expr),
+    /// What a `select!` has become, with its number.
+    Select(&'a ExprCall, usize),
 }
 
 /// The wait that `expr` itself is, whatever waits there are in its parts.
@@ -46,6 +50,9 @@ fn of_function(call: &ExprCall) -> Option<Wait<'_>> {
     let Expr::Path(path) = &*call.func else {
         return None;
     };
+    if let Some(number) = choice::number(&path.path) {
+        return Some(Wait::Select(call, number));
+    }
     let words: Vec<String> = path
         .path
         .segments

@@ -355,7 +355,7 @@ struct Sums {
 }
 
 #[migratable]
-fn feed(to: Sender<u64>, values: Vec<u64>) {
+pub(crate) fn feed(to: Sender<u64>, values: Vec<u64>) {
     for value in values {
         if to.send(value).is_err() {
             return;
