@@ -10,6 +10,7 @@
 //!
 //! An actor with its own stack has nothing else that could be scheduled, and goes the same way.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::rt::park;
@@ -41,7 +42,7 @@ impl<A: Actor> Cx<A> {
     /// places, and are handled, or received, later.
     ///
     /// `select` gets each message in turn, urgent ones first, and gives back those that it does not want; it may be called twice
-    /// for one message. The handler waits on its stack; the actor handles nothing else meanwhile.
+    /// for one message, and cannot receive itself ([`RecvError::NotOwner`]). The handler waits on its stack; the actor handles nothing else meanwhile.
     ///
     /// If the message was asked, its asker is told that there will be no answer.
     ///
@@ -155,11 +156,15 @@ pub(super) fn without_deadline(error: TryRecvError) -> RecvError {
     }
 }
 
-/// Whether the caller is what runs as the actor of `cell`.
+/// Whether the caller is what runs as the actor of `cell`, and not in the middle of a receive.
 pub(super) fn check_owner<A: Actor>(cell: &Cell<A>) -> Result<(), TryRecvError> {
     let header: *const _ = cell.header();
     let mine = Worker::with(|worker| worker.is_some_and(|worker| worker.is_running(header)));
-    mine.then_some(()).ok_or(TryRecvError::NotOwner)
+    let selecting = |lanes: &Lanes<_>| lanes.selecting.load(Ordering::Relaxed);
+    match mine && !cell.lanes().is_some_and(selecting) {
+        true => Ok(()),
+        false => Err(TryRecvError::NotOwner),
+    }
 }
 
 /// Whether the caller is the actor, and shall go on receiving.
@@ -284,7 +289,10 @@ impl<A: Actor> Scan<'_, A> {
     ) -> Option<T> {
         // Off the stack: should `select` unwind or lose it, the asker is told why.
         self.lanes.aside().current = reply;
-        let selected = select(msg);
+        let selected = {
+            let _selecting = Selecting::of(self.lanes);
+            select(msg)
+        };
         let mut aside = self.lanes.aside();
         let reply = std::mem::replace(&mut aside.current, Port::none());
         match selected {
@@ -298,6 +306,23 @@ impl<A: Actor> Scan<'_, A> {
                 None
             }
         }
+    }
+}
+
+/// While the user's code looks at a message, which has no place in any lane meanwhile: another receive would overtake it, and
+/// leave its asker without the answer.
+struct Selecting<'a, M>(&'a Lanes<M>);
+
+impl<'a, M> Selecting<'a, M> {
+    fn of(lanes: &'a Lanes<M>) -> Self {
+        lanes.selecting.store(true, Ordering::Relaxed);
+        Selecting(lanes)
+    }
+}
+
+impl<M> Drop for Selecting<'_, M> {
+    fn drop(&mut self) {
+        self.0.selecting.store(false, Ordering::Relaxed);
     }
 }
 

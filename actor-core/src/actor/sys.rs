@@ -16,11 +16,11 @@ use crate::rt::wait;
 use crate::rt::worker::Worker;
 
 use super::addr::{Addr, check_stack};
-use super::any_addr::Peer;
 use super::cell::DOWN;
 use super::exit::ExitReason;
 use super::life::contain;
 use super::mailbox::Flags;
+use super::ties;
 use super::traits::Actor;
 
 /// Where an order's outcome goes.
@@ -203,7 +203,7 @@ impl<A: Actor> Sys<'_, A> {
         let (outcome, mut answer) = oneshot::channel();
         let order = make(outcome);
         let refused = {
-            let mut state = Peer::extra(self.addr).lock();
+            let mut state = ties::lock(self.addr);
             if cell.life() < DOWN {
                 state.ties().orders.push_back(order);
                 None
