@@ -115,11 +115,12 @@ where
         true
     }
 
-    fn retract(self: Pin<&mut Self>, slot: &mut dyn Any) {
+    fn retract(self: Pin<&mut Self>, slot: &mut dyn Any) -> bool {
         let left = self.give_up();
         if let Some(slot) = slot.downcast_mut::<Option<O::Slot>>() {
             *slot = left;
         }
+        true
     }
 }
 

@@ -7,7 +7,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Block, Expr, Item, Local, Pat, PatIdent, Stmt, Type, parse_quote};
+use syn::{Block, Expr, ExprMethodCall, Item, Local, Pat, PatIdent, Stmt, Type, parse_quote};
 
 use crate::diagnostics::Errors;
 
@@ -375,6 +375,11 @@ impl<'e> Lower<'e> {
                 let call = self.keep(parse_quote!(#rt::begin(#call)));
                 quote_spanned!(span=> #rt::poll_call(&mut #call, __cx))
             }
+            Wait::Ask {
+                address,
+                within,
+                message,
+            } => self.ask(expr.span(), address, *within, message),
             Wait::Select(call, number) => self.select(call, *number),
             Wait::Sleep(function, duration) => {
                 let function =
@@ -396,6 +401,36 @@ impl<'e> Lower<'e> {
         };
         self.end(exit, next);
         parse_quote!(#result)
+    }
+
+    /// An ask, which is begun once; what it waits with does not come into the state.
+    fn ask(
+        &mut self,
+        span: Span,
+        address: &Expr,
+        within: Option<&Expr>,
+        message: &ExprMethodCall,
+    ) -> TokenStream {
+        let asked = quote_spanned!(span=> ::actor_core::__private::asked);
+        let operand = |expr, place| Operand { expr, place };
+        let mut operands = vec![operand(address, true)];
+        operands.extend(within.map(|within| operand(within, false)));
+        operands.extend(message.args.iter().map(|arg| operand(arg, false)));
+        let mut values = self.operands(&operands).into_iter();
+        let mut next = || values.next().expect("a value for each operand");
+        let address = next();
+        let within = match within {
+            Some(_) => {
+                let within = next();
+                quote_spanned!(span=> ::core::option::Option::Some(#within))
+            }
+            None => quote_spanned!(span=> ::core::option::Option::None),
+        };
+        let args: Vec<Expr> = values.collect();
+        let (method, turbofish) = (&message.method, &message.turbofish);
+        let request = quote_spanned!(span=> #address.request().#method #turbofish(#(#args),*));
+        let begun = self.keep(parse_quote!(#asked::begin(__cx, #request, #within)));
+        quote_spanned!(span=> #asked::poll(&#begun, __cx))
     }
 
     /// Code for what an operation is done on, each time it is tried.

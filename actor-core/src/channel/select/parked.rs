@@ -179,7 +179,7 @@ impl cx::Parked for Parked {
     }
 
     /// What was received goes back. A value that has been taken from it has been sent: that case is the one chosen.
-    fn retract(self: Pin<&mut Self>, slot: &mut dyn Any) {
+    fn retract(self: Pin<&mut Self>, slot: &mut dyn Any) -> bool {
         let this = self.get_mut();
         let mut chosen = None;
         if let Some((how, index)) = this.leave() {
@@ -193,6 +193,7 @@ impl cx::Parked for Parked {
         if let Some(slot) = slot.downcast_mut::<Option<Over>>() {
             *slot = Some(this.over(chosen));
         }
+        true
     }
 }
 
