@@ -22,6 +22,8 @@
 //! ([`System::with_names`](crate::System::with_names)). Errors sent with `send_error`, and everything that serde does not serialise, are refused.
 
 mod call;
+#[doc(hidden)]
+pub mod hold;
 mod image;
 pub mod iter;
 mod program;
@@ -85,11 +87,13 @@ impl<M: Migratable> fmt::Debug for Start<M> {
 #[doc(hidden)]
 pub mod private {
     pub use super::call::{Call, begin, poll_call};
+    pub use super::hold;
     pub use super::image::{refuse_freeze, refuse_thaw};
     pub use super::iter;
     pub use super::iter::{Ours, Theirs};
     pub use super::program::{Keep, Program, broken, keep, program, resumed_after_end};
     pub use super::question::{branch, residual};
+    pub use crate::__hold as hold;
     pub use crate::channel::kept::choice;
     pub use crate::channel::kept::{Recv, Send};
     pub use crate::rt::cx::{Cx, Until};

@@ -6,6 +6,7 @@
 mod asks;
 mod choices;
 mod cuts;
+mod drops;
 mod images;
 mod processes;
 mod programs;
