@@ -9,6 +9,7 @@
 mod addr;
 mod answer;
 mod any_addr;
+pub mod asked;
 mod attend;
 mod batch;
 mod cell;
@@ -21,6 +22,7 @@ mod exit;
 mod extra;
 mod failed;
 mod forward;
+pub(crate) mod frozen;
 mod held;
 mod host;
 mod inbox;

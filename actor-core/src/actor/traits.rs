@@ -276,6 +276,7 @@ pub mod private {
     pub use actor_macros::PlainData;
     pub use serde;
 
+    pub use crate::actor::asked;
     pub use crate::actor::failed::{
         ErrorText, TextByDebug, TextByDisplay, TextByType, told_in_vain,
     };
