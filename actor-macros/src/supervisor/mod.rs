@@ -11,7 +11,7 @@
 mod expand;
 mod model;
 mod options;
-mod parse;
+pub(crate) mod parse;
 mod read;
 mod values;
 
