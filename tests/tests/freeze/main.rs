@@ -7,3 +7,4 @@ mod cuts;
 mod images;
 mod processes;
 mod programs;
+mod tasks;
