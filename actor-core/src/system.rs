@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::actor::{Actor, Addr, Cx, Host, Inbox, SpawnError};
 use crate::microthread;
+use crate::migratable::{self, Migratable, NotSpawned, Suspended};
 use crate::observe::{DeadLetter, Event};
 use crate::rt::error::ShutdownFromInside;
 use crate::rt::report::{Phase, ShutdownReport};
@@ -178,6 +179,17 @@ impl System {
         crate::rt::task::spawn(&self.host.core, Default::default(), body)
     }
 
+    /// Starts a migratable function in the system's runtime, as a task that owns no stack. From anywhere.
+    ///
+    /// # Errors
+    /// [`ShuttingDown`](microthread::SpawnError::ShuttingDown) while the system ends.
+    pub fn spawn_migratable<M: Migratable>(
+        &self,
+        start: migratable::Start<M>,
+    ) -> Result<migratable::Task<M>, microthread::SpawnError> {
+        migratable::spawn_in(&self.host.core, start)
+    }
+
     /// Subscribes to the system's events.
     ///
     /// ```
@@ -294,6 +306,16 @@ impl System {
         report.phases = phases;
         report.took = self.now() - start;
         Ok(report)
+    }
+}
+
+impl<M: Migratable> Suspended<M> {
+    /// Puts it on `sys`, where it goes on.
+    ///
+    /// # Errors
+    /// [`NotSpawned`], which gives it back, if it has ended or panicked, or while the system ends.
+    pub fn spawn(self, sys: &System) -> Result<migratable::Task<M>, NotSpawned<M>> {
+        self.spawn_on(&sys.host.core)
     }
 }
 

@@ -114,6 +114,7 @@ impl<A: Actor> Cell<A> {
         discard: Self::discard,
         release: Self::release,
         alarm: Self::alarm,
+        killed: |_| (),
         who: Self::who,
         pending: |_| None,
         is_actor: true,

@@ -30,7 +30,7 @@ impl Ended {
 }
 
 /// One member's end.
-struct Tell {
+pub(crate) struct Tell {
     ended: Arc<Ended>,
     number: u64,
 }
@@ -134,12 +134,20 @@ impl<T> JoinSet<T> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        self.add(|tell| task::spawn_with(core, task::Options::default(), body, tell))
+    }
+
+    /// Adds the member that `spawn` starts, which tells of its end.
+    pub(crate) fn add(
+        &mut self,
+        spawn: impl FnOnce(Tell) -> Result<JoinHandle<T>, SpawnError>,
+    ) -> Result<u64, SpawnError> {
         let number = self.next;
         let tell = Tell {
             ended: self.ended.clone(),
             number,
         };
-        let handle = task::spawn_with(core, task::Options::default(), body, tell)?;
+        let handle = spawn(tell)?;
         self.next += 1;
         self.members.insert(number, handle);
         Ok(number)

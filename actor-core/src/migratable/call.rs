@@ -1,4 +1,4 @@
-//! Calls: a function's state on the heap, and whoever waits for it.
+//! Calls: a function's state on the heap, or in a task, and whoever waits for it.
 
 use std::any::Any;
 use std::fmt;
@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 
 use crate::rt::cx::Cx;
+use crate::rt::machine::Machine;
 
 use super::image;
 use super::program::Program;
@@ -24,6 +25,7 @@ struct Frame<P: Program> {
 trait AnyFrame<O>: Send {
     fn resume(&mut self, cx: &mut Cx<'_>) -> Poll<O>;
     fn as_any(&self) -> &dyn Any;
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
 impl<P: Program> AnyFrame<P::Output> for Frame<P> {
@@ -34,6 +36,60 @@ impl<P: Program> AnyFrame<P::Output> for Frame<P> {
 
     fn as_any(&self) -> &dyn Any {
         self
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+/// A frame that lies in something else, as in a task of a runtime.
+pub(super) struct Embedded<M, P: Program> {
+    frame: Frame<P>,
+    of: PhantomData<fn() -> M>,
+}
+
+impl<M: Migratable, P: Program<Output = M::Output>> Machine for Embedded<M, P> {
+    type Output = M::Output;
+    type Moved = Call<M>;
+
+    #[inline]
+    fn resume(&mut self, cx: &mut Cx<'_>) -> Poll<M::Output> {
+        self.frame.resume(cx)
+    }
+
+    fn moved(self) -> Call<M> {
+        Call::of(self.frame)
+    }
+
+    fn name() -> &'static str {
+        M::NAME
+    }
+}
+
+/// A function that is about to begin.
+pub(super) fn embedded<M, P>(program: P, args: P::Args) -> Embedded<M, P>
+where
+    M: Migratable,
+    P: Program<Output = M::Output>,
+{
+    let state = program.start(args);
+    Embedded {
+        frame: Frame { program, state },
+        of: PhantomData,
+    }
+}
+
+/// A call, without its box.
+pub(super) fn unboxed<M, P>(_: P, call: Call<M>) -> Embedded<M, P>
+where
+    M: Migratable,
+    P: Program<Output = M::Output>,
+{
+    let frame = call.frame.into_any().downcast::<Frame<P>>();
+    Embedded {
+        frame: *frame.expect("a call is made with its function's program"),
+        of: PhantomData,
     }
 }
 
@@ -50,8 +106,12 @@ impl<M: Migratable> Call<M> {
     }
 
     fn with<P: Program<Output = M::Output>>(program: P, state: P::State) -> Self {
+        Self::of(Frame { program, state })
+    }
+
+    fn of<P: Program<Output = M::Output>>(frame: Frame<P>) -> Self {
         Call {
-            frame: Box::new(Frame { program, state }),
+            frame: Box::new(frame),
             of: PhantomData,
         }
     }

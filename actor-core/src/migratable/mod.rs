@@ -4,6 +4,10 @@
 //! it waits. [`freeze`] makes an [`Image`](crate::image::Image) of it, and of everything that is frozen with it; [`thaw`] makes it again, in
 //! this process or in another one, with the same program.
 //!
+//! It is run in its caller, by [`.call()`](Start::call); by a runtime, as a [`Task`] that owns no stack
+//! ([`System::spawn_migratable`](crate::System::spawn_migratable)); or by hand, as a [`Suspended`] one. A task is taken off its
+//! runtime by [`suspend`](Task::suspend), and put on another by [`spawn`](Suspended::spawn).
+//!
 //! # What is promised
 //! - **It goes on exactly where it was**: in mid-loop, in mid-expression, calls deep.
 //! - **An image is a copy.** What was frozen stays and can go on; images can be thawed any number of times. To move something,
@@ -29,12 +33,17 @@ pub mod iter;
 mod program;
 mod question;
 mod suspended;
+mod task;
 
 use std::fmt;
 
 pub use self::image::{FreezeError, ThawError, freeze, freeze_within, thaw};
 use self::program::Program;
 pub use self::suspended::Suspended;
+pub(crate) use self::task::spawn_in;
+pub use self::task::{
+    NotFrozen, NotSpawned, NotSuspended, Task, WhyNotSpawned, WhyNotSuspended, spawn,
+};
 
 /// A migratable function, as the type of the same name that the macro makes: `primes` of `fn primes(..)`.
 ///

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
@@ -10,12 +11,15 @@ use serde::ser::{Error as _, Serialize, SerializeTuple, Serializer};
 
 use crate::image::Image;
 use crate::rt::block_on::Poller;
+use crate::rt::core::Core;
 use crate::rt::cx::{Cx, Waiting};
 use crate::rt::park;
+use crate::rt::runtime::Runtime;
 
 use super::call::Call;
 use super::image::{self, Pass};
 use super::program::resumed_after_end;
+use super::task::{self, NotSpawned, Task, WhyNotSpawned};
 use super::{FreezeError, Migratable, Start, ThawError};
 
 /// Runs a function in the caller, to its end.
@@ -25,7 +29,7 @@ pub(super) fn run<M: Migratable>(args: M::Args) -> M::Output {
     let mut call = Call::<M>::new(args);
     let mut waiting = Waiting::default();
     loop {
-        let mut cx = Cx::new(poller.waker(), &mut waiting);
+        let mut cx = Cx::sharing(poller.waker(), &mut waiting);
         if let Poll::Ready(output) = call.resume(&mut cx) {
             return output;
         }
@@ -85,16 +89,45 @@ struct Inner<M: Migratable> {
 impl<M: Migratable> Suspended<M> {
     /// A function that has not begun.
     pub fn new(start: Start<M>) -> Self {
-        Self::with(Call::new(start.args))
+        Self::with(Call::new(start.args), Waiting::default())
     }
 
-    fn with(call: Call<M>) -> Self {
+    pub(super) fn with(call: Call<M>, waiting: Waiting) -> Self {
         Suspended {
             inner: RefCell::new(Inner {
                 call: Some(call),
-                waiting: Waiting::default(),
+                waiting,
             }),
         }
+    }
+
+    /// Gives up the wait that it is in.
+    pub(super) fn give_up_wait(&mut self) {
+        self.inner.get_mut().give_up_wait();
+    }
+
+    /// Puts it on `runtime`, where it goes on.
+    ///
+    /// # Errors
+    /// [`NotSpawned`], which gives it back, if it has ended or panicked, or while the runtime ends.
+    pub fn spawn_in(self, runtime: &Runtime) -> Result<Task<M>, NotSpawned<M>> {
+        self.spawn_on(runtime.core())
+    }
+
+    pub(crate) fn spawn_on(self, core: &Arc<Core>) -> Result<Task<M>, NotSpawned<M>> {
+        let Inner { call, waiting } = self.inner.into_inner();
+        let back = |call, waiting, why| NotSpawned {
+            suspended: Suspended {
+                inner: RefCell::new(Inner { call, waiting }),
+            },
+            why,
+        };
+        let Some(call) = call else {
+            return Err(back(None, waiting, WhyNotSpawned::Ended));
+        };
+        task::spawn_begun(core, call, waiting).map_err(|(error, call, waiting)| {
+            back(Some(call), waiting, WhyNotSpawned::Refused(error))
+        })
     }
 
     /// Goes on as far as it can without waiting. `waker` is woken when it can go on; but not at the end of a sleep, and when it
@@ -213,7 +246,7 @@ impl<'de, M: Migratable> Deserialize<'de> for Suspended<M> {
                     return Err(A::Error::custom(image::refuse_thaw(error)));
                 }
                 let call = parts.next_element()?.ok_or_else(missing)?;
-                Ok(Suspended::with(call))
+                Ok(Suspended::with(call, Waiting::default()))
             }
         }
 

@@ -14,6 +14,7 @@ use crate::sys::seam::Seam;
 use super::header::Runnable;
 use super::monitor::Monitor;
 use super::offload::Offload;
+use super::roster::Roster;
 use super::sleep;
 use super::worker::{Shared, Worker};
 
@@ -49,6 +50,8 @@ pub(crate) struct Core {
     pub(crate) injector: Injector,
     pub(crate) monitor: Monitor,
     pub(crate) offload: Offload,
+    /// The tasks that own no stack.
+    pub(super) roster: Roster,
     /// One slot for each worker there may ever be: the configured ones first, then spares.
     slots: Box<[OnceLock<Arc<Shared>>]>,
     /// How many slots are filled.
@@ -108,6 +111,7 @@ impl Core {
             injector: Injector::default(),
             monitor: Monitor::new(),
             offload: Offload::new(config.offload_threads, &config.thread_name),
+            roster: Roster::default(),
             slots: (0..config.workers + config.spares)
                 .map(|_| OnceLock::new())
                 .collect(),
@@ -244,6 +248,7 @@ impl Core {
             worker.nudge();
         }
         self.monitor.nudge();
+        self.roster.kill_all();
     }
 
     /// From now on every worker ends as soon as it can, whatever it still has.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::preempt;
 use super::wait;
 
 /// A wait that somebody else will end: it is known to whoever that is, and lies outside the state, as it cannot be frozen.
@@ -47,6 +48,8 @@ pub struct Cx<'a> {
     deadline: Option<Instant>,
     /// It is resumed only to give up its wait.
     retracts: bool,
+    /// Whoever resumes it lets others go first when it asks for that.
+    shares: bool,
 }
 
 impl<'a> Cx<'a> {
@@ -57,6 +60,15 @@ impl<'a> Cx<'a> {
             again: false,
             deadline: None,
             retracts: false,
+            shares: false,
+        }
+    }
+
+    /// Of a scheduler: see [`turn_is_over`](Self::turn_is_over).
+    pub(crate) fn sharing(waker: &'a Waker, waiting: &'a mut Waiting) -> Self {
+        Cx {
+            shares: true,
+            ..Cx::new(waker, waiting)
         }
     }
 
@@ -71,6 +83,15 @@ impl<'a> Cx<'a> {
     #[inline]
     pub fn again(&mut self) {
         self.again = true;
+    }
+
+    /// To be asked before an operation is tried that may succeed at once, and so each time. `true`: others go first, or a kill is
+    /// due; it is to be suspended where it is, and tried again.
+    #[inline]
+    pub(crate) fn turn_is_over(&mut self) -> bool {
+        let over = self.shares && preempt::tried();
+        self.again |= over;
+        over
     }
 
     pub(crate) fn wants_again(&self) -> bool {

@@ -1,6 +1,6 @@
 //! What the scheduler sees of a thing it can run.
 //!
-//! An actor's cell and a microthread's task both begin with a [`Header`]. The run queues hold one word an entry, a
+//! An actor's cell and a microthread's task, stackful or not, begin with a [`Header`]. The run queues hold one word an entry, a
 //! [`Runnable`]: a pointer to a header together with one reference to it. Everything the scheduler must know beyond
 //! that is behind the header's [`VTable`], one static a type.
 //!
@@ -46,6 +46,9 @@ pub(crate) struct VTable {
     pub(crate) release: unsafe fn(NonNull<Header>),
     /// Called on a worker's root when the time has come that it asked for (`rt::alarm`). Valid while a reference is held.
     pub(crate) alarm: unsafe fn(NonNull<Header>),
+    /// Called when it has been killed, besides waking the stack that it is blocked on: what owns no stack sees to it that it runs.
+    /// Valid while a reference is held.
+    pub(crate) killed: unsafe fn(NonNull<Header>),
     /// Its name for people, valid while a reference is held.
     pub(crate) who: unsafe fn(NonNull<Header>) -> Who,
     /// Where errors thrown into it wait, if any can be. The reference is valid while one to the object is held.
@@ -79,6 +82,8 @@ pub(crate) const THROWN: u32 = 1 << 2;
 pub(crate) const FAULT: u32 = 1 << 3;
 /// A driven runtime has chosen that it panics, where a kill would be raised. A kill that comes too is raised after that.
 pub(crate) const PANICS: u32 = 1 << 4;
+/// It has run.
+pub(crate) const STARTED: u32 = 1 << 5;
 const STACK_SHIFT: u32 = 16;
 
 /// The first field of every schedulable object.
@@ -218,6 +223,8 @@ impl Header {
     pub(crate) fn kill(&self) {
         self.set(KILLED); // k1
         self.unpark();
+        // SAFETY: `&self` shows that the object is alive.
+        unsafe { (self.vtable.killed)(NonNull::from(self)) }
     }
 
     /// Wakes the stack it is blocked on, if any, so that it sees what has just been set in its flags.

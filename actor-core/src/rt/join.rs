@@ -93,6 +93,16 @@ impl<P: 'static> JoinWord<P> {
         self.0.load(order) == done()
     }
 
+    /// Who waits, if the handle does.
+    pub(crate) fn waiter(&self) -> Option<&'static P> {
+        let found = self.0.load(Ordering::Acquire);
+        if found == done() || found == detached() {
+            return None;
+        }
+        // SAFETY: null, or put there by `register` from a `&'static P`.
+        unsafe { found.as_ref() }
+    }
+
     /// The handle begins to wait. `false`: there is no need to.
     pub(crate) fn register(&self, waiter: &'static P) -> bool {
         let waiter = ptr::from_ref(waiter).cast_mut();

@@ -19,6 +19,7 @@ pub(crate) mod io;
 mod join;
 pub mod local;
 pub(crate) mod locals;
+pub(crate) mod machine;
 #[cfg(all(test, loom))]
 mod models;
 mod monitor;
@@ -27,6 +28,7 @@ pub(crate) mod park;
 pub(crate) mod preempt;
 mod queue;
 pub(crate) mod report;
+mod roster;
 pub(crate) mod runner;
 pub(crate) mod runtime;
 mod sleep;
@@ -37,6 +39,7 @@ pub(crate) mod timer;
 mod token;
 #[cfg(feature = "tokio")]
 pub(crate) mod tokio_lend;
+mod turn;
 pub(crate) mod wait;
 pub(crate) mod wake;
 pub(crate) mod worker;

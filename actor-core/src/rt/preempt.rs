@@ -1,7 +1,7 @@
 //! Preemption at checkpoints: how a loop that never waits still shares its worker.
 //!
-//! Nothing interrupts code that runs on a stack of ours. What can be done is to count: each pass of a `#[preemptible]` loop
-//! and each `checkpoint()` is a *reduction*, as Erlang calls it, and after [`TURN`] of them the *turn* is over.
+//! Nothing interrupts code that runs on a stack of ours. What can be done is to count: each pass of a `#[preemptible]` loop,
+//! each `checkpoint()` and each wait that a migratable function tries is a *reduction*, as Erlang calls it, and after [`TURN`] of them the *turn* is over.
 //!
 //! # Steps
 //! 1. Whatever starts or resumes on a worker begins a turn ([`begin_turn`]).
@@ -93,10 +93,31 @@ fn turn_over() {
 
 /// Yields if anything else would run here.
 pub(super) fn give_way() {
-    let shares = park::may_suspend()
-        && !park::on_stack().is_some_and(Parker::is_local)
-        && Worker::with(|worker| worker.is_some_and(|worker| worker.turn_is_over()));
-    if shares {
+    if others_would_run() {
         park::yield_now();
     }
+}
+
+fn others_would_run() -> bool {
+    park::may_suspend()
+        && !park::on_stack().is_some_and(Parker::is_local)
+        && Worker::with(|worker| worker.is_some_and(|worker| worker.turn_is_over()))
+}
+
+/// A migratable function tries an operation that it might wait for: a reduction. `true`: it is to be suspended instead, as its turn
+/// is over and others would run, or as it has been killed.
+#[inline]
+pub(super) fn tried() -> bool {
+    let left = reduce();
+    left & (LOOK - 1) == 0 && look_at_try(left)
+}
+
+#[cold]
+#[inline(never)]
+fn look_at_try(left: u32) -> bool {
+    if left == 0 {
+        begin_turn();
+    }
+    let killed = || park::suspendable().is_some_and(Parker::is_ending);
+    killed() || left == 0 && !local::turn_is_over() && others_would_run()
 }

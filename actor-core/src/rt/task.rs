@@ -84,6 +84,7 @@ where
         discard: Self::discard,
         release: Self::release,
         alarm: |_| unreachable!("it sets none"),
+        killed: |_| (),
         who: Self::who,
         pending: Self::pending,
         is_actor: false,
@@ -149,17 +150,7 @@ where
 
     /// Leaves the result and tells the joiner; drops the result if there will be none.
     fn end(&self, result: Result<T, JoinError>) {
-        let level = match &result {
-            Ok(_) | Err(JoinError::Shutdown) => Level::DEBUG,
-            Err(_) => Level::WARN,
-        };
-        self.core.events.emit(level, || Event::Exited {
-            who: self.header.who(),
-            reason: result
-                .as_ref()
-                .err()
-                .map_or(ExitReason::Normal, exit_reason),
-        });
+        tell_of_end(&self.core, &self.header, result.as_ref().err());
         // SAFETY: nobody else touches the stage before `join` has been finished.
         unsafe { *self.stage.get() = Stage::Ended(result) };
         match self.join.finish() {
@@ -230,6 +221,18 @@ where
         let label = std::any::type_name::<F>();
         Who::new(task.header.id(), label, task.name.clone())
     }
+}
+
+/// A microthread has ended, by `error` or normally.
+pub(super) fn tell_of_end(core: &Core, task: &Header, error: Option<&JoinError>) {
+    let level = match error {
+        None | Some(JoinError::Shutdown) => Level::DEBUG,
+        Some(_) => Level::WARN,
+    };
+    core.events.emit(level, || Event::Exited {
+        who: task.who(),
+        reason: error.map_or(ExitReason::Normal, exit_reason),
+    });
 }
 
 /// Drops a value of the user's; a panic in its destructor ends there.
@@ -373,7 +376,25 @@ unsafe impl<T: Send> Send for JoinHandle<T> {}
 unsafe impl<T: Send> Sync for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
-    fn header(&self) -> &Header {
+    /// The handle of a task of another kind.
+    ///
+    /// # Safety
+    /// The functions are made for the object that begins with `header`, to which the caller hands over a reference. `take` takes
+    /// the result of one whose word is done, and `join` gives its word.
+    pub(super) unsafe fn of(
+        header: NonNull<Header>,
+        take: unsafe fn(NonNull<Header>, &mut Option<Result<T, JoinError>>),
+        join: unsafe fn(NonNull<Header>) -> NonNull<JoinWord<Parker>>,
+    ) -> Self {
+        JoinHandle {
+            header,
+            take,
+            join,
+            result: PhantomData,
+        }
+    }
+
+    pub(super) fn header(&self) -> &Header {
         // SAFETY: the handle holds a reference.
         unsafe { self.header.as_ref() }
     }

@@ -22,6 +22,7 @@ pub(super) static ACTOR_TABLE: VTable = VTable {
     who,
     pending: |_| None,
     alarm: |_| unreachable!("it sets none"),
+    killed: |_| (),
     is_actor: true,
     type_name: || "It",
 };

@@ -84,6 +84,7 @@ static VTABLE: VTable = VTable {
     // The memory is the `Rc`'s.
     release: |_| (),
     alarm: |_| unreachable!("it sets none"),
+    killed: |_| (),
     who,
     pending,
     is_actor: false,

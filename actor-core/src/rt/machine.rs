@@ -1,0 +1,583 @@
+//! Tasks that own no stack: a state machine that the scheduler runs, from one suspension point to the next.
+//!
+//! A task is a machine and, later, its result, in one allocation that begins with the scheduler's header. It is run as an actor's
+//! activation is: as a function call on whichever pooled stack pops its entry, by [`Turn`]'s steps. In between it is in nobody's
+//! hands: whoever it waits for has a waker, made of a pointer to it and a reference.
+//!
+//! # A turn
+//! 1. Killed: it ends, and the machine is dropped where it is suspended.
+//! 2. The machine goes on. A panic is caught, and is the end. What it calls may block: then it keeps the stack that it is on, as an
+//!    actor's handler does, and is RUNNING all the while.
+//! 3. What belongs to the turn is given up: microthread-locals, the claim on a stack.
+//! 4. If it waits for a moment, an alarm is set (`rt::alarm`), which wakes it; then it rests. If it yields it is queued behind the others.
+//!    An alarm is not taken back. One that goes off for nothing does no harm, and holds the memory, not the machine, up to then.
+//!
+//! # References
+//! One is the *life*: given up by whoever has the frame when it is over, after the task has been taken out of the roster. One for
+//! each entry in a queue, stale ones included; one for the handle; one for each waker and alarm.
+//!
+//! # Where the frame goes
+//! A claimer (`suspend`) moves it out; then nothing of the task is left but a shell that ends with the last waker. Otherwise it is dropped
+//! where it ended, before the end shows.
+
+use std::cell::{Cell, UnsafeCell};
+use std::mem::{self, ManuallyDrop};
+use std::panic::{self, AssertUnwindSafe};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
+use std::time::Duration;
+
+use tracing::Level;
+
+use crate::observe::{Event, Who};
+
+use super::core::Core;
+use super::cx::{Cx, Waiting};
+use super::error::{JoinError, SpawnError};
+use super::header::{After, HOLDS_STACK, Header, Runnable, STARTED, VTable};
+use super::join::{Finished, JoinWord};
+use super::locals;
+use super::park::{self, Parker};
+use super::runner;
+use super::task::{self, JoinHandle, OnEnd, drop_quietly, reason};
+use super::turn::{Claim, Rest, Turn};
+use super::worker::Worker;
+
+/// What a task runs.
+pub(crate) trait Machine: Send + 'static {
+    /// What it ends with.
+    type Output: Send + 'static;
+    /// What it is off the scheduler.
+    type Moved: Send + 'static;
+
+    /// Goes on as far as it can without waiting. Not called again after `Ready`, nor after a panic.
+    fn resume(&mut self, cx: &mut Cx<'_>) -> Poll<Self::Output>;
+
+    /// Takes it off the scheduler.
+    fn moved(self) -> Self::Moved;
+
+    /// Its name for people.
+    fn name() -> &'static str;
+}
+
+/// The part that does not depend on the machine.
+#[repr(C)]
+pub(super) struct Base {
+    pub(super) header: Header,
+    turn: Turn,
+    /// Where it is in the roster, whose lock it is under.
+    pub(super) place: Place,
+    core: Arc<Core>,
+    join: JoinWord<Parker>,
+}
+
+/// See [`Base::place`].
+pub(super) struct Place(Cell<u32>);
+
+// SAFETY: used under the lock of the roster's part alone.
+unsafe impl Sync for Place {}
+
+impl Place {
+    pub(super) fn get(&self) -> u32 {
+        self.0.get()
+    }
+
+    pub(super) fn set(&self, place: u32) {
+        self.0.set(place);
+    }
+}
+
+#[repr(C)]
+struct Task<S: Machine, E> {
+    base: Base,
+    on_end: E,
+    stage: UnsafeCell<Stage<S>>,
+}
+
+enum Stage<S: Machine> {
+    Frame(S, Waiting),
+    Ended(Result<S::Output, JoinError>),
+    /// Moved away, or being dropped, or lost with its stack.
+    Gone,
+}
+
+/// A reference to a task that is not its handle.
+pub(super) struct Kept(NonNull<Base>);
+
+// SAFETY: it gives access to the base, which is made for all threads.
+unsafe impl Send for Kept {}
+
+impl Kept {
+    pub(super) fn kill(&self) {
+        // SAFETY: it holds a reference.
+        unsafe { self.0.as_ref() }.header.kill();
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // SAFETY: its own reference.
+        unsafe { Header::drop_ref(self.0.cast()) }
+    }
+}
+
+impl Base {
+    /// # Safety
+    /// `header` is the first field of a live [`Task`].
+    unsafe fn of<'a>(header: NonNull<Header>) -> &'a Self {
+        // SAFETY: `repr(C)` puts the base first in a task, and the header first in that.
+        unsafe { header.cast::<Self>().as_ref() }
+    }
+
+    pub(super) fn keep(&self) -> Kept {
+        self.header.add_ref();
+        Kept(NonNull::from(self))
+    }
+
+    /// Makes it run, unless it will anyway.
+    fn wake(&self) {
+        if self.turn.wake() {
+            self.queue(Worker::push_next);
+        }
+    }
+
+    /// Queues an entry: by `here` on a worker of its runtime.
+    fn queue(&self, here: impl FnOnce(&Worker, Runnable)) {
+        self.header.add_ref();
+        // SAFETY: the reference goes over to the entry; machines are `Send`.
+        let runnable = unsafe { Runnable::from_raw(NonNull::from(&self.header)) };
+        let left = Worker::with(|worker| match worker {
+            Some(worker) if Arc::ptr_eq(worker.core(), &self.core) => {
+                here(worker, runnable);
+                None
+            }
+            _ => Some(runnable),
+        });
+        if let Some(runnable) = left {
+            self.core.inject(runnable);
+        }
+    }
+
+    /// The frame is gone for good, or somebody else's: gives up the life. The caller holds another reference.
+    fn bury(&self) {
+        self.core.roster.remove(self);
+        // SAFETY: the life's reference, given up once, by whoever has the frame.
+        unsafe { Header::drop_ref(NonNull::from(&self.header)) }
+    }
+}
+
+static WAKER: RawWakerVTable = RawWakerVTable::new(
+    |data| {
+        // SAFETY: a waker's data is a task to which it has a reference, here and below.
+        unsafe { Base::of(of_waker(data)) }.header.add_ref();
+        RawWaker::new(data, &WAKER)
+    },
+    |data| {
+        // SAFETY: as above; the reference is given up, once.
+        unsafe {
+            Base::of(of_waker(data)).wake();
+            Header::drop_ref(of_waker(data));
+        }
+    },
+    // SAFETY: as above.
+    |data| unsafe { Base::of(of_waker(data)) }.wake(),
+    // SAFETY: as above; the reference is given up, once.
+    |data| unsafe { Header::drop_ref(of_waker(data)) },
+);
+
+fn of_waker(data: *const ()) -> NonNull<Header> {
+    // SAFETY: a waker's data is made of a reference.
+    unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }
+}
+
+/// How a turn ended.
+enum Step<T> {
+    Waits,
+    Yields,
+    Ends(Result<T, JoinError>),
+}
+
+impl<S: Machine, E: OnEnd> Task<S, E> {
+    const VTABLE: VTable = VTable {
+        run: Self::run,
+        overflowed: Self::overflowed,
+        discard: Self::discard,
+        release: Self::release,
+        // SAFETY: this vtable is only ever put into a task; the caller holds a reference. So for the next one.
+        alarm: |header| unsafe { Base::of(header) }.wake(),
+        killed: |header| unsafe { Base::of(header) }.wake(),
+        who: Self::who,
+        pending: |_| None,
+        is_actor: false,
+        type_name: S::name,
+    };
+
+    const HANDLE: Vtable<S::Output, S::Moved> = Vtable {
+        take: Self::take,
+        join: |header| {
+            // SAFETY: the handle holds a reference.
+            NonNull::from(&unsafe { Base::of(header) }.join)
+        },
+        moved: Self::moved,
+    };
+
+    /// # Safety
+    /// `header` is the first field of a live `Task<S, E>`.
+    unsafe fn of<'a>(header: NonNull<Header>) -> &'a Self {
+        // SAFETY: `repr(C)` puts the header first; the caller vouches for the type and the lifetime.
+        unsafe { header.cast::<Self>().as_ref() }
+    }
+
+    unsafe fn run(runnable: Runnable) -> After {
+        let header = NonNull::from(runnable.header());
+        // SAFETY: this vtable is only ever put into a `Task<S, E>`, and `runnable` keeps it alive.
+        let task = unsafe { Self::of(header) };
+        let base = &task.base;
+        if !base.turn.start() {
+            return After::Done(runnable); // stale
+        }
+        let step = task.turn(header);
+        // Of the turn, not of the task: the next may be on another thread.
+        locals::end_of_task();
+        let rest = match step {
+            Step::Waits => {
+                runner::release_claim(&base.header);
+                base.turn.rest()
+            }
+            Step::Yields => {
+                runner::release_claim(&base.header);
+                base.turn.again()
+            }
+            Step::Ends(result) => {
+                task.ends(result);
+                return After::Done(runnable);
+            }
+        };
+        match rest {
+            // It may run elsewhere by now; the entry's reference keeps its memory.
+            Rest::Idle => After::Done(runnable),
+            Rest::Again => After::Again(runnable),
+            Rest::Claimed => {
+                if let Some(claimer) = base.join.waiter() {
+                    claimer.unpark();
+                }
+                After::Done(runnable)
+            }
+        }
+    }
+
+    /// Steps 1 and 2, and the alarm. By whoever has the right to run.
+    fn turn(&self, header: NonNull<Header>) -> Step<S::Output> {
+        let base = &self.base;
+        if !base.header.has(STARTED) {
+            base.header.set(STARTED);
+        }
+        if base.header.is_killed() {
+            return Step::Ends(Err(JoinError::Killed));
+        }
+        // SAFETY: the frame is the caller's, as it has made the task RUNNING.
+        let Stage::Frame(machine, waiting) = (unsafe { &mut *self.stage.get() }) else {
+            unreachable!("what runs has its frame");
+        };
+        let waker = RawWaker::new(header.as_ptr().cast_const().cast(), &WAKER);
+        // SAFETY: the table keeps to its contract. The reference is the entry's, so the waker is not dropped.
+        let waker = ManuallyDrop::new(unsafe { Waker::from_raw(waker) });
+        let mut cx = Cx::sharing(&waker, waiting);
+        let resumed = panic::catch_unwind(AssertUnwindSafe(|| {
+            park::fault_point();
+            machine.resume(&mut cx)
+        }));
+        match resumed {
+            Ok(Poll::Ready(output)) => Step::Ends(Ok(output)),
+            Ok(Poll::Pending) if cx.wants_again() => Step::Yields,
+            Ok(Poll::Pending) => {
+                if let Some(deadline) = cx.deadline() {
+                    Worker::here(|worker| worker.set_alarm(deadline, &base.header));
+                }
+                Step::Waits
+            }
+            Err(payload) => Step::Ends(Err(reason(payload))),
+        }
+    }
+
+    /// It ends where it runs.
+    fn ends(&self, result: Result<S::Output, JoinError>) {
+        // SAFETY: the frame is the caller's, as it has made the task RUNNING.
+        let frame = unsafe { self.take_stage() };
+        // Before the end shows, as with everything else that is left behind.
+        drop_quietly(frame);
+        locals::end_of_task();
+        if matches!(result, Err(JoinError::Overflowed)) {
+            runner::report_overflow(&self.base.header);
+        }
+        runner::release_claim(&self.base.header);
+        self.base.turn.end();
+        self.end(result);
+        // The destructor of a result nobody wants may have used locals, and may have blocked.
+        locals::end_of_task();
+        runner::release_claim(&self.base.header);
+    }
+
+    /// Leaves the result and tells the joiner; drops the result if there will be none. The caller has the frame's place, which is
+    /// empty, and a reference besides the life's.
+    fn end(&self, result: Result<S::Output, JoinError>) {
+        let base = &self.base;
+        task::tell_of_end(&base.core, &base.header, result.as_ref().err());
+        // SAFETY: the caller's, up to `finish`.
+        unsafe { *self.stage.get() = Stage::Ended(result) };
+        base.core.roster.remove(&self.base);
+        match base.join.finish() {
+            Finished::Nothing => {}
+            Finished::Wake(joiner) => joiner.unpark(),
+            // SAFETY: there is no handle, so the stage stays this side's.
+            Finished::Unwanted => drop_quietly(unsafe { self.take_stage() }),
+        }
+        self.on_end.ended();
+        // SAFETY: the life's reference, given up once, by whoever had the frame.
+        unsafe { Header::drop_ref(NonNull::from(&base.header)) }
+    }
+
+    /// # Safety
+    /// The stage is the caller's: before the end, who has the frame's; then as a microthread's.
+    unsafe fn take_stage(&self) -> Stage<S> {
+        // SAFETY: as the caller promises.
+        mem::replace(unsafe { &mut *self.stage.get() }, Stage::Gone)
+    }
+
+    unsafe fn overflowed(header: NonNull<Header>, _: &'static Parker) {
+        // SAFETY: as in `run`; the abandoned frames hold a reference for ever.
+        let task = unsafe { Self::of(header) };
+        // What is abandoned on the stack may be using it: leaked.
+        // SAFETY: nothing of it runs any more.
+        mem::forget(unsafe { task.take_stage() });
+        task.base.turn.end();
+        // The claim on the budget stays: the stack is gone for good.
+        task.end(Err(JoinError::Overflowed));
+    }
+
+    unsafe fn discard(header: NonNull<Header>) {
+        // SAFETY: as in `run`.
+        let task = unsafe { Self::of(header) };
+        if task.base.turn.discard() {
+            // SAFETY: the frame is this call's now.
+            let frame = unsafe { task.take_stage() };
+            runner::discarding(&task.base.header, || drop_quietly(frame));
+            if task.base.header.clear(HOLDS_STACK) {
+                task.base.core.budget.release();
+            }
+            task.end(Err(match task.base.header.has(STARTED) {
+                true => JoinError::Killed,
+                false => JoinError::Shutdown,
+            }));
+        }
+        // SAFETY: the queue entry's reference is given up here.
+        unsafe { Header::drop_ref(header) };
+    }
+
+    unsafe fn release(header: NonNull<Header>) {
+        // SAFETY: the last reference is gone; the allocation was made by `Box` in `spawn`.
+        let task = unsafe { Box::from_raw(header.cast::<Self>().as_ptr()) };
+        debug_assert!(
+            matches!(task.stage.into_inner(), Stage::Gone),
+            "whoever the frame or the result belonged to has taken it"
+        );
+    }
+
+    unsafe fn who(header: NonNull<Header>) -> Who {
+        // SAFETY: as in `run`.
+        Who::new(unsafe { Base::of(header) }.header.id(), S::name(), None)
+    }
+
+    unsafe fn take(header: NonNull<Header>, out: &mut Option<Result<S::Output, JoinError>>) {
+        // SAFETY: the handle was made for this task, holds a reference, and the caller has seen that `join` is done, which
+        // makes the stage the handle's.
+        if let Stage::Ended(result) = unsafe { Self::of(header).take_stage() } {
+            *out = Some(result);
+        }
+    }
+
+    /// Moves the frame out.
+    ///
+    /// # Safety
+    /// The caller has claimed it, and has the handle.
+    unsafe fn moved(header: NonNull<Header>) -> (S::Moved, Waiting) {
+        // SAFETY: the handle was made for this task, and holds a reference.
+        let task = unsafe { Self::of(header) };
+        // SAFETY: the caller's.
+        let Stage::Frame(machine, waiting) = (unsafe { task.take_stage() }) else {
+            unreachable!("what has been claimed has its frame");
+        };
+        task.base.bury();
+        (machine.moved(), waiting)
+    }
+}
+
+/// What a handle does with a task whose type it does not know.
+struct Vtable<T, V> {
+    take: unsafe fn(NonNull<Header>, &mut Option<Result<T, JoinError>>),
+    join: unsafe fn(NonNull<Header>) -> NonNull<JoinWord<Parker>>,
+    moved: unsafe fn(NonNull<Header>) -> (V, Waiting),
+}
+
+/// Starts a task in `core`, which goes on with `machine` and the wait that it is in. If that is refused both are given back.
+pub(crate) fn spawn<S: Machine, E: OnEnd>(
+    core: &Arc<Core>,
+    machine: S,
+    waiting: Waiting,
+    on_end: E,
+) -> Result<Handle<S::Output, S::Moved>, (SpawnError, S, Waiting)> {
+    let local = Worker::with(|worker| {
+        worker
+            .filter(|worker| Arc::ptr_eq(worker.core(), core))
+            .map(|worker| worker.seam().next_id())
+    });
+    let task = Box::new(Task {
+        base: Base {
+            header: Header::new(
+                &Task::<S, E>::VTABLE,
+                local.unwrap_or_else(|| core.seam.next_id()),
+                0,
+            ),
+            turn: Turn::scheduled(),
+            place: Place(Cell::new(0)),
+            core: core.clone(),
+            join: JoinWord::new(),
+        },
+        on_end,
+        stage: UnsafeCell::new(Stage::Frame(machine, waiting)),
+    });
+    core.roster.add(&task.base);
+    // Now that a runtime which ends would find it.
+    if core.is_stopping() {
+        core.roster.remove(&task.base);
+        // Whoever has just found it has a reference: it may only be freed by the last.
+        let task = NonNull::from(Box::leak(task));
+        // SAFETY: it was never queued, and what wakes it from now on finds it claimed; so the frame is this call's.
+        unsafe {
+            let this = task.as_ref();
+            let claim = this.base.turn.claim(false);
+            debug_assert_eq!(claim, Claim::Taken);
+            let stage = this.take_stage();
+            Header::drop_ref(task.cast());
+            let Stage::Frame(machine, waiting) = stage else {
+                unreachable!("it has not begun");
+            };
+            return Err((SpawnError::ShuttingDown, machine, waiting));
+        }
+    }
+    task.base.header.add_ref(); // the handle's
+    core.events.emit(Level::TRACE, || Event::Spawned {
+        who: task.base.header.who(),
+    });
+    let header = NonNull::from(Box::leak(task)).cast::<Header>();
+    let Vtable { take, join, moved } = Task::<S, E>::HANDLE;
+    let handle = Handle {
+        // SAFETY: made for this task, to which the reference is the handle's.
+        join: unsafe { JoinHandle::of(header, take, join) },
+        moved,
+    };
+    // SAFETY: the handle holds a reference.
+    unsafe { Base::of(header) }.queue(Worker::push_unstarted);
+    park::switch_point();
+    Ok(handle)
+}
+
+/// A task that has been spawned.
+pub(crate) struct Handle<T, V> {
+    pub(crate) join: JoinHandle<T>,
+    moved: unsafe fn(NonNull<Header>) -> (V, Waiting),
+}
+
+/// Why a task's frame cannot be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// It runs.
+    Running,
+    /// It is the caller.
+    Caller,
+    /// It has ended, or has been killed.
+    Ended,
+}
+
+impl<T, V> Handle<T, V> {
+    fn base(&self) -> &Base {
+        // SAFETY: the handle holds a reference to a task that this module has made.
+        unsafe { Base::of(NonNull::from(self.join.header())) }
+    }
+
+    /// As [`JoinHandle::join_timeout`].
+    pub(crate) fn join_timeout(self, timeout: Duration) -> Result<Result<T, JoinError>, Self> {
+        let Handle { join, moved } = self;
+        let joined = join.join_timeout(timeout);
+        joined.map_err(|join| Handle { join, moved })
+    }
+
+    /// Takes it off the scheduler at its suspension point. If it runs, this waits until it is at one, if it may.
+    pub(crate) fn suspend(self, waits: bool) -> Result<(V, Waiting), (Self, Held)> {
+        if let Err(held) = self.claim(waits) {
+            return Err((self, held));
+        }
+        let base = self.base();
+        if base.header.is_killed() {
+            // It is to end, which it does on its own.
+            base.put_back();
+            return Err((self, Held::Ended));
+        }
+        // SAFETY: claimed, and `self` is the handle.
+        Ok(unsafe { (self.moved)(NonNull::from(&base.header)) })
+    }
+
+    fn claim(&self, waits: bool) -> Result<(), Held> {
+        /// Takes the claim back, however the wait ends, unless it was successful.
+        struct Retract<'a>(&'a Base, &'static Parker);
+        impl Drop for Retract<'_> {
+            fn drop(&mut self) {
+                let _ = self.0.join.retract(self.1);
+                if !self.0.turn.retract() {
+                    self.0.put_back();
+                }
+            }
+        }
+        let base = self.base();
+        let runs_here = park::on_stack().and_then(Parker::task);
+        if runs_here.is_some_and(|task| std::ptr::eq(task, &raw const base.header)) {
+            return Err(Held::Caller);
+        }
+        let me = park::current();
+        // Before the claim: who hands the frame over looks for it.
+        let registered = waits && base.join.register(me);
+        let claim = base.turn.claim(waits && registered);
+        let end = |claim| {
+            if registered {
+                let _ = base.join.retract(me);
+            }
+            claim
+        };
+        match claim {
+            Claim::Taken => return end(Ok(())),
+            Claim::Over => return end(Err(Held::Ended)),
+            Claim::Running if !registered => return end(Err(Held::Running)),
+            Claim::Running => {}
+        }
+        let retract = Retract(base, me);
+        loop {
+            if base.turn.is_claimed() {
+                mem::forget(retract);
+                return end(Ok(()));
+            }
+            if base.join.is_done() {
+                return Err(Held::Ended);
+            }
+            park::park();
+        }
+    }
+}
+
+impl Base {
+    /// Puts the frame back that has been claimed.
+    fn put_back(&self) {
+        self.turn.put_back();
+        self.queue(Worker::push);
+    }
+}
