@@ -145,6 +145,8 @@ mod supervised;
     expect(dead_code, reason = "for the protocol that moves actors")
 )]
 mod take;
+#[cfg(all(test, not(loom)))]
+mod tests;
 mod traits;
 
 pub use error::{RestoreError, SnapshotError, UpgradeError};
