@@ -101,9 +101,9 @@ impl<M: Migratable> Suspended<M> {
         }
     }
 
-    /// Gives up the wait that it is in.
+    /// Gives up the wait that it is in, unless that is an ask: then freezing it is refused until the answer has come.
     pub(super) fn give_up_wait(&mut self) {
-        self.inner.get_mut().give_up_wait();
+        let _asking = self.inner.get_mut().give_up_wait();
     }
 
     /// Puts it on `runtime`, where it goes on.
