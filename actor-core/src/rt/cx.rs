@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::wait;
+use super::{preempt, wait};
 
 /// A wait that somebody else will end: it is known to whoever that is, and lies outside the state, as it cannot be frozen.
 pub(crate) trait Parked: Send {
@@ -47,6 +47,8 @@ pub struct Cx<'a> {
     deadline: Option<Instant>,
     /// It is resumed only to give up its wait.
     retracts: bool,
+    /// What is left of its turn, in checkpoints.
+    left: u32,
 }
 
 impl<'a> Cx<'a> {
@@ -57,6 +59,7 @@ impl<'a> Cx<'a> {
             again: false,
             deadline: None,
             retracts: false,
+            left: preempt::TURN,
         }
     }
 
@@ -71,6 +74,18 @@ impl<'a> Cx<'a> {
     #[inline]
     pub fn again(&mut self) {
         self.again = true;
+    }
+
+    /// A checkpoint. `true`: its turn is over; it is to be suspended here, and goes on when others have run.
+    #[inline]
+    pub fn checkpoint(&mut self) -> bool {
+        self.left -= 1;
+        let over = self.left == 0;
+        if over {
+            self.left = preempt::TURN;
+            self.again();
+        }
+        over
     }
 
     pub(crate) fn wants_again(&self) -> bool {

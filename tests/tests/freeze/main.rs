@@ -10,3 +10,4 @@ mod drops;
 mod images;
 mod processes;
 mod programs;
+mod turns;
