@@ -43,6 +43,11 @@
 //! A value that was given to a receiver which left without it goes to the next receiver, or to the front of the outbox, room
 //! or not. What is given is numbered, so that several that come back are in the order in which they were given.
 //!
+//! # What is lent
+//! To be frozen, what is in a channel is looked at by code of the user's, outside the locks: it is *lent* (`contents`), and
+//! comes back to its place. Meanwhile it counts as in the channel, nothing is received, nothing is handed over past it, and whoever
+//! waits goes on waiting, also if the other side is gone: invariant 1 holds again when it is back.
+//!
 //! # Seeded faults
 //! | fault                    | what it breaks                                    | caught by                                        |
 //! |--------------------------|---------------------------------------------------|--------------------------------------------------|
@@ -51,6 +56,7 @@
 //! | `channel_no_refill`      | R2 does not look at the senders that wait         | `loom_a_sender_that_waits_gets_the_room`         |
 //! | `channel_back_unsorted`  | values that come back are not put in their order  | `values_that_come_back_keep_their_order`         |
 //! | `channel_give_back_last` | a value that comes back is put behind the others  | `a_value_that_comes_back_is_the_next`            |
+//! | `channel_lent_unknown`   | what is lent does not count as in the channel     | `what_is_lent_is_not_overtaken`                  |
 
 mod contents;
 mod ops;
@@ -117,6 +123,8 @@ pub(super) struct State<T> {
     given: u64,
     /// The numbers of those that came back; they are at the front of the outbox, in this order.
     came_back: VecDeque<u64>,
+    /// How many values are lent: 0, or all that there were.
+    lent: usize,
     /// Since there is an inbox: how many values were ever taken out of outbox and inbox.
     taken: usize,
     /// The last sender, the last receiver has gone.
@@ -216,6 +224,7 @@ impl<T> Core<T> {
                 came_back: VecDeque::new(),
                 senders: List::default(),
                 receivers: List::default(),
+                lent: 0,
                 taken: 0,
                 no_senders: false,
                 no_receivers: false,
@@ -246,7 +255,7 @@ impl<T> Core<T> {
     pub(super) fn len(&self, state: &State<T>) -> usize {
         let inbox = self.shared.get();
         let inbox = inbox.map_or(0, |shared| shared.inbox.0.lock().values.len());
-        state.outbox.len() + inbox
+        state.outbox.len() + state.lent + inbox
     }
 
     /// S1, or S4 with nothing to look out for; anything else is left to the operation. What was not sent comes back.
@@ -264,7 +273,8 @@ impl<T> Core<T> {
             return None;
         }
         let mut state = self.state().lock();
-        let plain = state.receivers.is_empty() && !state.closed && !state.no_receivers;
+        let plain =
+            state.receivers.is_empty() && !state.closed && !state.no_receivers && state.lent == 0;
         if !plain || state.outbox.len() >= self.capacity || self.shared.get().is_some() {
             return Some(item);
         }
@@ -280,7 +290,7 @@ impl<T> Core<T> {
             return None;
         }
         let mut state = self.state().lock();
-        if !state.senders.is_empty() {
+        if !state.senders.is_empty() || state.lent > 0 {
             return None;
         }
         let item = state.pop_outbox()?;
@@ -297,11 +307,11 @@ impl<T> Core<T> {
     }
 
     #[cold]
-    fn make_inbox(&self, state: &State<T>) {
+    pub(super) fn make_inbox(&self, state: &State<T>) {
         let shared = Shared {
             inbox: Apart(SpinLock::new(Inbox {
                 values: Buffer::default(),
-                sent: state.taken.wrapping_add(state.outbox.len()),
+                sent: state.taken.wrapping_add(state.outbox.len() + state.lent),
                 received: state.taken,
                 // The next sender looks whether there is a reason.
                 alert: true,
@@ -364,7 +374,7 @@ impl<T> Core<T> {
     fn refill_from_sender(&self, state: &mut State<T>, wakes: &mut Wakes) {
         state.taken = state.taken.wrapping_add(1);
         let Some(shared) = self.shared.get() else {
-            if state.outbox.len() < self.capacity
+            if state.outbox.len() + state.lent < self.capacity
                 && let Some(Some(item)) = state.senders.serve(wakes, Option::take)
             {
                 state.outbox.push(item);
@@ -403,7 +413,9 @@ impl<T> Core<T> {
             let mut wakes = Wakes::default();
             let mut state = self.state().lock();
             state.no_senders = true;
-            state.receivers.end_all(&mut wakes);
+            if state.lent == 0 {
+                state.receivers.end_all(&mut wakes);
+            }
             drop(state);
             wakes.fire();
         }

@@ -50,6 +50,8 @@ pub(crate) fn image<R>(f: impl FnOnce() -> R) -> R {
 }
 
 const OUTSIDE: &str = "a channel cannot be serialised by itself, only in the image of what uses it: `migratable::freeze`";
+const LENT: &str =
+    "a channel is being frozen by somebody else at this moment, or holds itself: freeze it again";
 const THROWN: &str =
     "an error sent with `send_error` is in the channel, and errors cannot be frozen";
 
@@ -68,14 +70,17 @@ fn write<T: Serialize, S: Serializer>(core: &Core<T>, serializer: S) -> Result<S
     }
     let closed = core.state().lock().closed;
     let capacity = (core.capacity != usize::MAX).then_some(core.capacity as u64);
-    core.with_contents(|items| {
+    let mut serializer = Some(serializer);
+    let written = core.with_contents(|items| {
+        let serializer = serializer.take().expect("it is written once");
         let mut parts = serializer.serialize_seq(Some(4))?;
         parts.serialize_element(&number)?;
         parts.serialize_element(&capacity)?;
         parts.serialize_element(&closed)?;
         parts.serialize_element(&Contents(items))?;
         parts.end()
-    })
+    });
+    written.unwrap_or_else(|| Err(S::Error::custom(LENT)))
 }
 
 struct Contents<'a, T>(&'a [Item<T>]);

@@ -53,9 +53,6 @@ impl<T: std::marker::Send + 'static> Recv for Receiver<T> {
 
     fn poll_recv(&self, cx: &mut Cx<'_>) -> Poll<Result<T, RecvError>> {
         if !cx.is_waiting() {
-            if cx.turn_is_over() {
-                return Poll::Pending;
-            }
             if let Some(received) = at_once(&core::Recv(&self.core), &mut None) {
                 return Poll::Ready(received);
             }
@@ -70,9 +67,6 @@ impl<T: std::marker::Send + 'static> Send<T> for Sender<T> {
 
     fn poll_send(&self, slot: &mut Option<T>, cx: &mut Cx<'_>) -> Poll<Result<(), SendError<T>>> {
         if !cx.is_waiting() {
-            if slot.is_some() && cx.turn_is_over() {
-                return Poll::Pending;
-            }
             let Some(value) = slot.take() else {
                 return Poll::Ready(Ok(()));
             };

@@ -6,7 +6,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::select::{Patience, recv, run, send};
-use super::{Receiver, Select, SelectError, bounded, never, rendezvous, select, unbounded};
+use super::{
+    Receiver, RecvError, Select, SelectError, bounded, never, rendezvous, select, unbounded,
+};
 
 fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
@@ -49,6 +51,76 @@ fn values_that_come_back_keep_their_order() {
         }
         assert_eq!(rx.try_iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
     }
+}
+
+#[test]
+fn what_is_lent_is_not_overtaken() {
+    for with_inbox in [false, true] {
+        let (tx, rx) = bounded(3);
+        if with_inbox {
+            let state = tx.core.state().lock();
+            tx.core.make_inbox(&state);
+        }
+        tx.send_all(0..2).unwrap();
+        let mut waits = Box::pin(rx.recv_async());
+        let mut late = Box::pin(rx.recv_async());
+        let lent = tx.core.with_contents(|items| {
+            assert_eq!((items.len(), rx.len()), (2, 2));
+            assert!(rx.try_recv().is_err());
+            assert!(poll_once(waits.as_mut()).is_pending());
+            assert!(poll_once(late.as_mut()).is_pending());
+            tx.try_send(2).unwrap();
+            assert!(tx.try_send(3).is_err(), "what is lent takes room");
+            assert!(tx.core.with_contents(|_| ()).is_none(), "one at a time");
+        });
+        assert_eq!(lent, Some(()));
+        assert_eq!(poll_once(waits.as_mut()), Poll::Ready(Ok(0)));
+        assert_eq!(poll_once(late.as_mut()), Poll::Ready(Ok(1)));
+        tx.try_send(3).unwrap();
+        assert_eq!(rx.try_iter().collect::<Vec<_>>(), [2, 3]);
+    }
+}
+
+#[test]
+fn who_waits_for_what_is_lent_is_told_of_the_end() {
+    for closes in [false, true] {
+        let (tx, rx) = bounded(3);
+        tx.send_all(0..1).unwrap();
+        let mut tx = Some(tx);
+        let mut waits = [(); 2].map(|()| Box::pin(rx.recv_async()));
+        rx.core.with_contents(|_| {
+            for wait in &mut waits {
+                assert!(poll_once(wait.as_mut()).is_pending());
+            }
+            match closes {
+                true => rx.close(),
+                false => tx = None,
+            }
+        });
+        let expected = match closes {
+            true => RecvError::Closed,
+            false => RecvError::Disconnected,
+        };
+        let [first, second] = &mut waits;
+        assert_eq!(poll_once(first.as_mut()), Poll::Ready(Ok(0)));
+        assert_eq!(poll_once(second.as_mut()), Poll::Ready(Err(expected)));
+    }
+}
+
+#[test]
+fn what_comes_back_while_others_are_lent_is_before_them() {
+    let (tx, rx) = bounded(4);
+    let mut waits: Vec<_> = (0..2).map(|_| Some(Box::pin(rx.recv_async()))).collect();
+    for wait in waits.iter_mut().flatten() {
+        assert!(poll_once(wait.as_mut()).is_pending());
+    }
+    tx.send_all(0..4).unwrap();
+    waits[0] = None;
+    rx.core.with_contents(|items| {
+        assert_eq!(items.len(), 3);
+        waits[1] = None;
+    });
+    assert_eq!(rx.try_iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
 }
 
 #[test]

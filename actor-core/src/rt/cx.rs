@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::preempt;
-use super::wait;
+use super::{preempt, wait};
 
 /// A wait that somebody else will end: it is known to whoever that is, and lies outside the state, as it cannot be frozen.
 pub(crate) trait Parked: Send {
@@ -48,8 +47,10 @@ pub struct Cx<'a> {
     deadline: Option<Instant>,
     /// It is resumed only to give up its wait.
     retracts: bool,
-    /// Whoever resumes it lets others go first when it asks for that.
+    /// It is run by a runtime, with which it shares the turn of what runs it.
     shares: bool,
+    /// What is left of its turn, in checkpoints, if it does not.
+    left: u32,
 }
 
 impl<'a> Cx<'a> {
@@ -61,10 +62,11 @@ impl<'a> Cx<'a> {
             deadline: None,
             retracts: false,
             shares: false,
+            left: preempt::TURN,
         }
     }
 
-    /// Of a scheduler: see [`turn_is_over`](Self::turn_is_over).
+    /// Of a runtime: its turn is over when that of whatever runs it is, and others would run, or when that has been killed.
     pub(crate) fn sharing(waker: &'a Waker, waiting: &'a mut Waiting) -> Self {
         Cx {
             shares: true,
@@ -85,12 +87,20 @@ impl<'a> Cx<'a> {
         self.again = true;
     }
 
-    /// To be asked before an operation is tried that may succeed at once, and so each time. `true`: others go first, or a kill is
-    /// due; it is to be suspended where it is, and tried again.
+    /// A checkpoint. `true`: its turn is over; it is to be suspended here, and goes on when others have run.
     #[inline]
-    pub(crate) fn turn_is_over(&mut self) -> bool {
-        let over = self.shares && preempt::tried();
-        self.again |= over;
+    pub fn checkpoint(&mut self) -> bool {
+        let over = match self.shares {
+            true => preempt::passed(),
+            false => {
+                self.left -= 1;
+                self.left == 0
+            }
+        };
+        if over {
+            self.left = preempt::TURN;
+            self.again();
+        }
         over
     }
 

@@ -1,7 +1,9 @@
 //! Preemption at checkpoints: how a loop that never waits still shares its worker.
 //!
 //! Nothing interrupts code that runs on a stack of ours. What can be done is to count: each pass of a `#[preemptible]` loop,
-//! each `checkpoint()` and each wait that a migratable function tries is a *reduction*, as Erlang calls it, and after [`TURN`] of them the *turn* is over.
+//! each
+//! `checkpoint()`, and each pass of a migratable function's loop that has waits in it, is a *reduction*, as Erlang calls it, and after
+//! [`TURN`] of them the *turn* is over.
 //!
 //! # Steps
 //! 1. Whatever starts or resumes on a worker begins a turn ([`begin_turn`]).
@@ -104,17 +106,17 @@ fn others_would_run() -> bool {
         && Worker::with(|worker| worker.is_some_and(|worker| worker.turn_is_over()))
 }
 
-/// A migratable function tries an operation that it might wait for: a reduction. `true`: it is to be suspended instead, as its turn
-/// is over and others would run, or as it has been killed.
+/// A migratable function has come to a checkpoint: a reduction. `true`: it is to be suspended there, as its turn is over and others
+/// would run, or as it has been killed.
 #[inline]
-pub(super) fn tried() -> bool {
+pub(super) fn passed() -> bool {
     let left = reduce();
-    left & (LOOK - 1) == 0 && look_at_try(left)
+    left & (LOOK - 1) == 0 && look_at_pass(left)
 }
 
 #[cold]
 #[inline(never)]
-fn look_at_try(left: u32) -> bool {
+fn look_at_pass(left: u32) -> bool {
     if left == 0 {
         begin_turn();
     }

@@ -217,6 +217,7 @@ impl Lower<'_> {
     pub(super) fn lower_loop(&mut self, found: &ExprLoop, dest: &Dest) {
         let head = self.graph.block();
         let exit = self.graph.block();
+        self.graph.heads.push(head);
         self.end(Exit::Goto(head), head);
         self.enter(found.label.as_ref(), Some(head), exit, dest);
         self.statements(&found.body, &Dest::Discard);
@@ -227,6 +228,7 @@ impl Lower<'_> {
     pub(super) fn lower_while(&mut self, found: &ExprWhile, dest: &Dest) {
         let head = self.graph.block();
         let exit = self.graph.block();
+        self.graph.heads.push(head);
         self.end(Exit::Goto(head), head);
         self.within(|this| {
             let body = this.graph.block();
@@ -245,6 +247,7 @@ impl Lower<'_> {
         let items = self.iterator(&found.expr);
         let head = self.graph.block();
         let exit = self.graph.block();
+        self.graph.heads.push(head);
         self.end(Exit::Goto(head), head);
         let pattern = &found.pat;
         let pattern: Pat = parse_quote!(::core::option::Option::Some(#pattern));

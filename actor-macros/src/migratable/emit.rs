@@ -39,7 +39,7 @@ pub(super) fn program(graph: &Graph) -> Program {
         }
         match &graph.blocks[id].exit {
             Some(Exit::Wait { .. }) => states.push(id),
-            Some(Exit::Yield { next }) => states.push(*next),
+            Some(Exit::Yield { next } | Exit::Check { next }) => states.push(*next),
             _ => {}
         }
     }
@@ -281,6 +281,14 @@ impl Emit<'_> {
                         ::core::task::Poll::Ready(mut #ident) => { #go_on }
                         ::core::task::Poll::Pending => { #suspend }
                     }
+                }
+            }
+            Some(Exit::Check { next }) => {
+                let suspend = self.suspend(*next);
+                let go_on = self.enter(*next);
+                quote! {
+                    if __cx.checkpoint() { #suspend }
+                    #go_on
                 }
             }
             Some(Exit::Yield { next }) => {

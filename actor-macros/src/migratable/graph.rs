@@ -33,6 +33,8 @@ pub(super) struct Graph {
     pub(super) blocks: Vec<Block>,
     pub(super) vars: BTreeMap<String, Var>,
     pub(super) parameters: Names,
+    /// Where the turns of loops begin that have been taken apart.
+    pub(super) heads: Vec<BlockId>,
     /// The scope of what is made now.
     pub(super) scope: ScopeId,
     /// The scope around each but the first.
@@ -80,6 +82,10 @@ pub(super) enum Exit {
     },
     /// The function is left, to go on with `next`.
     Yield {
+        next: BlockId,
+    },
+    /// The same if its turn is over; otherwise it goes on at once.
+    Check {
         next: BlockId,
     },
 }
@@ -166,7 +172,7 @@ impl Block {
                 jumped(poll, &mut found);
                 found.push((*next, false));
             }
-            Some(Exit::Yield { next }) => found.push((*next, true)),
+            Some(Exit::Yield { next } | Exit::Check { next }) => found.push((*next, true)),
         }
         found
     }

@@ -6,7 +6,7 @@
 
 use proc_macro2::TokenStream;
 
-use super::graph::{BlockId, Code, Exit, Graph, Names, Step, jumps};
+use super::graph::{Block, BlockId, Code, Exit, Graph, Names, Step, jumps};
 
 /// What a block has.
 #[derive(Clone, Default)]
@@ -42,6 +42,34 @@ impl Graph {
             .collect()
     }
 
+    /// Puts a checkpoint where a turn of a loop begins, if all that the function would have to keep there it has to keep at a wait
+    /// anyway: no program is refused for it.
+    pub(super) fn add_checkpoints(&mut self) {
+        let has = self.has();
+        let mut kept = Names::new();
+        for (id, block) in self.blocks.iter().enumerate() {
+            match block.exit {
+                Some(Exit::Wait { .. }) => kept.extend(has[id].needed.iter().cloned()),
+                Some(Exit::Yield { next } | Exit::Check { next }) => {
+                    kept.extend(has[next].needed.iter().cloned());
+                }
+                _ => {}
+            }
+        }
+        for head in std::mem::take(&mut self.heads) {
+            if !has[head].needed.is_subset(&kept) {
+                continue;
+            }
+            let next = self.blocks.len();
+            let turn = Block {
+                steps: std::mem::take(&mut self.blocks[head].steps),
+                exit: self.blocks[head].exit.replace(Exit::Check { next }),
+                scope: self.blocks[head].scope,
+            };
+            self.blocks.push(turn);
+        }
+    }
+
     /// The variables that are bound at the head of each block, whichever way it is come to; none of one that is not come to.
     fn bound(&self) -> Vec<Option<Names>> {
         let mut bound = vec![None; self.blocks.len()];
@@ -75,7 +103,11 @@ impl Graph {
             }
             match &block.exit {
                 None => {}
-                Some(Exit::Goto(target) | Exit::Yield { next: target }) => {
+                Some(
+                    Exit::Goto(target)
+                    | Exit::Yield { next: target }
+                    | Exit::Check { next: target },
+                ) => {
                     ways.push((*target, names));
                 }
                 Some(Exit::If {
@@ -206,7 +238,7 @@ impl Graph {
                 names.extend(self.needed(poll, live));
                 names
             }
-            Some(Exit::Yield { next }) => live[*next].clone(),
+            Some(Exit::Yield { next } | Exit::Check { next }) => live[*next].clone(),
         }
     }
 }

@@ -370,11 +370,15 @@ impl<'e> Lower<'e> {
         let span = expr.span();
         let rt = quote_spanned!(span=> ::actor_core::__private::migratable);
         let poll = match wait {
-            Wait::Yield(function) => {
+            Wait::Yield(function) | Wait::Checkpoint(function) => {
                 // It is named so that it is what it seems to be, and in use.
                 self.step(quote_spanned!(span=> let _: fn() = #function;), Vec::new());
                 let next = self.graph.block();
-                self.end(Exit::Yield { next }, next);
+                let exit = match wait {
+                    Wait::Yield(_) => Exit::Yield { next },
+                    _ => Exit::Check { next },
+                };
+                self.end(exit, next);
                 return parse_quote!(());
             }
             Wait::Recv(from) => {

@@ -259,7 +259,10 @@ fn body(function: &ItemFn, parameters: &[Parameter], errors: &mut Errors) -> Bod
     }
     lower.items = uses;
     lower.statements(&block, &Dest::Return);
-    let Lower { graph, items, .. } = lower;
+    let Lower {
+        mut graph, items, ..
+    } = lower;
+    graph.add_checkpoints();
     Body {
         items,
         program: emit::program(&graph),

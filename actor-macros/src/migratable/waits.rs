@@ -20,6 +20,8 @@ pub(super) enum Wait<'a> {
     Sleep(&'a Expr, &'a Expr),
     /// `microthread::yield_now()`
     Yield(&'a Expr),
+    /// `microthread::checkpoint()`
+    Checkpoint(&'a Expr),
     /// What a `select!` has become, with its number.
     Select(&'a ExprCall, usize),
     /// `address.ask().method(..)`, `address.ask().within(limit).method(..)`, `address.request().method(..).wait()`
@@ -108,6 +110,7 @@ fn of_function(call: &ExprCall) -> Option<Wait<'_>> {
     let args = Vec::from_iter(&call.args);
     match (name.as_str(), &args[..]) {
         ("yield_now", []) => Some(Wait::Yield(&call.func)),
+        ("checkpoint", []) => Some(Wait::Checkpoint(&call.func)),
         ("sleep", [duration]) => Some(Wait::Sleep(&call.func, duration)),
         _ => None,
     }

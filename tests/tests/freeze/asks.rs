@@ -85,19 +85,22 @@ impl Wake for Unpark {
     }
 }
 
-/// Runs to the end, moved wherever that can be. How often it could not.
-fn finish<M: Migratable>(sys: &System, mut running: Suspended<M>) -> (M::Output, u32) {
+/// Runs to the end, moved wherever that can be; `refused` is called where it cannot.
+fn finish<M: Migratable>(
+    sys: &System,
+    mut running: Suspended<M>,
+    mut refused: impl FnMut(),
+) -> M::Output {
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut refused = 0;
     loop {
         if let Poll::Ready(output) = running.resume(&waker) {
-            return (output, refused);
+            return output;
         }
         match running.freeze() {
             Ok(image) => running = sys.with_names(|| Suspended::thaw(&image)).unwrap(),
             Err(error) => {
                 assert_eq!(error, FreezeError::Asking);
-                refused += 1;
+                refused();
                 std::thread::park();
             }
         }
@@ -117,19 +120,21 @@ fn teller(answers: u32) -> (System, Addr<Teller>, Sender<()>) {
 fn an_ask_is_a_wait_and_each_is_asked_once() {
     let (sys, teller, go_on) = teller(0);
     let asker = Suspended::new(consults(teller.clone(), vec![2, 4]));
-    let feeds = sys.spawn_microthread(move || (0..6).for_each(|_| go_on.send(()).unwrap()));
-    let (output, refused) = finish(&sys, asker);
+    let mut refused = 0;
+    let output = finish(&sys, asker, || {
+        refused += 1;
+        go_on.send(()).unwrap();
+    });
     assert_eq!(output.unwrap(), [5, 4, 10, 8]);
     assert!(refused > 0, "it waits for answers");
     assert_eq!(teller.ask().asked().unwrap(), 6);
-    feeds.unwrap().join().unwrap();
 }
 
 #[test]
 fn a_question_mark_behind_an_ask_returns_its_error() {
     let (sys, teller, _go_on) = teller(2);
     let asker = Suspended::new(consults(teller, vec![3]));
-    let error = finish(&sys, asker).0.unwrap_err();
+    let error = finish(&sys, asker, || ()).unwrap_err();
     assert!(matches!(error, Failed::Odd(Odd(3))), "{error:?}");
 }
 
@@ -166,7 +171,7 @@ fn one_that_has_not_asked_yet_is_frozen() {
         .freeze()
         .unwrap();
     let copy = sys.with_names(|| Suspended::<asks_once>::thaw(&image));
-    assert_eq!(finish(&sys, copy.unwrap()).0, Some(8));
+    assert_eq!(finish(&sys, copy.unwrap(), || ()), Some(8));
     assert_eq!(teller.ask().asked().unwrap(), 1);
 }
 
@@ -240,7 +245,7 @@ fn an_address_goes_on_with_whoever_has_its_name() {
     go_on.send(()).unwrap();
     second.ask().double(1).unwrap();
     let copy = there.with_names(|| Suspended::thaw(&image)).unwrap();
-    assert_eq!(finish::<holds_an_address>(&there, copy).0, 1);
+    assert_eq!(finish::<holds_an_address>(&there, copy, || ()), 1);
 }
 
 #[test]

@@ -54,11 +54,23 @@ fn says(to: Sender<String>, words: Vec<String>) -> Result<(), SendError<String>>
 }
 
 #[derive(Serialize, Deserialize)]
-struct Merge {
+pub(crate) struct Merge {
     merges: Actor<merges>,
     feed: Actor<feed>,
     says: Actor<says>,
     out: Receiver<String>,
+}
+
+pub(crate) fn merge(capacity: usize) -> Merge {
+    let (to, numbers) = channel::bounded(capacity);
+    let (from, words) = channel::bounded(capacity);
+    let (results, out) = channel::unbounded();
+    Merge {
+        merges: merges(numbers, words, results).into(),
+        feed: feed(to, vec![1, 2, 3]).into(),
+        says: says(from, ["a", "b"].map(String::from).into()).into(),
+        out,
+    }
 }
 
 impl World for Merge {
@@ -83,17 +95,7 @@ impl World for Merge {
 #[test]
 fn a_selection_goes_on_wherever_it_is_cut() {
     for capacity in [0, 1, 8] {
-        let (log, seen) = cut_everywhere(|| {
-            let (to, numbers) = channel::bounded(capacity);
-            let (from, words) = channel::bounded(capacity);
-            let (results, out) = channel::unbounded();
-            Merge {
-                merges: merges(numbers, words, results).into(),
-                feed: feed(to, vec![1, 2, 3]).into(),
-                says: says(from, ["a", "b"].map(String::from).into()).into(),
-                out,
-            }
-        });
+        let (log, seen) = cut_everywhere(|| merge(capacity));
         assert_eq!(seen, ["n1", "n2", "n3", "a", "b"]);
         assert!(
             log.iter().any(|line| line.ends_with("merges gave Ok(7)")),
@@ -414,7 +416,7 @@ fn a_default_does_not_wait() {
 }
 
 #[migratable]
-fn nested(rounds: u32) -> Vec<u32> {
+pub(crate) fn nested(rounds: u32) -> Vec<u32> {
     let (to, from) = channel::unbounded();
     let (go, gone) = channel::unbounded();
     let mut all = Vec::new();

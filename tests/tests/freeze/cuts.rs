@@ -61,10 +61,18 @@ fn moved<W: World>(world: W) -> W {
 
 /// Runs to the end, cut after each turn for which `cut` says so. How many turns it took, and what came out.
 pub(crate) fn run<W: World>(
-    mut world: W,
+    world: W,
     cut: impl Fn(usize) -> bool,
 ) -> (usize, Vec<String>, W::Seen) {
-    let mut log = Vec::new();
+    go_on(world, Vec::new(), cut)
+}
+
+/// The same for one of which `log` is known already.
+pub(crate) fn go_on<W: World>(
+    mut world: W,
+    mut log: Vec<String>,
+    cut: impl Fn(usize) -> bool,
+) -> (usize, Vec<String>, W::Seen) {
     for turn in 0..100_000 {
         if cut(turn) {
             world = moved(world);

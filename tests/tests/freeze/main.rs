@@ -11,3 +11,4 @@ mod images;
 mod processes;
 mod programs;
 mod tasks;
+mod turns;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::cuts::{Actor, World, alone, cut_everywhere};
 
 #[migratable]
-fn nested_loops(n: u64) -> u64 {
+pub(crate) fn nested_loops(n: u64) -> u64 {
     let mut sum = 0;
     for a in 0..n {
         for b in a..=n {
@@ -33,7 +33,11 @@ fn ranges_go_on_where_they_were() {
 }
 
 #[migratable]
-fn collections(vec: Vec<String>, map: BTreeMap<u32, String>, deque: VecDeque<i8>) -> String {
+pub(crate) fn collections(
+    vec: Vec<String>,
+    map: BTreeMap<u32, String>,
+    deque: VecDeque<i8>,
+) -> String {
     let mut out = String::new();
     for word in vec {
         yield_now();
@@ -71,7 +75,7 @@ fn collections_go_on_where_they_were() {
 }
 
 #[migratable]
-fn counts(words: HashMap<String, u32>) -> u32 {
+pub(crate) fn counts(words: HashMap<String, u32>) -> u32 {
     let mut sum = 0;
     for (word, n) in words {
         yield_now();
@@ -87,7 +91,7 @@ fn a_hash_map_is_gone_through_once_each() {
 }
 
 #[migratable]
-fn fib(n: u64) -> u64 {
+pub(crate) fn fib(n: u64) -> u64 {
     if n < 2 {
         yield_now();
         return n;
@@ -110,7 +114,7 @@ fn half(n: i32) -> Result<i32, String> {
 }
 
 #[derive(Debug)]
-struct Odd(#[expect(dead_code, reason = "printed")] String);
+pub(crate) struct Odd(#[expect(dead_code, reason = "printed")] String);
 
 impl From<String> for Odd {
     fn from(why: String) -> Self {
@@ -119,7 +123,7 @@ impl From<String> for Odd {
 }
 
 #[migratable]
-fn quarter(n: i32) -> Result<i32, Odd> {
+pub(crate) fn quarter(n: i32) -> Result<i32, Odd> {
     let n = half(n).call()?;
     Ok(half(n).call()?)
 }
@@ -131,7 +135,7 @@ fn a_question_mark_converts_and_returns() {
 }
 
 #[migratable]
-fn first_word(texts: Vec<String>) -> Option<String> {
+pub(crate) fn first_word(texts: Vec<String>) -> Option<String> {
     let text = texts.into_iter().nth(1)?;
     yield_now();
     let word = text.split(' ').next()?;
@@ -147,7 +151,7 @@ fn a_question_mark_works_on_options() {
 }
 
 #[migratable]
-fn labels(n: u32) -> (u32, &'static str) {
+pub(crate) fn labels(n: u32) -> (u32, &'static str) {
     let mut found = 0;
     let how = 'search: {
         'outer: for a in 1..n {
@@ -191,7 +195,7 @@ fn labels_lead_where_they_say() {
 }
 
 #[migratable]
-fn values(mut n: u32) -> u32 {
+pub(crate) fn values(mut n: u32) -> u32 {
     let big = loop {
         n += 1;
         yield_now();
@@ -288,6 +292,16 @@ pub(crate) struct Office {
     pub(crate) out: Receiver<String>,
 }
 
+pub(crate) fn office(capacity: usize) -> Office {
+    let (orders, to_clerk) = channel::bounded(capacity);
+    let (from_clerk, out) = channel::unbounded();
+    Office {
+        clerk: clerk(to_clerk, from_clerk).into(),
+        boss: boss(orders).into(),
+        out,
+    }
+}
+
 impl World for Office {
     type Seen = Vec<String>;
 
@@ -304,15 +318,7 @@ impl World for Office {
 #[test]
 fn two_with_a_channel_between_them_go_on_together() {
     for capacity in [0, 1, 100] {
-        let (log, seen) = cut_everywhere(|| {
-            let (orders, to_clerk) = channel::bounded(capacity);
-            let (from_clerk, out) = channel::unbounded();
-            Office {
-                clerk: clerk(to_clerk, from_clerk).into(),
-                boss: boss(orders).into(),
-                out,
-            }
-        });
+        let (log, seen) = cut_everywhere(|| office(capacity));
         assert_eq!(seen, ["add 1", "add 2", "add 3", "from 1", "to 5, 1"]);
         assert!(log[0].ends_with("boss gave true"), "{log:?}");
         assert!(log[1].ends_with("clerk gave Ok(10)"), "{log:?}");
@@ -348,7 +354,7 @@ struct Point {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Sums {
+pub(crate) struct Sums {
     operands: Actor<operands>,
     feed: Actor<feed>,
     results: Receiver<(u64, bool, String)>,
@@ -360,6 +366,17 @@ pub(crate) fn feed(to: Sender<u64>, values: Vec<u64>) {
         if to.send(value).is_err() {
             return;
         }
+    }
+}
+
+pub(crate) fn sums() -> Sums {
+    let (to, from) = channel::rendezvous();
+    let (out, results) = channel::unbounded();
+    Sums {
+        operands: operands(from, out).into(),
+        //                    kept   sum kept  ok      text x  index += more
+        feed: feed(to, vec![7, 8, 1, 9, 2, 1, 3, 4, 5, 1, 10]).into(),
+        results,
     }
 }
 
@@ -378,23 +395,14 @@ impl World for Sums {
 
 #[test]
 fn a_receive_can_stand_anywhere() {
-    let (log, seen) = cut_everywhere(|| {
-        let (to, from) = channel::rendezvous();
-        let (out, results) = channel::unbounded();
-        Sums {
-            operands: operands(from, out).into(),
-            //                    kept   sum kept  ok      text x  index += more
-            feed: feed(to, vec![7, 8, 1, 9, 2, 1, 3, 4, 5, 1, 10]).into(),
-            results,
-        }
-    });
+    let (log, seen) = cut_everywhere(sums);
     assert_eq!(seen, [(94, true, "3 4 94".to_owned())]);
     let given = log.iter().find(|line| line.contains("operands")).unwrap();
     assert!(given.ends_with("Ok([7, 26, 9, 5])"), "{given}");
 }
 
 #[migratable]
-fn shadows(n: u32) -> String {
+pub(crate) fn shadows(n: u32) -> String {
     let x = n;
     let mut out = String::new();
     {
@@ -426,7 +434,7 @@ fn names_may_be_used_again() {
 }
 
 #[migratable]
-fn moved_and_given_back(n: u32) -> Vec<String> {
+pub(crate) fn moved_and_given_back(n: u32) -> Vec<String> {
     let mut all = Vec::new();
     let mut current = String::from("0");
     for i in 1..n {
@@ -444,7 +452,7 @@ fn a_variable_may_be_moved_and_assigned_again() {
 }
 
 #[migratable]
-fn borrows_between(mut words: Vec<String>) -> usize {
+pub(crate) fn borrows_between(mut words: Vec<String>) -> usize {
     let mut total = 0;
     while let Some(first) = words.first() {
         let length = first.len();
@@ -490,7 +498,7 @@ fn a_function_may_be_generic() {
 }
 
 #[migratable]
-fn formats(n: u32) -> String {
+pub(crate) fn formats(n: u32) -> String {
     let x = n;
     let mut out = String::new();
     {
@@ -527,7 +535,7 @@ fn total(n: u32) -> u32 {
 }
 
 #[migratable]
-fn names_of_others(n: u32) -> u32 {
+pub(crate) fn names_of_others(n: u32) -> u32 {
     let sum = total(n);
     yield_now();
     let total = total(1) + sum;

@@ -44,7 +44,7 @@ impl<T> Op for Send<'_, T> {
         wakes: &mut Wakes,
     ) -> Option<Sent<T>> {
         let core = self.0;
-        if !state.receivers.is_empty() {
+        if !state.receivers.is_empty() && state.lent == 0 {
             let next = core.next(state, Preference::Sender);
             if next != Next::Caller
                 && let Err(why) = wait::may_hand_over(next)
@@ -73,7 +73,7 @@ impl<T> Op for Send<'_, T> {
             }
             slot.take().into_iter().for_each(|item| inbox.push(item));
         } else {
-            if state.outbox.len() >= core.capacity {
+            if state.outbox.len() + state.lent >= core.capacity {
                 return None;
             }
             slot.take()
@@ -143,6 +143,9 @@ impl<T> Op for Recv<'_, T> {
         wakes: &mut Wakes,
     ) -> Option<Result<T, RecvError>> {
         let core = self.0;
+        if state.lent > 0 {
+            return None;
+        }
         if let Some(item) = core.pop(state, waits) {
             if core.capacity > 0 {
                 core.refill(state, wakes);
