@@ -21,7 +21,7 @@ use syn::{
 use crate::diagnostics::Errors;
 use crate::select::{Kind, Limit, Select};
 
-use super::lower::{Lower, Operand, is_place};
+use super::lower::{Lower, Operand, is_place, ours};
 use super::waits::{arguments, waits};
 
 const CALL: &str = "__select";
@@ -65,7 +65,7 @@ impl Choices<'_> {
         };
         self.paths.push(found.path.clone());
         let number = self.paths.len();
-        let span = found.path.span();
+        let span = ours(found.path.span());
         let call = format_ident!("{CALL}{number}", span = span);
         let chosen = chosen(number, span);
         let mut args: Vec<Expr> = Vec::new();
@@ -149,7 +149,7 @@ fn chosen(number: usize, span: Span) -> syn::Ident {
 impl Lower<'_> {
     /// One try of a `select!`; what it is done with is kept.
     pub(super) fn select(&mut self, call: &ExprCall, number: usize) -> TokenStream {
-        let span = call.func.span();
+        let span = ours(call.func.span());
         let rt = quote_spanned!(span=> ::actor_core::__private::migratable);
         let mut arms = Vec::new();
         let mut patience = quote!(Endless);

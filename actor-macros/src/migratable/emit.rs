@@ -223,20 +223,40 @@ impl Emit<'_> {
         let mut out = TokenStream::new();
         for step in &block.steps {
             match &step.code {
-                Code::Statement(tokens) => out.extend(self.jumps(tokens.clone())),
+                Code::Statement(tokens) => {
+                    out.extend(self.declare_late(tokens, bound));
+                    out.extend(self.jumps(tokens.clone()));
+                }
                 Code::Assign(name, value) => {
-                    let ident = &self.graph.vars[name].ident;
+                    out.extend(self.declare_late(value, bound));
+                    let var = &self.graph.vars[name];
+                    let (ident, ty) = (&var.ident, &var.late);
                     let value = self.jumps(value.clone());
                     out.extend(match bound.insert(name.clone()) {
-                        true => quote!(let mut #ident = #value;),
+                        true => quote!(let mut #ident #ty = #value;),
                         false => quote!(#ident = #value;),
                     });
                 }
             }
             bound.extend(step.binds.iter().cloned());
         }
+        if let Some(Exit::If { cond: code, .. } | Exit::Match { scrutinee: code, .. }) = &block.exit {
+            out.extend(self.declare_late(code, bound));
+        }
         out.extend(self.exit(id, block.exit.as_ref(), bound));
         out
+    }
+
+    /// Declares the variables without a value that `code` is the first to mention here.
+    fn declare_late(&self, code: &TokenStream, bound: &mut Names) -> TokenStream {
+        let mut late = self.graph.late(code);
+        late.retain(|name| bound.insert(name.clone()));
+        let vars = late.iter().map(|name| &self.graph.vars[name]);
+        vars.map(|var| {
+            let (ident, ty) = (&var.ident, &var.late);
+            quote!(let mut #ident #ty;)
+        })
+        .collect()
     }
 
     fn exit(&self, id: BlockId, exit: Option<&Exit>, bound: &Names) -> TokenStream {

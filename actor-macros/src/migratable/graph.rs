@@ -23,6 +23,9 @@ pub(super) struct Var {
     pub(super) owned: bool,
     /// It lives to the end of its scope, as in a function, whether it is needed or not (`owned`).
     pub(super) held: bool,
+    /// It is declared without a value, `let name: Type;`: with what is written behind its name. Whatever gives it its first value
+    /// declares it.
+    pub(super) late: Option<TokenStream>,
 }
 
 /// A block of the user's, or another scope of variables.
@@ -108,6 +111,13 @@ impl Graph {
             ..Block::default()
         });
         self.blocks.len() - 1
+    }
+
+    /// The variables without a value that `tokens` mentions, and so gives one.
+    pub(super) fn late(&self, tokens: &TokenStream) -> Names {
+        let mut names = self.mentions(tokens);
+        names.retain(|name| self.vars[name].late.is_some());
+        names
     }
 
     /// Begins a scope within the current one. That one.

@@ -93,9 +93,13 @@ impl Graph {
             };
             for step in &block.steps {
                 match &step.code {
-                    Code::Statement(tokens) => jumped(tokens, &names, &mut ways),
+                    Code::Statement(tokens) => {
+                        jumped(tokens, &names, &mut ways);
+                        names.extend(self.late(tokens));
+                    }
                     Code::Assign(name, value) => {
                         jumped(value, &names, &mut ways);
+                        names.extend(self.late(value));
                         names.insert(name.clone());
                     }
                 }
@@ -117,11 +121,13 @@ impl Graph {
                     otherwise,
                 }) => {
                     jumped(cond, &names, &mut ways);
+                    names.extend(self.late(cond));
                     ways.push((*then, with(&names, binds)));
                     ways.push((*otherwise, names));
                 }
                 Some(Exit::Match { scrutinee, arms }) => {
                     jumped(scrutinee, &names, &mut ways);
+                    names.extend(self.late(scrutinee));
                     for arm in arms {
                         ways.push((arm.target, with(&names, &arm.binds)));
                     }

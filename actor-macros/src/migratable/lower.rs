@@ -85,6 +85,7 @@ impl<'e> Lower<'e> {
             scope: self.graph.scope,
             owned,
             held,
+            late: None,
             ident,
         };
         self.graph.vars.insert(var.ident.to_string(), var);
@@ -92,7 +93,7 @@ impl<'e> Lower<'e> {
 
     pub(super) fn temp(&mut self, span: Span) -> syn::Ident {
         self.temps += 1;
-        let ident = format_ident!("__v{}", self.temps, span = span);
+        let ident = format_ident!("__v{}", self.temps, span = ours(span));
         self.add_var(ident.clone(), true, true, false);
         ident
     }
@@ -258,10 +259,20 @@ impl<'e> Lower<'e> {
 
     fn local(&mut self, local: &Local) {
         let Some(init) = &local.init else {
-            let mut local = local.clone();
-            make_mutable(&mut local.pat);
-            let binds = self.declare(&local.pat, false);
-            return self.step(local.to_token_stream(), binds);
+            let ty = match &local.pat {
+                Pat::Type(typed) if matches!(*typed.pat, Pat::Ident(_)) => {
+                    let ty = &typed.ty;
+                    quote!(: #ty)
+                }
+                _ => TokenStream::new(),
+            };
+            for name in self.declare(&local.pat, false) {
+                if let Some(var) = self.graph.vars.get_mut(&name) {
+                    var.late = Some(ty.clone());
+                    var.mutable = true;
+                }
+            }
+            return;
         };
         let owned = self.graph.is_owned(&init.expr.to_token_stream());
         let diverge = init.diverge.as_ref().map(|(_, diverge)| &**diverge);
@@ -367,7 +378,7 @@ impl<'e> Lower<'e> {
     }
 
     fn wait(&mut self, expr: &Expr, wait: &Wait<'_>) -> Expr {
-        let span = expr.span();
+        let span = ours(expr.span());
         let rt = quote_spanned!(span=> ::actor_core::__private::migratable);
         let poll = match wait {
             Wait::Yield(function) | Wait::Checkpoint(function) => {
@@ -409,7 +420,7 @@ impl<'e> Lower<'e> {
                 address,
                 within,
                 message,
-            } => self.ask(expr.span(), address, *within, message),
+            } => self.ask(span, address, *within, message),
             Wait::Select(call, number) => self.select(call, *number),
             Wait::Sleep(function, duration) => {
                 let function =
@@ -484,6 +495,11 @@ pub(super) struct Operand<'a> {
     pub(super) place: bool,
 }
 
+/// The place `span`, for names of ours: the function may come out of a macro, whose variables are others by the same names.
+pub(super) fn ours(span: Span) -> Span {
+    span.resolved_at(Span::call_site())
+}
+
 struct Bound(Vec<PatIdent>);
 
 impl<'a> Visit<'a> for Bound {
@@ -495,15 +511,6 @@ impl<'a> Visit<'a> for Bound {
     }
 
     fn visit_expr(&mut self, _: &'a Expr) {}
-}
-
-/// A variable that is declared without a value may get its first one in another block.
-fn make_mutable(pattern: &mut Pat) {
-    match pattern {
-        Pat::Ident(found) => found.mutability = Some(Default::default()),
-        Pat::Type(typed) => make_mutable(&mut typed.pat),
-        _ => {}
-    }
 }
 
 /// The variable that `expr` is.

@@ -8,6 +8,7 @@ mod choices;
 mod cuts;
 mod drops;
 mod images;
+mod ordinary;
 mod processes;
 mod programs;
 mod tasks;
