@@ -1,11 +1,14 @@
 //! Shared support of the benchmarks.
 //!
+//! - `compare` (feature `peers`): this library beside others.
 //! - [`gate`]: holding a population of microthreads blocked, letting it go, and waiting until all have arrived.
 //! - [`memory`]: what the process occupies, as the kernel counts it.
 //! - [`stats`]: medians and percentiles.
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "peers")]
+pub mod compare;
 pub mod gate;
 pub mod memory;
 pub mod stats;
