@@ -13,7 +13,7 @@ use super::programs::Programs;
 use super::workload::Size;
 
 /// Whoever takes longer is stopped.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// What a child says.
 #[derive(Deserialize)]

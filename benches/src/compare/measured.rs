@@ -113,16 +113,3 @@ impl Drop for Life {
         ENDED.fetch_add(1, Ordering::Relaxed);
     }
 }
-
-/// The colours of `chameneos`: what two become that meet.
-pub fn complement(one: u8, other: u8) -> u8 {
-    if one == other { one } else { 3 - one - other }
-}
-
-/// The next of a sequence of numbers that look random, the same for all peers.
-pub fn next_random(state: &mut u64) -> u64 {
-    *state = state
-        .wrapping_mul(6_364_136_223_846_793_005)
-        .wrapping_add(1_442_695_040_888_963_407);
-    *state >> 33
-}

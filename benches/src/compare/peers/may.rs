@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use may::coroutine::yield_now;
 use may::go;
-use may::sync::mpsc::{self, Sender};
+use may::sync::mpsc::{self, Receiver, Sender};
 
 use super::{cannot, resident};
-use crate::compare::measured::{Job, Life, Measured, Outcome, each};
+use crate::compare::measured::{Job, Measured, Outcome, each};
 use crate::compare::workload::Workload;
+
+mod society;
 
 pub(super) fn run(job: Job) -> Outcome {
     may::config().set_workers(job.workers);
@@ -39,7 +40,7 @@ fn perform(job: Job) -> Outcome {
         W::CountingBounded | W::ManyToOneBounded | W::ForkJoinBounded => {
             return cannot("its channels have no bound");
         }
-        _ => return cannot("not written yet"),
+        _ => return society::perform(job),
     })
 }
 
@@ -50,17 +51,19 @@ enum Msg {
     Get(Sender<u64>),
 }
 
+fn count(inbox: Receiver<Msg>) {
+    let mut n = 0;
+    while let Ok(msg) = inbox.recv() {
+        match msg {
+            Msg::Add(by) => n += by,
+            Msg::Get(reply) => reply.send(n).expect("the asker waits"),
+        }
+    }
+}
+
 fn counter() -> Sender<Msg> {
     let (tx, rx) = mpsc::channel();
-    go!(move || {
-        let (_life, mut n) = (Life::begin(), 0);
-        while let Ok(msg) = rx.recv() {
-            match msg {
-                Msg::Add(by) => n += by,
-                Msg::Get(reply) => reply.send(n).expect("the asker waits"),
-            }
-        }
-    });
+    go!(move || count(rx));
     tx
 }
 
@@ -80,22 +83,30 @@ fn asking(counter: &Sender<Msg>) -> impl FnMut() -> u64 {
 }
 
 fn population(job: Job) -> Measured {
+    let (ready, arrived) = mpsc::channel();
     let mut counters = Vec::with_capacity(job.actors as usize);
     let before = resident();
     let begin = Instant::now();
-    counters.extend((0..job.actors).map(|_| counter()));
-    while Life::started() < job.actors {
-        yield_now();
+    for _ in 0..job.actors {
+        let (tx, rx) = mpsc::channel();
+        let ready = ready.clone();
+        let counter = go!(move || {
+            ready.send(()).expect("the driver counts");
+            count(rx);
+        });
+        counters.push((tx, counter));
     }
+    (0..job.actors).for_each(|_| arrived.recv().expect("each arrives"));
     let spawned = begin.elapsed();
     if job.workload != Workload::Spawn {
         return Measured::bytes(before, resident(), job.actors);
     }
     let begin = Instant::now();
-    drop(counters);
-    while Life::ended() < job.actors {
-        yield_now();
-    }
+    let (senders, counters): (Vec<_>, Vec<_>) = counters.into_iter().unzip();
+    drop(senders);
+    counters
+        .into_iter()
+        .for_each(|it| it.join().expect("it ends"));
     Measured::time(spawned, job.actors).and("stop_ns", each(begin.elapsed(), job.actors))
 }
 

@@ -1,6 +1,7 @@
 //! The peers: who takes part, on what, and who does which workload how.
 
 use std::future::Future;
+use std::io::{self, Write};
 use std::process::Command;
 
 use crate::memory::Memory;
@@ -128,6 +129,20 @@ const NO_STACKS: &str =
 
 fn cannot(why: &str) -> Outcome {
     Outcome::Cannot(why.to_owned())
+}
+
+/// Why those on tokio leave out what is about sockets.
+const TOKIOS_SOCKETS: &str = "its sockets are tokio's, in tokio's tasks";
+
+/// Tells the parent where the server waits. The parent ends it.
+fn listening(port: u16) {
+    // Nobody to tell it to if the parent is gone.
+    let _ = writeln!(io::stdout(), "{{\"listening\":{port}}}");
+}
+
+/// Panics that are part of the workload print nothing.
+fn silence_panics() {
+    std::panic::set_hook(Box::new(|_| {}));
 }
 
 /// Resident bytes.

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 use actor_core::channel::{self, oneshot};
 use actor_core::prelude::*;
 
-use super::{cannot, resident};
+use super::resident;
 use crate::compare::measured::{Job, Life, Measured, Outcome, each};
 use crate::compare::workload::Workload;
+
+mod society;
 
 pub(super) fn run(job: Job) -> Outcome {
     let sys = System::builder().workers(job.workers).build();
@@ -37,7 +39,7 @@ fn perform(sys: &System, job: Job) -> Outcome {
         W::ForkJoinBounded => fork_join::<Counter64>(sys, job),
         W::Skynet => skynet(sys, job),
         W::BlockedMemory => blocked_memory(sys, job),
-        _ => return cannot("not written yet"),
+        _ => return society::perform(sys, job),
     })
 }
 
