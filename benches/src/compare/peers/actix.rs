@@ -12,6 +12,8 @@ use super::{NO_STACKS, cannot, resident};
 use crate::compare::measured::{Job, Life, Measured, Outcome, each};
 use crate::compare::workload::Workload;
 
+mod society;
+
 pub(super) fn run(job: Job) -> Outcome {
     System::new().block_on(async move {
         let others = (1..job.workers).map(|_| Arbiter::new()).collect();
@@ -46,7 +48,7 @@ async fn perform(on: &Arbiters, job: Job) -> Outcome {
                 "nothing waits for room alone: do_send ignores the bound, send waits for the answer",
             );
         }
-        _ => return cannot("not written yet"),
+        _ => return society::perform(on, job).await,
     })
 }
 

@@ -4,6 +4,8 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::process::Command;
 
+use ::tokio::sync::mpsc::UnboundedReceiver;
+
 use crate::memory::Memory;
 
 use super::child;
@@ -134,6 +136,10 @@ fn cannot(why: &str) -> Outcome {
 /// Why those on tokio leave out what is about sockets.
 const TOKIOS_SOCKETS: &str = "its sockets are tokio's, in tokio's tasks";
 
+/// Why those on tokio leave out what is about a channel.
+const TOKIOS_CHANNELS: &str =
+    "it has no channel that many take from; what tokio's cost is in tokio's row";
+
 /// Tells the parent where the server waits. The parent ends it.
 fn listening(port: u16) {
     // Nobody to tell it to if the parent is gone.
@@ -148,6 +154,15 @@ fn silence_panics() {
 /// Resident bytes.
 fn resident() -> u64 {
     Memory::now().expect("/proc is readable").resident
+}
+
+/// Waits until so many have reported, and adds up what.
+async fn reports(mut from: UnboundedReceiver<u64>, count: u64) -> u64 {
+    let mut sum = 0;
+    for _ in 0..count {
+        sum += from.recv().await.expect("each reports");
+    }
+    sum
 }
 
 /// Runs `main` as a task of a tokio runtime: the current-thread one if there is one worker, as tokio advises for that.

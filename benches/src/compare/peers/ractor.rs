@@ -10,6 +10,8 @@ use super::{NO_STACKS, cannot, on_tokio, resident};
 use crate::compare::measured::{Job, Life, Measured, Outcome, each};
 use crate::compare::workload::Workload;
 
+mod society;
+
 type Done = Result<(), ActorProcessingErr>;
 
 pub(super) fn run(job: Job) -> Outcome {
@@ -34,7 +36,7 @@ async fn perform(job: Job) -> Outcome {
         W::CountingBounded | W::ManyToOneBounded | W::ForkJoinBounded => {
             return cannot("its mailboxes have no bound");
         }
-        _ => return cannot("not written yet"),
+        _ => return society::perform(job).await,
     })
 }
 

@@ -11,6 +11,8 @@ use super::{NO_STACKS, cannot, on_tokio, resident};
 use crate::compare::measured::{Job, Life, Measured, Outcome, each};
 use crate::compare::workload::Workload;
 
+mod society;
+
 pub(super) fn run(job: Job) -> Outcome {
     on_tokio(job.workers, perform(job))
 }
@@ -30,7 +32,7 @@ async fn perform(job: Job) -> Outcome {
         W::ForkJoin | W::ForkJoinBounded => fork_join(job).await,
         W::Skynet => skynet(job).await,
         W::BlockedMemory => return cannot(NO_STACKS),
-        _ => return cannot("not written yet"),
+        _ => return society::perform(job).await,
     })
 }
 

@@ -10,7 +10,7 @@ use tokio::task::spawn;
 
 use super::{Counter, Msg};
 use crate::compare::measured::{Job, Measured, Outcome};
-use crate::compare::peers::{listening, silence_panics};
+use crate::compare::peers::{listening, reports, silence_panics};
 use crate::compare::rules::{Random, balances, complement, items_sum, transfers};
 use crate::compare::workload::Workload;
 
@@ -32,15 +32,6 @@ pub(super) async fn perform(job: Job) -> Outcome {
 
 fn send<T>(to: &Tx<T>, msg: T) {
     to.send(msg).ok().expect("the receiver is alive");
-}
-
-/// Waits until so many have reported, and adds up what.
-async fn reports(mut from: mpsc::UnboundedReceiver<u64>, count: u64) -> u64 {
-    let mut sum = 0;
-    for _ in 0..count {
-        sum += from.recv().await.expect("each reports");
-    }
-    sum
 }
 
 async fn ask_parallel(job: Job) -> Measured {
