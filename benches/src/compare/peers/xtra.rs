@@ -1,4 +1,7 @@
 //! xtra on tokio: an actor for each, messages as types with handlers.
+//!
+//! Its mailbox is a heap of priorities, which keeps no order among equals: what is told goes before what asks for the result,
+//! by a higher priority.
 
 use std::time::{Duration, Instant};
 
@@ -43,9 +46,10 @@ fn start<A: Actor<Stop = ()>>(actor: A, bound: Option<usize>) -> Address<A> {
     )
 }
 
-/// Queues a message; nobody waits for what the handler returns.
+/// Queues a message, before all that is asked; nobody waits for what the handler returns.
 async fn tell<A: Handler<M>, M: Send + 'static>(to: &Address<A>, msg: M) {
-    let _handled = to.send(msg).detach().await.expect("the actor is alive");
+    let queued = to.send(msg).priority(1).detach().await;
+    let _handled = queued.expect("the actor is alive");
 }
 
 // ---- a counter ------------------------------------------------------------------------------------------------------

@@ -244,7 +244,7 @@ impl Handler<Pay> for Account {
 
     async fn handle(&mut self, Pay(to): Pay, _: &mut Context<Self>) {
         self.0 -= 1;
-        to.send(Credit).await.expect("it answers");
+        to.send(Credit).priority(1).await.expect("it answers");
     }
 }
 
