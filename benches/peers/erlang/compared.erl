@@ -2,7 +2,8 @@
 %%
 %% Arguments: workload, workers, actors, messages, bound (0: none). Prints a line of JSON: see `benches::compare::measured`.
 -module(compared).
--export([main/1, counter/1]).
+-behaviour(supervisor).
+-export([main/1, counter/1, init/1, start_fragile/0, fragile_init/1]).
 
 main([Workload, _Workers, Actors, Messages, Bound]) ->
     [A, M, B] = [list_to_integer(It) || It <- [Actors, Messages, Bound]],
@@ -55,8 +56,15 @@ perform(skynet, A, _, _) ->
     spawn(fun() -> skynet(Me, 0, A) end),
     Sum = A * (A - 1) div 2,
     receive {sum, Sum} -> timed(Start, A) end;
-perform(_, _, _, Bound) when Bound > 0 -> {cannot, "its mailboxes have no bound"};
-perform(_, _, _, _) -> {cannot, "not written yet"}.
+perform(ask_parallel, A, M, _) -> ask_parallel(A, M);
+perform(chameneos, A, M, _) -> chameneos(A, M);
+perform(big, A, M, _) -> big(A, M);
+perform(bounded_buffer, A, M, Bound) -> bounded_buffer(A div 2, M, Bound);
+perform(bank_transaction, A, M, _) -> bank(A, M);
+perform(dining_philosophers, A, M, _) -> dining(A, M);
+perform(supervised_restart, _, M, _) -> restart(M);
+perform(echo_server, _, _, _) -> echo();
+perform(_, _, _, Bound) when Bound > 0 -> {cannot, "its mailboxes have no bound"}.
 
 %% ---- a counter
 
@@ -175,3 +183,236 @@ skynet(Parent, Number, Size) ->
     [spawn(fun() -> skynet(Me, Number + I * Part, Part) end) || I <- lists:seq(0, 9)],
     Sum = lists:sum([receive {sum, S} -> S end || _ <- lists:seq(1, 10)]),
     Parent ! {sum, Sum}.
+
+%% ---- many
+
+sum_of(_, 0) -> 0;
+sum_of(What, N) -> receive {What, It} -> It + sum_of(What, N - 1) end.
+
+ask_parallel(A, M) ->
+    Counters = [spawn(fun() -> counter(0) end) || _ <- lists:seq(1, A)],
+    Start = now_ns(),
+    rounds(Counters, M div A),
+    timed(Start, M).
+
+rounds(_, 0) -> ok;
+rounds(Counters, N) ->
+    Refs = [begin Ref = monitor(process, C), C ! {get, self(), Ref}, Ref end || C <- Counters],
+    [receive {Ref, 0} -> demonitor(Ref, [flush]) end || Ref <- Refs],
+    rounds(Counters, N - 1).
+
+complement(C, C) -> C;
+complement(A, B) -> 3 - A - B.
+
+chameneos(A, M) ->
+    Me = self(),
+    Start = now_ns(),
+    Mall = spawn(fun() -> mall(none, M) end),
+    [spawn(fun() -> creature(Mall, I rem 3, 0, Me) end) || I <- lists:seq(0, A - 1)],
+    Meetings = 2 * M,
+    Meetings = sum_of(meetings, A),
+    timed(Start, M).
+
+mall(Waiting, 0) -> receive {meet, Who, _} -> Who ! over, mall(Waiting, 0) end;
+mall(none, Left) -> receive {meet, Who, Colour} -> mall({Who, Colour}, Left) end;
+mall({Other, Its}, Left) ->
+    receive {meet, Who, Colour} -> Other ! {met, Colour}, Who ! {met, Its}, mall(none, Left - 1) end.
+
+creature(Mall, Colour, Meetings, Driver) ->
+    Mall ! {meet, self(), Colour},
+    receive
+        {met, Other} -> creature(Mall, complement(Colour, Other), Meetings + 1, Driver);
+        over -> Driver ! {meetings, Meetings}
+    end.
+
+%% The same numbers as the other peers: see `benches::compare::rules`.
+below(Bound, State) ->
+    Next = (State * 6364136223846793005 + 1442695040888963407) band 16#FFFFFFFFFFFFFFFF,
+    {(Next bsr 33) rem Bound, Next}.
+
+big(A, M) ->
+    Me = self(),
+    Pingers = [spawn(fun() -> pinger_start(I, M div A, Me) end) || I <- lists:seq(0, A - 1)],
+    All = list_to_tuple(Pingers),
+    Start = now_ns(),
+    [P ! {go, All} || P <- Pingers],
+    A = sum_of(done, A),
+    timed(Start, M).
+
+pinger_start(Random, Left, Driver) -> receive {go, All} -> pinger(All, ping_next(All, Random), Left, Driver) end.
+
+ping_next(All, Random) ->
+    {I, Next} = below(tuple_size(All), Random),
+    element(I + 1, All) ! {ping, self()},
+    Next.
+
+pinger(All, Random, Left, Driver) ->
+    receive
+        {ping, From} -> From ! pong, pinger(All, Random, Left, Driver);
+        pong when Left =:= 1 -> Driver ! {done, 1}, pinger(All, Random, 0, Driver);
+        pong -> pinger(All, ping_next(All, Random), Left - 1, Driver)
+    end.
+
+%% A process that keeps the items, and those who wait for room or for items.
+bounded_buffer(Half, M, Bound) ->
+    Me = self(),
+    Each = M div Half,
+    Start = now_ns(),
+    Buffer = spawn(fun() -> buffer(queue:new(), 0, Bound, queue:new(), queue:new()) end),
+    [spawn(fun() -> produce(Buffer, 0, Each) end) || _ <- lists:seq(1, Half)],
+    [spawn(fun() -> Me ! {sum, consume(Buffer, Each, 0)} end) || _ <- lists:seq(1, Half)],
+    Expected = Half * (Each * (Each - 1) div 2),
+    Expected = sum_of(sum, Half),
+    timed(Start, M).
+
+buffer(Items, Count, Bound, Producers, Consumers) ->
+    receive
+        {put, Item, From} ->
+            case queue:out(Consumers) of
+                {{value, Consumer}, Rest} ->
+                    Consumer ! {item, Item}, From ! put, buffer(Items, Count, Bound, Producers, Rest);
+                {empty, _} when Count < Bound ->
+                    From ! put, buffer(queue:in(Item, Items), Count + 1, Bound, Producers, Consumers);
+                {empty, _} ->
+                    buffer(Items, Count, Bound, queue:in({Item, From}, Producers), Consumers)
+            end;
+        {take, From} ->
+            case queue:out(Items) of
+                {empty, _} -> buffer(Items, Count, Bound, Producers, queue:in(From, Consumers));
+                {{value, Item}, Rest} ->
+                    From ! {item, Item},
+                    case queue:out(Producers) of
+                        {empty, _} -> buffer(Rest, Count - 1, Bound, Producers, Consumers);
+                        {{value, {Next, Producer}}, Others} ->
+                            Producer ! put, buffer(queue:in(Next, Rest), Count, Bound, Others, Consumers)
+                    end
+            end
+    end.
+
+produce(_, Each, Each) -> ok;
+produce(Buffer, Item, Each) -> Buffer ! {put, Item, self()}, receive put -> produce(Buffer, Item + 1, Each) end.
+
+consume(_, 0, Sum) -> Sum;
+consume(Buffer, Left, Sum) -> Buffer ! {take, self()}, receive {item, Item} -> consume(Buffer, Left - 1, Sum + Item) end.
+
+transfers(_, 0, _) -> [];
+transfers(A, M, Random) ->
+    {From, Next} = below(A - 1, Random),
+    {Offset, Last} = below(A - From - 1, Next),
+    [{From + 1, From + 2 + Offset} | transfers(A, M - 1, Last)].
+
+account(Balance) ->
+    receive
+        {pay, To} ->
+            Ref = monitor(process, To),
+            To ! {credit, self(), Ref},
+            receive Ref -> demonitor(Ref, [flush]) end,
+            account(Balance - 1);
+        {credit, From, Ref} -> From ! Ref, account(Balance + 1);
+        {balance, From} -> From ! {balance, Balance}, account(Balance)
+    end.
+
+bank(A, M) ->
+    Accounts = list_to_tuple([spawn(fun() -> account(0) end) || _ <- lists:seq(1, A)]),
+    Transfers = transfers(A, M, 1),
+    Start = now_ns(),
+    [element(From, Accounts) ! {pay, element(To, Accounts)} || {From, To} <- Transfers],
+    %% Once an account answers all that it paid has arrived, and only earlier ones pay to it.
+    After = [begin It ! {balance, self()}, receive {balance, B} -> B end end || It <- tuple_to_list(Accounts)],
+    Result = timed(Start, M),
+    Add = fun(Key, By, Map) -> maps:update_with(Key, fun(It) -> It + By end, By, Map) end,
+    Expected = lists:foldl(fun({From, To}, Map) -> Add(From, -1, Add(To, 1, Map)) end, #{}, Transfers),
+    After = [maps:get(I, Expected, 0) || I <- lists:seq(1, A)],
+    Result.
+
+dining(A, M) ->
+    Me = self(),
+    Start = now_ns(),
+    Arbiter = spawn(fun() -> arbiter(#{}, A) end),
+    [spawn(fun() -> philosopher(Arbiter, Seat, M div A, Me) end) || Seat <- lists:seq(0, A - 1)],
+    A = sum_of(done, A),
+    timed(Start, M).
+
+arbiter(Taken, Seats) ->
+    receive
+        {hungry, Seat, Who} ->
+            Other = (Seat + 1) rem Seats,
+            case Taken of
+                #{Seat := _} -> Who ! denied, arbiter(Taken, Seats);
+                #{Other := _} -> Who ! denied, arbiter(Taken, Seats);
+                _ -> Who ! eat, arbiter(Taken#{Seat => 1, Other => 1}, Seats)
+            end;
+        {done, Seat} -> arbiter(maps:without([Seat, (Seat + 1) rem Seats], Taken), Seats)
+    end.
+
+philosopher(_, _, 0, Driver) -> Driver ! {done, 1};
+philosopher(Arbiter, Seat, Left, Driver) ->
+    Arbiter ! {hungry, Seat, self()},
+    receive
+        eat -> Arbiter ! {done, Seat}, philosopher(Arbiter, Seat, Left - 1, Driver);
+        denied -> philosopher(Arbiter, Seat, Left, Driver)
+    end.
+
+%% ---- supervised_restart
+
+restart(M) ->
+    logger:set_primary_config(level, none),
+    {ok, _} = supervisor:start_link(?MODULE, []),
+    Start = now_ns(),
+    crash(M, whereis(fragile)),
+    timed(Start, M).
+
+init([]) ->
+    Child = #{id => fragile, start => {?MODULE, start_fragile, []}},
+    {ok, {#{strategy => one_for_one, intensity => 1000000, period => 1}, [Child]}}.
+
+start_fragile() -> proc_lib:start_link(?MODULE, fragile_init, [self()]).
+
+fragile_init(Parent) ->
+    register(fragile, self()),
+    proc_lib:init_ack(Parent, {ok, self()}),
+    fragile(0).
+
+fragile(N) ->
+    receive
+        crash -> error(on_purpose);
+        {bump, From, Ref} -> From ! {Ref, N + 1}, fragile(N + 1)
+    end.
+
+crash(0, _) -> ok;
+crash(M, Fragile) ->
+    Fragile ! crash,
+    Next = next_life(Fragile),
+    Ref = monitor(process, Next),
+    Next ! {bump, self(), Ref},
+    receive {Ref, 1} -> demonitor(Ref, [flush]) end,
+    crash(M - 1, Next).
+
+next_life(Last) ->
+    case whereis(fragile) of
+        Next when is_pid(Next), Next =/= Last -> Next;
+        _ -> erlang:yield(), next_life(Last)
+    end.
+
+%% ---- echo_server
+
+%% A process for each connection. The parent ends it.
+echo() ->
+    Options = [binary, {active, false}, {nodelay, true}, {backlog, 1024}, {ip, {127, 0, 0, 1}}],
+    {ok, Listener} = gen_tcp:listen(0, Options),
+    {ok, Port} = inet:port(Listener),
+    io:format("{\"listening\":~b}~n", [Port]),
+    accept(Listener).
+
+accept(Listener) ->
+    {ok, Socket} = gen_tcp:accept(Listener),
+    Pid = spawn(fun() -> receive go -> echo_all(Socket) end end),
+    ok = gen_tcp:controlling_process(Socket, Pid),
+    Pid ! go,
+    accept(Listener).
+
+echo_all(Socket) ->
+    case gen_tcp:recv(Socket, 0) of
+        {ok, Bytes} -> ok = gen_tcp:send(Socket, Bytes), echo_all(Socket);
+        {error, _} -> ok
+    end.
