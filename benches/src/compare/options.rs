@@ -112,3 +112,54 @@ fn workload(name: &str) -> Result<Workload, String> {
     Workload::named(name)
         .ok_or_else(|| format!("there is no workload {name}; there are: {}", names()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Mode, String> {
+        let words = line.split_whitespace().map(str::to_owned);
+        Options::parse(words).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_names_everybody_does_everything_five_times() {
+        let Ok(Mode::Drive(options)) = parse("") else {
+            panic!("it drives")
+        };
+        assert_eq!(options.workloads, Workload::ALL);
+        assert_eq!((options.peers.len(), options.runs), (peers::ALL.len(), 5));
+    }
+
+    #[test]
+    fn we_take_part_whoever_is_named_and_short_runs_are_rusts() {
+        let names = |line| match parse(line) {
+            Ok(Mode::Drive(it)) => it.peers.iter().map(|peer| peer.name).collect::<Vec<_>>(),
+            _ => panic!("it drives"),
+        };
+        assert_eq!(names("ask --peer go --peer may"), ["ours", "go", "may"]);
+        assert_eq!(names("ask --short --peer go --peer may"), ["ours", "may"]);
+    }
+
+    #[test]
+    fn a_child_is_told_what_its_parent_was() {
+        let Ok(Mode::Child(peer, job)) = parse("--child tokio big 2 100 5000") else {
+            panic!("it measures")
+        };
+        assert_eq!((peer.name, job.workload), ("tokio", Workload::Big));
+        assert_eq!((job.workers, job.actors, job.messages), (2, 100, 5000));
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_with_those_there_are() {
+        let error = parse("pong").err().expect("there is no pong");
+        assert!(
+            error.contains("pong") && error.contains("ping_pong"),
+            "{error}"
+        );
+        let error = parse("--peer akka").err().expect("there is no akka");
+        assert!(error.contains("akka") && error.contains("tokio"), "{error}");
+        let error = parse("--runs").err().expect("it takes a value");
+        assert!(error.contains("--runs takes a value"), "{error}");
+    }
+}

@@ -226,3 +226,95 @@ impl Report {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn results(peer: &str, workers: usize, values: &[f64], cannot: Option<&str>) -> Results {
+        let allocator = "glibc".to_owned();
+        let measured = |value: &f64| {
+            Measurement::from(Measured {
+                value: *value,
+                ..Measured::default()
+            })
+        };
+        Results {
+            config: Config {
+                peer: peer.to_owned(),
+                workers,
+                allocator,
+            },
+            runs: values.iter().map(measured).collect(),
+            cannot: cannot.map(str::to_owned),
+            failed: None,
+        }
+    }
+
+    fn section() -> Section {
+        let all = vec![
+            results("ours", 1, &[20.0, 10.0, 90.0], None),
+            results("ours", 2, &[30.0], None),
+            results("tokio", 1, &[70.0], None),
+            results("tokio", 2, &[50.0, 40.0], None),
+            results("may", 1, &[], Some("it has none")),
+            results("may", 2, &[], Some("it has none")),
+        ];
+        let size = Size {
+            actors: 2,
+            messages: 0,
+        };
+        Section::new(Workload::Ask, size, all)
+    }
+
+    #[test]
+    fn a_peer_is_shown_with_the_configuration_of_the_lowest_median() {
+        let section = section();
+        let best: Vec<_> = section
+            .best()
+            .iter()
+            .map(|row| (row.config.workers, row.median))
+            .collect();
+        assert_eq!(best, [(1, 20.0), (2, 45.0)]);
+        let ours = &section.best()[0];
+        assert_eq!((ours.min, ours.max), (10.0, 90.0));
+        assert_eq!(section.ratio(), Some((2.25, "tokio".to_owned())));
+    }
+
+    #[test]
+    fn who_cannot_do_it_is_named_once_with_the_reason() {
+        assert_eq!(section().absent(), [("may", "it has none")]);
+    }
+
+    #[test]
+    fn the_page_has_every_peer_and_loads_nothing() {
+        let machine = Machine {
+            processor: "a <fast> one".to_owned(),
+            processors: 2,
+            kernel: "6".to_owned(),
+        };
+        let peers = ["ours", "tokio", "may"].map(|name| PeerInfo {
+            name: name.to_owned(),
+            version: None,
+        });
+        let (peers, sections) = (peers.into(), vec![section()]);
+        let page = super::super::page::render(&Report {
+            machine,
+            short: false,
+            runs: 3,
+            peers,
+            sections,
+        });
+        for text in [
+            "ours, 1 worker, glibc",
+            "tokio, 2 workers, glibc",
+            "it has none",
+            "a &lt;fast&gt; one",
+        ] {
+            assert!(page.contains(text), "{text} is not in {page}");
+        }
+        for loads in ["http", "src=", "<script", "<link"] {
+            assert!(!page.contains(loads), "{loads} is in {page}");
+        }
+    }
+}

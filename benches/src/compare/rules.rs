@@ -50,3 +50,23 @@ pub fn items_sum(producers: u64, items: u64) -> u64 {
     let each = items / producers;
     producers * (each * (each - 1) / 2)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_colours_become_the_third_and_equals_stay() {
+        for (one, other, becomes) in [(0, 1, 2), (2, 0, 1), (1, 2, 0), (1, 1, 1)] {
+            assert_eq!(complement(one, other), becomes);
+        }
+    }
+
+    #[test]
+    fn nobody_pays_to_an_earlier_account_and_nothing_is_lost() {
+        assert!(transfers(10, 1_000).all(|(from, to)| from < to && to < 10));
+        let balances = balances(10, 1_000);
+        assert_eq!(balances.iter().sum::<i64>(), 0);
+        assert!(balances[0] < 0 && balances[9] > 0);
+    }
+}

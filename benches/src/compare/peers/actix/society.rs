@@ -177,7 +177,7 @@ impl Actor for Pinger {
 
 #[derive(Message)]
 #[rtype(result = "()")]
-enum Ping {
+enum Ball {
     Go(Vec<Addr<Pinger>>),
     Ping(Addr<Pinger>),
     Pong,
@@ -186,21 +186,21 @@ enum Ping {
 impl Pinger {
     fn next(&mut self, context: &Context<Self>) {
         let other = self.random.below(self.others.len() as u64) as usize;
-        self.others[other].do_send(Ping::Ping(context.address()));
+        self.others[other].do_send(Ball::Ping(context.address()));
     }
 }
 
-impl Handler<Ping> for Pinger {
+impl Handler<Ball> for Pinger {
     type Result = ();
 
-    fn handle(&mut self, ping: Ping, context: &mut Context<Self>) {
+    fn handle(&mut self, ping: Ball, context: &mut Context<Self>) {
         match ping {
-            Ping::Go(others) => {
+            Ball::Go(others) => {
                 self.others = others;
                 self.next(context);
             }
-            Ping::Ping(from) => from.do_send(Ping::Pong),
-            Ping::Pong => {
+            Ball::Ping(from) => from.do_send(Ball::Pong),
+            Ball::Pong => {
                 self.left -= 1;
                 match self.left {
                     0 => self.done.send(1).expect("the driver counts"),
@@ -226,7 +226,7 @@ async fn big(on: &Arbiters, job: Job) -> Measured {
     let pingers: Vec<_> = (0..job.actors).map(pinger).collect();
     let begin = Instant::now();
     for pinger in &pingers {
-        pinger.do_send(Ping::Go(pingers.clone()));
+        pinger.do_send(Ball::Go(pingers.clone()));
     }
     assert_eq!(reports(ended, job.actors).await, job.actors);
     Measured::time(begin.elapsed(), job.messages)

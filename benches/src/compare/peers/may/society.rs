@@ -30,7 +30,7 @@ pub(super) fn perform(job: Job) -> Outcome {
 }
 
 fn send<T>(to: &Sender<T>, msg: T) {
-    to.send(msg).ok().expect("the receiver is alive");
+    assert!(to.send(msg).is_ok(), "the receiver is alive");
 }
 
 /// One channel takes all answers of a round: they are added up.
@@ -102,8 +102,8 @@ fn chameneos(job: Job) -> Measured {
 
 // ---- big ------------------------------------------------------------------------------------------------------------
 
-enum Ping {
-    Ping(Sender<Ping>),
+enum Ball {
+    Ping(Sender<Ball>),
     Pong,
 }
 
@@ -117,14 +117,14 @@ fn big(job: Job) -> Measured {
             let mut random = Random::new(i as u64);
             let mut next = || {
                 let other = random.below(others.len() as u64) as usize;
-                send(&others[other], Ping::Ping(others[i].clone()));
+                send(&others[other], Ball::Ping(others[i].clone()));
             };
             let mut left = job.messages / job.actors;
             next();
             for msg in inbox.iter() {
                 match msg {
-                    Ping::Ping(from) => send(&from, Ping::Pong),
-                    Ping::Pong => {
+                    Ball::Ping(from) => send(&from, Ball::Pong),
+                    Ball::Pong => {
                         left -= 1;
                         match left {
                             0 => send(&done, ()),

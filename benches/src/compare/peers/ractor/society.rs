@@ -172,43 +172,43 @@ async fn chameneos(job: Job) -> Measured {
 
 struct Pinger;
 
-enum Ping {
-    Go(Vec<ActorRef<Ping>>),
-    Ping(ActorRef<Ping>),
+enum Ball {
+    Go(Vec<ActorRef<Ball>>),
+    Ping(ActorRef<Ball>),
     Pong,
 }
 
 struct PingerState {
-    others: Vec<ActorRef<Ping>>,
+    others: Vec<ActorRef<Ball>>,
     random: Random,
     left: u64,
     done: UnboundedSender<u64>,
 }
 
 impl PingerState {
-    fn next(&mut self, me: ActorRef<Ping>) -> Done {
+    fn next(&mut self, me: ActorRef<Ball>) -> Done {
         let other = self.random.below(self.others.len() as u64) as usize;
-        Ok(self.others[other].send_message(Ping::Ping(me))?)
+        Ok(self.others[other].send_message(Ball::Ping(me))?)
     }
 }
 
 impl Actor for Pinger {
-    type Msg = Ping;
+    type Msg = Ball;
     type State = PingerState;
     type Arguments = PingerState;
 
-    async fn pre_start(&self, _: ActorRef<Ping>, state: PingerState) -> Started<PingerState> {
+    async fn pre_start(&self, _: ActorRef<Ball>, state: PingerState) -> Started<PingerState> {
         Ok(state)
     }
 
-    async fn handle(&self, me: ActorRef<Ping>, msg: Ping, state: &mut PingerState) -> Done {
+    async fn handle(&self, me: ActorRef<Ball>, msg: Ball, state: &mut PingerState) -> Done {
         match msg {
-            Ping::Go(others) => {
+            Ball::Go(others) => {
                 state.others = others;
                 state.next(me)
             }
-            Ping::Ping(from) => Ok(from.send_message(Ping::Pong)?),
-            Ping::Pong => {
+            Ball::Ping(from) => Ok(from.send_message(Ball::Pong)?),
+            Ball::Pong => {
                 state.left -= 1;
                 match state.left {
                     0 => Ok(state.done.send(1)?),
@@ -241,7 +241,7 @@ async fn big(job: Job) -> Measured {
     let begin = Instant::now();
     for pinger in &pingers {
         pinger
-            .send_message(Ping::Go(pingers.clone()))
+            .send_message(Ball::Go(pingers.clone()))
             .expect("it is alive");
     }
     assert_eq!(reports(ended, job.actors).await, job.actors);

@@ -31,7 +31,7 @@ pub(super) async fn perform(job: Job) -> Outcome {
 }
 
 fn send<T>(to: &Tx<T>, msg: T) {
-    to.send(msg).ok().expect("the receiver is alive");
+    assert!(to.send(msg).is_ok(), "the receiver is alive");
 }
 
 async fn ask_parallel(job: Job) -> Measured {
@@ -103,8 +103,8 @@ async fn chameneos(job: Job) -> Measured {
 // ---- big ------------------------------------------------------------------------------------------------------------
 
 #[derive(Clone)]
-enum Ping {
-    Ping(Tx<Ping>),
+enum Ball {
+    Ping(Tx<Ball>),
     Pong,
 }
 
@@ -119,14 +119,14 @@ async fn big(job: Job) -> Measured {
             let mut random = Random::new(i as u64);
             let mut next = || {
                 let other = random.below(others.len() as u64) as usize;
-                send(&others[other], Ping::Ping(others[i].clone()));
+                send(&others[other], Ball::Ping(others[i].clone()));
             };
             let mut left = job.messages / job.actors;
             next();
             while let Some(msg) = inbox.recv().await {
                 match msg {
-                    Ping::Ping(from) => send(&from, Ping::Pong),
-                    Ping::Pong => {
+                    Ball::Ping(from) => send(&from, Ball::Pong),
+                    Ball::Pong => {
                         left -= 1;
                         match left {
                             0 => send(&done, 1),
