@@ -1,0 +1,72 @@
+//! What the workloads with many actors go by, the same for all peers.
+
+/// The colours of `chameneos`, 0 to 2: what two become that meet.
+pub fn complement(one: u8, other: u8) -> u8 {
+    if one == other { one } else { 3 - one - other }
+}
+
+/// A sequence of numbers that look random.
+#[derive(Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// The sequence with that number.
+    pub fn new(number: u64) -> Self {
+        Random(number)
+    }
+
+    /// The next, below `bound`.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+/// `bank_transaction`: from which account to which one is paid, always to a later one, so that no two wait for each other.
+pub fn transfers(accounts: u64, count: u64) -> impl Iterator<Item = (usize, usize)> {
+    let mut random = Random::new(1);
+    (0..count).map(move |_| {
+        let from = random.below(accounts - 1);
+        let to = from + 1 + random.below(accounts - from - 1);
+        (from as usize, to as usize)
+    })
+}
+
+/// What the accounts have afterwards, if each began with nothing and each transfer is of one.
+pub fn balances(accounts: u64, count: u64) -> Vec<i64> {
+    let mut balances = vec![0; accounts as usize];
+    for (from, to) in transfers(accounts, count) {
+        balances[from] -= 1;
+        balances[to] += 1;
+    }
+    balances
+}
+
+/// The sum of the items that `producers` of `bounded_buffer` make: each the numbers below `items / producers`.
+pub fn items_sum(producers: u64, items: u64) -> u64 {
+    let each = items / producers;
+    producers * (each * (each - 1) / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_colours_become_the_third_and_equals_stay() {
+        for (one, other, becomes) in [(0, 1, 2), (2, 0, 1), (1, 2, 0), (1, 1, 1)] {
+            assert_eq!(complement(one, other), becomes);
+        }
+    }
+
+    #[test]
+    fn nobody_pays_to_an_earlier_account_and_nothing_is_lost() {
+        assert!(transfers(10, 1_000).all(|(from, to)| from < to && to < 10));
+        let balances = balances(10, 1_000);
+        assert_eq!(balances.iter().sum::<i64>(), 0);
+        assert!(balances[0] < 0 && balances[9] > 0);
+    }
+}
