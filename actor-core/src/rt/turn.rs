@@ -40,6 +40,9 @@
 //! | `turn_rest_relaxed`  | `rest` and `again` do not release               | `loom_a_frame_has_one_owner`                  |
 //! | `turn_blind_retract` | `retract` is a store                            | `loom_a_claim_given_up_leaves_it_running`     |
 
+#[cfg(all(test, loom))]
+mod models;
+
 use crate::sys::atomic::{AtomicU32, Ordering};
 use crate::sys::fault::fault;
 

@@ -11,6 +11,7 @@ use super::row::{Kind, Row};
 
 mod actors;
 mod microthreads;
+mod migratables;
 mod threads;
 
 /// Measures a population of `n`. Leaves it alive.
@@ -22,6 +23,9 @@ pub(super) fn measure(kind: Kind, n: usize) -> Result<Row> {
         }
         Kind::Microthread => {
             inside(move |sys| population(kind, n, microthreads::Microthreads::new(sys)))
+        }
+        Kind::Migratable => {
+            inside(move |sys| population(kind, n, migratables::Migratables::new(sys)))
         }
         Kind::Actor => inside(move |sys| population(kind, n, actors::plain(sys))),
         Kind::ActorNamed => inside(move |sys| population(kind, n, actors::named(sys))),

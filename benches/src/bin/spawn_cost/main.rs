@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `os_thread` | `std::thread` with std's default stack, parked in a loop |
 //! | `microthread` | a stackful microthread, blocked in the middle of its loop |
+//! | `migratable` | a migratable function, suspended in the middle of its loop; owns no stack |
 //! | `actor` | message methods, state of one `u64`; idle; has handled a message, and has blocked and resumed inside a handler |
 //! | `actor_named` | the same, each registered under a name of its own, such as `counter-123456` |
 //! | `actor_supervised` | the same, as children of one dynamic supervisor, started in one batch; each keeps a `u64` for its restarts |
@@ -30,7 +31,8 @@
 //!   up to where the member blocks. Measured inside a microthread; for `os_thread`, on the main thread.
 //! - *switch*: members are visited in order of creation, over and over, and the time is divided by the visits. What a
 //!   visit is: `os_thread`: its neighbour unparks it, it unparks the next, and parks. `microthread`: it is resumed where
-//!   it yielded, and yields. `actor`, `actor_own_stack`: a message is sent to it, and it handles it.
+//!   it yielded, and yields. `migratable`: the same, as a
+//!   function call. `actor`, `actor_own_stack`: a message is sent to it, and it handles it.
 //! - *mappings*: of the whole process.
 //! - *stacks*: the runtime's count of the stacks it has mapped for the members, spare ones included. *guarded*: the kernel's
 //!   count of the guards it has. All are guarded if these are no fewer. An OS thread has two guards, its own and the one of

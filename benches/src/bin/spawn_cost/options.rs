@@ -5,7 +5,7 @@ use super::row::Kind;
 pub(crate) const USAGE: &str = "\
 usage: spawn_cost [--json] [--kind KIND].. [--n N].. [--max N] [--runs R]
   --json       one JSON object a line
-  --kind KIND  os_thread, microthread, actor, actor_named, actor_supervised or actor_own_stack; may be repeated; default: all
+  --kind KIND  os_thread, microthread, migratable, actor, actor_named, actor_supervised or actor_own_stack; may be repeated; default: all
   --n N        how many; may be repeated; default: 2 200 2000 20000 100000 1000000
   --max N      leaves out what is larger
   --runs R     measures each row R times and prints medians; default: 3";

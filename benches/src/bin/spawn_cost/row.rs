@@ -15,6 +15,7 @@ use super::Result;
 pub(crate) enum Kind {
     OsThread,
     Microthread,
+    Migratable,
     Actor,
     ActorNamed,
     ActorSupervised,
@@ -22,9 +23,10 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 6] = [
+    pub(crate) const ALL: [Kind; 7] = [
         Kind::OsThread,
         Kind::Microthread,
+        Kind::Migratable,
         Kind::Actor,
         Kind::ActorNamed,
         Kind::ActorSupervised,
@@ -35,6 +37,7 @@ impl Kind {
         match self {
             Kind::OsThread => "os_thread",
             Kind::Microthread => "microthread",
+            Kind::Migratable => "migratable",
             Kind::Actor => "actor",
             Kind::ActorNamed => "actor_named",
             Kind::ActorSupervised => "actor_supervised",
