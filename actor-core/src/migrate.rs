@@ -1,0 +1,3 @@
+//! Moving what runs from one node to another.
+
+mod handover;
