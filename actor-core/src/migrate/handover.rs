@@ -104,7 +104,8 @@ mod types;
 
 use crate::sys::fault::fault;
 
-pub(super) use types::{Action, Message, Outcome, Refusal, State, Token};
+pub use types::Refusal;
+pub(super) use types::{Action, Message, Outcome, State, Token};
 
 /// What one node knows of one thing. `N` names nodes, `I` is an image. See the [module](self).
 ///
