@@ -17,6 +17,7 @@ mod model;
 mod plain_data;
 mod preemptible;
 mod select;
+mod snapshot;
 mod supervisor;
 mod types;
 mod validate;
@@ -25,6 +26,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Item, ItemImpl, ItemTrait};
 
+use crate::definition::Definition;
 use crate::diagnostics::Errors;
 
 /// Makes a type an actor. It goes on the type and on the `impl` block with its messages.
@@ -72,8 +74,27 @@ use crate::diagnostics::Errors;
 ///   waits; the default), `"fail"`, `"drop_oldest"` or `"drop_newest"`. See [`WhenFull`](../actor_core/enum.WhenFull.html).
 /// * `stack = 131072`: the size of its stack, in bytes.
 /// * `name = "account"`: the name in events and in the inspector; without it, that of the type.
+/// * `snapshot`, or `snapshot(version = 2, upgrade = path)`: [snapshots](../actor_core/snapshot/index.html) can be taken of it.
+///   See below.
 ///
 /// Values are constant expressions, and checked when the program is compiled.
+///
+/// ## Snapshots
+/// For a struct `Account`, `snapshot` makes `AccountSnapshot`, a struct with the fields that are kept, which are serde's
+/// `Serialize` and `Deserialize`, and implements [`Snapshot`](../actor_core/snapshot/trait.Snapshot.html). The messages are
+/// `Serialize` and `Deserialize` too. The crate that has the actor need not depend on serde for that.
+///
+/// | | |
+/// |---|---|
+/// | `#[snapshot(skip)]` on a field | it is not kept, and restored as its `Default` |
+/// | `#[snapshot(skip = expression)]` | .. as that |
+/// | `#[snapshot(rename = "name")]` | it has that name in the image |
+/// | `#[snapshot(with = module)]` | it is written by `module::serialize` and read by `module::deserialize`, which are as for serde's `with` |
+/// | `#[snapshot(skip)]` on a message method | such a message is not kept while it waits, and its parameters can be of any type. It cannot be frozen at all |
+/// | `snapshot(version = 2)` | the fields are not what they were in version 1, which is the default |
+/// | `snapshot(version = 2, upgrade = path)` | older states are made the present one by that function; see [`OldState`](../actor_core/snapshot/struct.OldState.html) |
+///
+/// A field added as an `Option` needs no new version: in older images it is `None`. A field that is there no more is left alone.
 ///
 /// # On an `impl` block
 /// Each `pub` method with a receiver is a message; `pub(crate)` and the like make a message that is sent from there
@@ -299,7 +320,7 @@ pub fn protocol(
 
 /// For the enums that [`macro@actor`] and [`macro@protocol`] write.
 #[doc(hidden)]
-#[proc_macro_derive(PlainData)]
+#[proc_macro_derive(PlainData, attributes(plain))]
 pub fn plain_data(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     plain_data::expand(input.into()).into()
 }
@@ -593,8 +614,8 @@ pub fn supervisor(
 
 fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     match syn::parse2(item.clone()) {
-        Ok(Item::Struct(item)) => definition::expand(args, &item, &item.ident, &item.generics),
-        Ok(Item::Enum(item)) => definition::expand(args, &item, &item.ident, &item.generics),
+        Ok(Item::Struct(item)) => definition::expand(args, Definition::Struct(item)),
+        Ok(Item::Enum(item)) => definition::expand(args, Definition::Enum(item)),
         Ok(Item::Impl(block)) => expand_impl(args, block),
         Ok(other) => with_error(
             &item,

@@ -188,6 +188,25 @@ impl<M> Lane<M> {
         }
     }
 
+    /// Those not passed, in order.
+    pub(super) fn ahead(&self) -> impl ExactSizeIterator<Item = &Envelope<M>> {
+        self.ahead.iter()
+    }
+
+    /// Puts some in front of all others, in their order.
+    pub(super) fn prepend(&mut self, envelopes: impl Iterator<Item = Envelope<M>>) {
+        self.rewind();
+        let mut first: VecDeque<_> = envelopes.collect();
+        first.append(&mut self.ahead);
+        self.ahead = first;
+    }
+
+    /// Sets one aside behind all others. If there are more than `cap` then, the oldest leaves.
+    pub(super) fn append(&mut self, envelope: Envelope<M>, cap: usize) -> Option<Envelope<M>> {
+        self.ahead.push_back(envelope);
+        (self.ahead.len() > cap).then(|| self.ahead.pop_front())?
+    }
+
     /// The next one not passed.
     pub(super) fn pop(&mut self) -> Option<Envelope<M>> {
         self.ahead.pop_front()

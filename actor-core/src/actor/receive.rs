@@ -17,7 +17,7 @@ use crate::rt::wait;
 use crate::rt::worker::Worker;
 
 use super::addr::check_stack;
-use super::attend::attend_own;
+use super::attend::{attend_own, drop_lane};
 use super::cell::{Cell, ENDING, Envelope};
 use super::cx::Cx;
 use super::error::{RecvError, TryRecvError};
@@ -33,8 +33,8 @@ const HEARD: Flags = Flags::STOP
     .with(Flags::LANES)
     .with(Flags::TIMERS);
 
-/// The same for an actor with its own stack, whose message boundary this is: signals too.
-const HEARD_BY_OWN: Flags = HEARD.with(Flags::SIGNAL);
+/// The same where the wait is a message boundary, as it is of an actor with its own stack: signals too.
+const HEARD_AT_BOUNDARIES: Flags = HEARD.with(Flags::SIGNAL);
 
 impl<A: Actor> Cx<A> {
     /// Waits for the first message that `select` wants, among those already queued and those to come. The others keep their
@@ -240,7 +240,38 @@ fn receive<A: Actor, T>(
             // A look for an empty mailbox waits for the end of this receive, which what it has passed does not make empty.
             scan.signal_again |= attend_own(cell, &mut consumer);
         }
-        in_time = park_listening(cell, &mut consumer, deadline);
+        let heard = if A::OWN_STACK {
+            HEARD_AT_BOUNDARIES
+        } else {
+            HEARD
+        };
+        in_time = park_listening(cell, &mut consumer, heard, deadline);
+    }
+}
+
+/// The next message for an actor that has been left, with its asker. Orders that come for it are dropped, and so are signals
+/// that do not end it.
+///
+/// # Errors
+/// [`TryRecvError::Closed`] if it has been asked to end.
+pub(super) fn next_to_pass_on<A: Actor>(cell: &Cell<A>) -> Result<Envelope<A::Msg>, TryRecvError> {
+    let scan = Scan {
+        cell,
+        lanes: cell.lanes_or_new(),
+        signal_again: false,
+    };
+    loop {
+        check_open(cell)?;
+        // SAFETY: as in `receive`.
+        let mut consumer = unsafe { cell.mailbox.consumer() };
+        if consumer.flags().contains(Flags::SIGNAL) {
+            drop_lane(cell, &mut consumer);
+            continue;
+        }
+        if let Some((_, envelope)) = scan.next(&mut consumer) {
+            return Ok(envelope);
+        }
+        park_listening(cell, &mut consumer, HEARD_AT_BOUNDARIES, None);
     }
 }
 
@@ -305,6 +336,7 @@ impl<A: Actor> Scan<'_, A> {
 fn park_listening<A: Actor>(
     cell: &Cell<A>,
     consumer: &mut Consumer<'_, Envelope<A::Msg>>,
+    heard: Flags,
     deadline: Option<Instant>,
 ) -> bool {
     struct Listening<'a, 'b, M>(&'a mut Consumer<'b, M>);
@@ -315,7 +347,6 @@ fn park_listening<A: Actor>(
     }
     // Noted before the mailbox says so: from then on a sender may unpark it.
     cell.header().set_parker(park::current());
-    let heard = if A::OWN_STACK { HEARD_BY_OWN } else { HEARD };
     if !consumer.listen(Cell::<A>::CAP, heard) {
         // Something has come meanwhile.
         return true;

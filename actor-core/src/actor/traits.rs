@@ -167,6 +167,13 @@ pub trait Actor: ActorOptions + Sized + Send + 'static {
         Priority::Normal
     }
 
+    /// Whether a [snapshot](crate::snapshot) keeps `msg` while it waits. `#[actor]` writes this for methods marked
+    /// `#[snapshot(skip)]`.
+    fn is_kept(msg: &Self::Msg) -> bool {
+        let _ = msg;
+        true
+    }
+
     /// Called once, before the first message, or before [`run`](Self::run). May wait.
     ///
     /// # Errors

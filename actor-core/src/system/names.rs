@@ -53,11 +53,21 @@ impl System {
         options: SpawnOptions,
         actor: A,
     ) -> Result<Addr<A>, SpawnError> {
+        self.spawn_tied(options, actor, |_| {})
+    }
+
+    /// As [`spawn_with`](Self::spawn_with), and calls `tie` with its address before it runs.
+    pub(crate) fn spawn_tied<A: Actor>(
+        &self,
+        options: SpawnOptions,
+        actor: A,
+        tie: impl FnOnce(&Addr<A>),
+    ) -> Result<Addr<A>, SpawnError> {
         match (options.name, options.on_conflict) {
-            (name, OnConflict::Refuse) => Addr::spawn(&self.host, actor, name),
-            (None, _) => Addr::spawn(&self.host, actor, None),
+            (name, OnConflict::Refuse) => Addr::spawn_tied(&self.host, actor, name, tie),
+            (None, _) => Addr::spawn_tied(&self.host, actor, None, tie),
             (Some(name), by_force) => {
-                let addr = Addr::spawn(&self.host, actor, None)?;
+                let addr = Addr::spawn_tied(&self.host, actor, None, tie)?;
                 self.take_over(name, &addr, by_force);
                 Ok(addr)
             }
@@ -154,7 +164,7 @@ impl System {
         }
     }
 
-    fn take_over<A: Actor>(
+    pub(crate) fn take_over<A: Actor>(
         &self,
         name: Arc<str>,
         addr: &Addr<A>,

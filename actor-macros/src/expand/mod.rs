@@ -58,7 +58,8 @@ pub(crate) fn actor(actor: &Actor) -> TokenStream {
             let types = views::associated_types(&side);
             let handle = handle(&side, &message);
             let priority = priority(&message, messages);
-            let body = quote!(#types #priority #handle);
+            let kept = kept(&message, messages);
+            let body = quote!(#types #priority #kept #handle);
             let implementation = implementation(actor, &message.ty(), &body);
             let replies = replies(actor, &side, &message);
             let forward = forward::view(actor, &side, &message);
@@ -350,6 +351,28 @@ fn priority(message: &EnumType, messages: &[Message]) -> TokenStream {
             match #msg {
                 #(#arms)*
                 _ => ::actor_core::Priority::Normal,
+            }
+        }
+    }
+}
+
+/// Which messages a snapshot keeps, if not all.
+fn kept(message: &EnumType, messages: &[Message]) -> TokenStream {
+    if messages.iter().all(|message| message.kept) {
+        return TokenStream::new();
+    }
+    let msg = local("msg");
+    let skipped = messages.iter().filter(|message| !message.kept);
+    let arms = skipped.map(|skipped| {
+        let cfgs = &skipped.cfgs;
+        let pattern = message.variant(&skipped.variant);
+        quote!(#(#cfgs)* #pattern { .. } => false,)
+    });
+    quote! {
+        fn is_kept(#msg: &Self::Msg) -> ::core::primitive::bool {
+            match #msg {
+                #(#arms)*
+                _ => true,
             }
         }
     }

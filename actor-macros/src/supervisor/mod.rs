@@ -10,7 +10,7 @@
 
 mod expand;
 mod model;
-mod parse;
+pub(crate) mod parse;
 mod read;
 mod values;
 
