@@ -17,7 +17,7 @@ pub(crate) struct Taken<A: Snapshot> {
     /// All of it, asks too.
     pub(crate) image: Image,
     /// How many messages in the image somebody waits for.
-    #[cfg(test)]
+    #[cfg_attr(not(test), expect(dead_code, reason = "the ports of `leave` are as many"))]
     pub(crate) asks: usize,
     /// Whoever drops it resumes the actor.
     leave: oneshot::Sender<Leave<A>>,
