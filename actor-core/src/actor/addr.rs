@@ -221,6 +221,17 @@ impl<A: Actor> Addr<A> {
         .map_err(|(refused, _)| refused)
     }
 
+    /// As [`send`](Self::send), with the port of somebody who waits for the answer already. If the message is not accepted, they
+    /// are told that there is none.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the protocol that moves actors")
+    )]
+    pub(crate) fn pass_on(&self, msg: A::Msg, reply: Port) -> Result<(), TellError<A::Msg>> {
+        reply.hand_to(self.cell().header());
+        self.push(msg, reply, Until::Deadline(None))
+    }
+
     // ---- life -------------------------------------------------------------------------------------------------------
 
     /// The actor's id, unique in its system. A restart does not change it.

@@ -260,6 +260,8 @@ impl<'a, A: Actor> Boundary<'a, A> {
         };
         // SAFETY: the right to run is here, and no other consumer is in use.
         let mut queue = unsafe { self.cell.mailbox.consumer() };
+        // A suspension is over, or nothing would be passed on.
+        let _ = queue.take_flags(Flags::HELD);
         if let Some(lanes) = self.cell.lanes() {
             // SAFETY: as above.
             let mut urgent = unsafe { lanes.urgent.consumer() };

@@ -142,6 +142,8 @@ mod policy;
 mod restore;
 mod supervised;
 mod take;
+#[cfg(all(test, not(loom)))]
+mod tests;
 mod traits;
 
 pub use error::{RestoreError, SnapshotError, UpgradeError};
