@@ -78,6 +78,7 @@ pub mod guide;
 pub mod image;
 pub mod microthread;
 pub mod migratable;
+pub mod migrate;
 pub mod net;
 mod observe;
 mod pool;

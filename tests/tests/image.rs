@@ -1,41 +1,11 @@
 //! Images: the format as it is documented, and what hostile bytes can do (nothing).
 
-use std::alloc::{GlobalAlloc, Layout, System as SystemAllocator};
-use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::mem::{Discriminant, discriminant};
 
 use actor_core::image::{DecodeError, EncodeError, Head, Image, Kind, Limits};
 use serde::{Deserialize, Serialize};
-
-/// Counts what this thread has allocated and not given back, and how much that was at most.
-struct Counting;
-
-thread_local! {
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-fn count(bytes: isize) {
-    let live = LIVE.get() + bytes;
-    LIVE.set(live);
-    PEAK.set(PEAK.get().max(live));
-}
-
-// SAFETY: the system's allocator does the work; the counters are plain cells without destructors.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        // SAFETY: the caller's.
-        unsafe { SystemAllocator.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        // SAFETY: the caller's.
-        unsafe { SystemAllocator.dealloc(ptr, layout) }
-    }
-}
+use tests::heap::{Counting, peak_of};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -252,14 +222,12 @@ fn hostile_bytes_are_refused_with_every_error_and_bounded_memory() {
         if rng.u8(..8) != 0 {
             make_plausible(&mut bytes);
         }
-        PEAK.set(LIVE.get());
-        let start = LIVE.get();
-        let outcome = Image::decode(&bytes, &limits).and_then(|image| {
+        let (outcome, peak) = peak_of(|| {
+            let image = Image::decode(&bytes, &limits)?;
             image.head().expect(&head())?;
             image.value::<Everything>()
         });
-        let peak = PEAK.get() - start;
-        assert!(peak <= allowed as isize, "{peak} bytes for {bytes:02x?}");
+        assert!(peak <= allowed, "{peak} bytes for {bytes:02x?}");
         match outcome {
             Ok(_) => {
                 good += 1;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::rt::wait;
 
 use super::addr::{self, Addr, Until};
+use super::carried::{Asker, Expected};
 use super::cycle::WaitCycle;
 use super::delivery::Priority;
 use super::error::{AskError, TellError};
@@ -143,6 +144,12 @@ pub trait Protocol: 'static {
         msg: Self::Msg,
         within: Option<Duration>,
     ) -> Result<Self::Reply, AskError<Self::Msg>>;
+
+    #[doc(hidden)]
+    fn __expect(msg: &Self::Msg) -> Expected<Self::Reply>;
+
+    #[doc(hidden)]
+    fn __answer(reply: Self::Reply, to: Asker);
 }
 
 /// The address of an actor that takes part in a protocol, whatever its type: `AddrOf<dyn Greeter>`.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::addr::Addr;
+use super::carried::{Asker, Expected};
 use super::error::AskError;
 use super::traits::Actor;
 
@@ -55,6 +56,12 @@ pub trait Replies: Actor {
         msg: Self::Msg,
         within: Option<Duration>,
     ) -> Result<Self::Reply, AskError<Self::Msg>>;
+
+    #[doc(hidden)]
+    fn __expect(msg: &Self::Msg) -> Expected<Self::Reply>;
+
+    #[doc(hidden)]
+    fn __answer(reply: Self::Reply, to: Asker);
 }
 
 impl<A: Replies> Addr<A> {

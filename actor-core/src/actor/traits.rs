@@ -277,6 +277,7 @@ impl<'a, A: Actor> From<&'a Addr<A>> for NoMethods {
 
 /// What the generated code needs beside the public API. Reached as `actor_core::__private`.
 pub mod private {
+    pub use crate::actor::carried::{Asker, Expected};
     pub use crate::pool::declared::private as pool;
     pub use crate::supervision::declared::private as tree;
     #[cfg(feature = "macros")]

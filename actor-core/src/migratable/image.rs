@@ -187,12 +187,16 @@ pub(super) fn pass() -> Option<Pass> {
 pub(super) const OUTSIDE: &str =
     "a suspended function cannot be serialised by itself, only by `migratable::freeze`";
 
+/// The name in the header of an image whose first function this is.
+pub(crate) fn head_name<M: Migratable>() -> &'static str {
+    &M::NAME[..M::NAME.floor_char_boundary(Head::MAX_NAME)]
+}
+
 /// A function is in the image that this thread is writing.
 pub(super) fn met<M: Migratable>() {
     FIRST.with_borrow_mut(|first| {
         first.get_or_insert_with(|| {
-            let fits = M::NAME.floor_char_boundary(Head::MAX_NAME);
-            Head::new(Kind::Microthreads, &M::NAME[..fits])
+            Head::new(Kind::Microthreads, head_name::<M>())
                 .schema(M::VERSION)
                 .fingerprint(M::FINGERPRINT)
         });

@@ -37,6 +37,7 @@ mod task;
 
 use std::fmt;
 
+pub(crate) use self::image::head_name;
 pub use self::image::{FreezeError, ThawError, freeze, freeze_within, thaw};
 use self::program::Program;
 pub use self::suspended::Suspended;

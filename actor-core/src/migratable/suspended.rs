@@ -148,6 +148,35 @@ impl<M: Migratable> Suspended<M> {
         polled
     }
 
+    /// Runs it in the calling context to its end; or, where it waits, until `stops` says so: then there is no output.
+    pub(crate) fn drive(&mut self, poller: &Poller, stops: impl Fn() -> bool) -> Option<M::Output> {
+        let Inner { call, waiting } = self.inner.get_mut();
+        loop {
+            let mut running = call.take()?;
+            let mut cx = Cx::new(poller.waker(), waiting);
+            if let Poll::Ready(output) = running.resume(&mut cx) {
+                return Some(output);
+            }
+            let (again, deadline) = (cx.wants_again(), cx.deadline());
+            *call = Some(running);
+            if stops() {
+                return None;
+            }
+            if again {
+                park::yield_now();
+                continue;
+            }
+            while !poller.take_woken() {
+                if !park::park_until(deadline) {
+                    break; // it has waited long enough
+                }
+            }
+            if stops() {
+                return None;
+            }
+        }
+    }
+
     /// Whether it has ended, or panicked.
     pub fn has_ended(&self) -> bool {
         self.inner.borrow().call.is_none()

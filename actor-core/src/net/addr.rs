@@ -55,7 +55,7 @@ mod sealed {
 use sealed::Resolve;
 
 /// The addresses of `what`; on a microthread a look-up parks it.
-pub(super) fn resolve(what: &(impl Resolve + ?Sized)) -> io::Result<Addrs> {
+pub(crate) fn resolve(what: &(impl Resolve + ?Sized)) -> io::Result<Addrs> {
     what.resolve()
 }
 

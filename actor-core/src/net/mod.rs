@@ -87,5 +87,6 @@ mod tests;
 mod udp;
 
 pub use addr::ToSocketAddrs;
+pub(crate) use addr::resolve;
 pub use tcp::{Incoming, TcpListener, TcpStream};
 pub use udp::UdpSocket;

@@ -41,6 +41,9 @@ pub enum DeadReason {
     Full,
     /// Its sender was killed while it waited for room.
     SenderEnded,
+    /// Its actor has moved to another node, and it could not be passed on: there was no way to that node, or the actor had
+    /// ended there.
+    NoWay,
 }
 
 impl fmt::Display for DeadReason {
@@ -49,6 +52,7 @@ impl fmt::Display for DeadReason {
             Self::Ended(reason) => write!(f, "the actor {reason}"),
             Self::Displaced => f.write_str("a newer message took its place"),
             Self::Full => f.write_str("the mailbox was full"),
+            Self::NoWay => f.write_str("the actor has moved, and there is no way to it"),
             Self::SenderEnded => f.write_str("its sender was killed while it waited for room"),
         }
     }

@@ -136,14 +136,11 @@
 
 mod capture;
 mod error;
+pub(crate) mod moving;
 mod payload;
 mod policy;
 mod restore;
 mod supervised;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for the protocol that moves actors")
-)]
 mod take;
 #[cfg(all(test, not(loom)))]
 mod tests;

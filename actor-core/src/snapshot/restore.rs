@@ -14,14 +14,14 @@ use crate::supervision::Restart;
 use crate::system::System;
 
 /// An actor that has been read, and has not started.
-pub(super) struct Thawed<A: Snapshot> {
+pub(crate) struct Thawed<A: Snapshot> {
     pub(super) actor: A,
     pub(super) seed: Seed<A::Msg>,
     pub(super) names: Vec<Arc<str>>,
 }
 
 /// Reads an image, with the ports of those who wait for its asks.
-pub(super) fn thaw<A: Snapshot>(
+pub(crate) fn thaw<A: Snapshot>(
     image: &Image,
     ports: Vec<Port>,
 ) -> Result<Thawed<A>, RestoreError> {
@@ -194,10 +194,7 @@ impl System {
 }
 
 /// As [`System::restore_with`], with ports for the messages of the image that somebody waits for, in their order there.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for the protocol that moves actors")
-)]
+#[cfg(test)]
 pub(crate) fn restore_asked<A: Snapshot>(
     sys: &System,
     image: &Image,

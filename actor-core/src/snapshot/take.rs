@@ -1,6 +1,8 @@
 //! Taking an actor, to go on elsewhere. What is promised is said in the [module above](super).
 
-use crate::actor::{Actor, Addr, Boundary, Port};
+#[cfg(test)]
+use crate::actor::Addr;
+use crate::actor::{Actor, Boundary, Port, Sys};
 use crate::channel::oneshot;
 use crate::image::Image;
 
@@ -15,6 +17,10 @@ pub(crate) struct Taken<A: Snapshot> {
     /// All of it, asks too.
     pub(crate) image: Image,
     /// How many messages in the image somebody waits for.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the ports of `leave` are as many")
+    )]
     pub(crate) asks: usize,
     /// Whoever drops it resumes the actor.
     leave: oneshot::Sender<Leave<A>>,
@@ -27,8 +33,14 @@ struct Leave<A: Snapshot> {
 }
 
 /// Holds an actor at its next boundary.
+#[cfg(test)]
 pub(crate) fn take<A: Snapshot>(addr: &Addr<A>) -> Result<Taken<A>, SnapshotError> {
-    addr.sys().hold(|actor| {
+    take_by(addr.sys())
+}
+
+/// Holds an actor at its next boundary, by the deadline set.
+pub(super) fn take_by<A: Snapshot>(sys: Sys<'_, A>) -> Result<Taken<A>, SnapshotError> {
+    sys.hold(|actor| {
         let Captured { image, seen, asks } = match capture(actor, 0, Asks::In) {
             Ok(captured) => captured,
             Err(error) => return (Err(error), None),

@@ -246,6 +246,7 @@ pub(super) fn call(side: &Side<'_>, message_type: &EnumType, reply_type: &EnumTy
             },
         }
     });
+    let carried = carried(side, message_type, reply_type);
     let (address, message, reply) = (&side.address, message_type.ty(), reply_type.ty());
     quote! {
         #[allow(unused_variables)]
@@ -257,6 +258,64 @@ pub(super) fn call(side: &Side<'_>, message_type: &EnumType, reply_type: &EnumTy
             match #msg {
                 #(#arms)*
                 #(#spoken)*
+            }
+        }
+        #carried
+    }
+}
+
+/// `fn expect` and `fn answer`, for a message whose answer comes from elsewhere.
+fn carried(side: &Side<'_>, message_type: &EnumType, reply_type: &EnumType) -> TokenStream {
+    let (msg, reply, to) = (local("msg"), local("reply"), local("to"));
+    let (mut expected, mut answers) = (Vec::new(), Vec::new());
+    for message in side.messages {
+        let cfgs = &message.cfgs;
+        let asked = message_type.variant(&message.variant);
+        let answer = reply_type.variant(&message.variant);
+        let (ty, make, pattern, value) = match message.answer.ty() {
+            None => (quote!(()), quote!(|()| #answer), answer.clone(), quote!(())),
+            Some(ty) => {
+                let pattern = quote!(#answer(#reply));
+                (
+                    ty.to_token_stream(),
+                    answer.clone(),
+                    pattern,
+                    reply.to_token_stream(),
+                )
+            }
+        };
+        expected.push(quote! {
+            #(#cfgs)*
+            #asked { .. } => ::actor_core::__private::Expected::new::<#ty>(#make),
+        });
+        answers.push(quote!(#(#cfgs)* #pattern => #to.send::<#ty>(#value),));
+    }
+    for spoken in side.spoken {
+        let asked = message_type.variant(&spoken.variant);
+        let answer = reply_type.variant(&spoken.variant);
+        let object = spoken.object();
+        expected.push(quote! {
+            #asked(ref #msg) => <#object as ::actor_core::Protocol>::__expect(#msg).map(#answer),
+        });
+        answers.push(quote! {
+            #answer(#reply) => <#object as ::actor_core::Protocol>::__answer(#reply, #to),
+        });
+    }
+    let (message, answer) = (message_type.ty(), reply_type.ty());
+    quote! {
+        #[doc(hidden)]
+        #[allow(unused_variables)]
+        fn __expect(#msg: &#message) -> ::actor_core::__private::Expected<#answer> {
+            match *#msg {
+                #(#expected)*
+            }
+        }
+
+        #[doc(hidden)]
+        #[allow(unused_variables)]
+        fn __answer(#reply: #answer, #to: ::actor_core::__private::Asker) {
+            match #reply {
+                #(#answers)*
             }
         }
     }

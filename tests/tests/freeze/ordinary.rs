@@ -465,7 +465,10 @@ fn labels_and_their_values() {
 fn generics_of_all_kinds() {
     assert_eq!(
         alone(|| kept::generic::<String, 3>("x".into(), [1, 2, 3, 4])),
-        format!("{:?}", plain::generic::<String, 3>("x".into(), [1, 2, 3, 4]))
+        format!(
+            "{:?}",
+            plain::generic::<String, 3>("x".into(), [1, 2, 3, 4])
+        )
     );
     let rect = || Shape::Rect { w: 2, h: 3 };
     same!(bounded(rect(), vec![Shape::Dot, rect()]));

@@ -1,0 +1,209 @@
+//! Actors as things.
+
+use std::any::Any;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::calls::{Answered, Call, Route};
+use super::error::MoveError;
+use super::kind::{Frozen, Kind, Ready, Running, Unfrozen};
+use super::wire::Packed;
+use super::{Inner, Refusal};
+use crate::actor::{Addr, Asker, Port, Replies};
+use crate::image::{DecodeError, EncodeError, Head, Image};
+use crate::snapshot::Snapshot;
+use crate::snapshot::moving::{self, Taken, Thawed};
+
+/// An actor that can move: it has a snapshot, and its answers can be frozen.
+///
+/// Implemented for every actor with message methods that is `#[actor(snapshot)]`, if what its methods return implements serde's
+/// traits.
+pub trait Movable: Snapshot + Replies<Reply: Serialize + DeserializeOwned> {}
+
+impl<A: Snapshot + Replies<Reply: Serialize + DeserializeOwned>> Movable for A {}
+
+type Wait<A> = Box<dyn FnOnce() -> Option<<A as Replies>::Reply> + Send>;
+
+/// What an actor of this type is called in an image.
+pub(super) fn name_of<A: Movable>() -> String {
+    moving::name_of::<A>().to_owned()
+}
+
+fn pack<A: Movable>(value: &impl Serialize) -> Result<Packed, EncodeError> {
+    let head = Head::new(crate::image::Kind::Data, moving::name_of::<A>());
+    Ok(Packed::from(&Image::of(head, value)?))
+}
+
+fn unpack<A: Movable, T: DeserializeOwned>(packed: &Packed) -> Result<T, DecodeError> {
+    let image = packed.image()?;
+    let head = Head::new(crate::image::Kind::Data, moving::name_of::<A>());
+    image.head().expect(&head)?;
+    image.value()
+}
+
+/// Actors of type `A`.
+pub(super) struct Actors<A>(pub(super) PhantomData<fn() -> A>);
+
+impl<A: Movable> Kind for Actors<A> {
+    fn thaw(&self, image: &Image) -> Result<Box<dyn Ready>, Refusal> {
+        let failed = |error: &dyn std::error::Error| Refusal::Thaw(error.to_string());
+        let asked = moving::asked::<A>(image).map_err(|it| failed(&it))?;
+        let expected = asked.iter().map(|msg| A::__expect(msg).split());
+        let (ports, waits) = expected.unzip();
+        let thawed = moving::thaw::<A>(image, ports).map_err(|it| failed(&it))?;
+        Ok(Box::new(Prepared { thawed, waits }))
+    }
+}
+
+/// An actor that does not run yet, and what waits for its answers to what was asked before.
+struct Prepared<A: Movable> {
+    thawed: Thawed<A>,
+    waits: Vec<Wait<A>>,
+}
+
+impl<A: Movable> Ready for Prepared<A> {
+    fn start(
+        self: Box<Self>,
+        node: &Arc<Inner>,
+        _: &Arc<str>,
+        calls: Option<Call>,
+    ) -> Result<Arc<dyn Running>, Refusal> {
+        let Prepared { thawed, waits } = *self;
+        let addr = moving::start(&node.sys, thawed);
+        let addr = addr.map_err(|error| Refusal::Thaw(error.to_string()))?;
+        if let Some(calls) = calls {
+            for (n, wait) in waits.into_iter().enumerate() {
+                answer_when_known::<A>(node, calls.nth(n), wait);
+            }
+        }
+        Ok(Arc::new(Lives {
+            node: node.clone(),
+            addr,
+        }))
+    }
+}
+
+/// Sends the answer where it is waited for, when there is one.
+fn answer_when_known<A: Movable>(node: &Arc<Inner>, call: Call, wait: Wait<A>) {
+    let unanswered = call.clone();
+    let body = move || {
+        let answer = wait().and_then(|reply| match pack::<A>(&reply) {
+            Ok(packed) => Some(packed),
+            Err(error) => {
+                tracing::warn!(target: "actor_core::migrate", %error, "an answer that cannot be sent");
+                None
+            }
+        });
+        call.answer(answer);
+    };
+    if node.sys.spawn_microthread(body).is_err() {
+        unanswered.answer(None);
+    }
+}
+
+/// An actor that lives here.
+pub(super) struct Lives<A: Movable> {
+    pub(super) node: Arc<Inner>,
+    pub(super) addr: Addr<A>,
+}
+
+impl<A: Movable> Running for Lives<A> {
+    fn freeze(&self, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen> {
+        let taken = moving::take(&self.addr, within);
+        let taken = taken.map_err(|error| match error {
+            crate::snapshot::SnapshotError::Timeout => MoveError::NotFrozen,
+            other => MoveError::Snapshot(other),
+        })?;
+        Ok(Box::new(Held {
+            taken,
+            node: self.node.clone(),
+            addr: self.addr.clone(),
+        }))
+    }
+
+    fn take(&self, message: &Packed, call: Option<Call>) -> bool {
+        let msg: A::Msg = match unpack::<A, _>(message) {
+            Ok(msg) => msg,
+            Err(error) => {
+                tracing::warn!(target: "actor_core::migrate", %error, "a message that cannot be read");
+                return false;
+            }
+        };
+        let port = match call {
+            None => Port::none(),
+            Some(call) => {
+                let (port, wait) = A::__expect(&msg).split();
+                answer_when_known::<A>(&self.node, call, wait);
+                port
+            }
+        };
+        self.addr.deliver(msg, port);
+        true
+    }
+
+    fn addr(&self) -> Box<dyn Any> {
+        Box::new(self.addr.clone())
+    }
+}
+
+/// An actor that is held where it was.
+struct Held<A: Movable> {
+    taken: Taken<A>,
+    node: Arc<Inner>,
+    addr: Addr<A>,
+}
+
+impl<A: Movable> Frozen for Held<A> {
+    fn image(&self) -> &Image {
+        &self.taken.image
+    }
+
+    fn stay(self: Box<Self>) -> Option<Arc<dyn Running>> {
+        let Held { taken, node, addr } = *self;
+        taken.resume();
+        Some(Arc::new(Lives { node, addr }))
+    }
+
+    fn gone(self: Box<Self>, route: Route, first: u128) {
+        let Held { taken, addr, .. } = *self;
+        let asks = route.clone();
+        let passed = taken.leave(move |msg, port| pass(&route, &addr, msg, port));
+        // Killed meanwhile, it has no askers either.
+        for (n, port) in passed.unwrap_or_default().into_iter().enumerate() {
+            let number = first.wrapping_add(n as u128);
+            asks.expect(number, answered::<A>(port));
+        }
+    }
+}
+
+/// What is done with the answer to a message that was asked here.
+fn answered<A: Movable>(port: Port) -> Answered {
+    let asker = Asker::new(port);
+    Box::new(
+        move |answer| match answer.map(|packed| unpack::<A, A::Reply>(&packed)) {
+            Some(Ok(reply)) => A::__answer(reply, asker),
+            Some(Err(error)) => {
+                tracing::warn!(target: "actor_core::migrate", %error, "an answer that cannot be read");
+                asker.fail();
+            }
+            None => asker.fail(),
+        },
+    )
+}
+
+/// Sends a message after an actor that has gone.
+fn pass<A: Movable>(route: &Route, addr: &Addr<A>, msg: A::Msg, port: Port) {
+    match pack::<A>(&msg) {
+        Ok(packed) if port.is_some() => route.ask(&packed, answered::<A>(port)),
+        Ok(packed) if route.tell(&packed) => {}
+        Ok(_) => addr.is_undeliverable(msg, port),
+        Err(error) => {
+            tracing::warn!(target: "actor_core::migrate", %error, "a message that cannot be sent");
+            addr.is_undeliverable(msg, port);
+        }
+    }
+}

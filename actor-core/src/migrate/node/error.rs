@@ -1,0 +1,123 @@
+//! What can go wrong with a move.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use super::super::handover::Refusal;
+use crate::image::DecodeError;
+use crate::microthread;
+use crate::migratable::FreezeError;
+use crate::snapshot::SnapshotError;
+use crate::store::StoreError;
+
+/// Why a thing has not moved. It lives on where it was, unless a variant says otherwise.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum MoveError {
+    /// Nothing of this name lives here.
+    NotHere,
+    /// It is being moved already.
+    Moving,
+    /// There is no way to this node. [`Node::attach`](super::Node::attach) one.
+    NoWay(Arc<str>),
+    /// It cannot be frozen.
+    Freeze(FreezeError),
+    /// No snapshot can be taken of the actor.
+    Snapshot(SnapshotError),
+    /// It did not come to a point where it can be frozen within the time, or it ended before.
+    NotFrozen,
+    /// The destination does not want it.
+    Refused(Refusal),
+    /// The destination did not answer within the time.
+    TimedOut,
+    /// The store did not take the record.
+    NotSaved(Arc<StoreError>),
+    /// It has stayed, and could not be continued from its image, which is in the store, if there is one: it does not run.
+    NotResumed(Refusal),
+    /// It has gone, and the destination knows nothing of it any more: without a store, one that was restarted has lost it.
+    Missing,
+}
+
+impl fmt::Display for MoveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotHere => f.write_str("nothing of this name lives here"),
+            Self::Moving => f.write_str("it is being moved already"),
+            Self::NoWay(node) => write!(f, "there is no way to `{node}`"),
+            Self::Freeze(error) => write!(f, "it cannot be frozen: {error}"),
+            Self::Snapshot(error) => write!(f, "no snapshot can be taken of it: {error}"),
+            Self::NotFrozen => f.write_str("it came to no point where it can be frozen"),
+            Self::Refused(why) => write!(f, "the destination refuses it: {why}"),
+            Self::TimedOut => f.write_str("the destination did not answer in time"),
+            Self::NotSaved(_) => f.write_str("the store did not take the record"),
+            Self::NotResumed(why) => write!(f, "it stays, and cannot go on: {why}"),
+            Self::Missing => f.write_str("it has gone, and the destination knows nothing of it"),
+        }
+    }
+}
+
+impl Error for MoveError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Freeze(error) => Some(error),
+            Self::Snapshot(error) => Some(error),
+            Self::NotSaved(error) => Some(&**error),
+            _ => None,
+        }
+    }
+}
+
+/// Why something is not one of a node's things.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// The node has a thing of this name, or a record of one.
+    Taken(Arc<str>),
+    /// The node was not told to [`accept`](super::NodeBuilder::accept) this: it could not come back.
+    Unknown(String),
+    /// It cannot be frozen.
+    Freeze(FreezeError),
+    /// No snapshot can be taken of the actor.
+    Snapshot(SnapshotError),
+    /// The store did not take it, or could not be read.
+    Store(StoreError),
+    /// A record in the store cannot be read.
+    Record {
+        /// Of which thing.
+        thing: String,
+        /// Why not.
+        error: DecodeError,
+    },
+    /// There is no more room for microthreads.
+    Spawn(microthread::SpawnError),
+}
+
+impl fmt::Display for NodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Taken(name) => write!(f, "the node has something called `{name}`"),
+            Self::Unknown(kind) => write!(f, "the node does not accept `{kind}`"),
+            Self::Freeze(error) => write!(f, "it cannot be frozen: {error}"),
+            Self::Snapshot(error) => write!(f, "no snapshot can be taken of it: {error}"),
+            Self::Store(error) => write!(f, "the store: {error}"),
+            Self::Record { thing, error } => {
+                write!(f, "the record of `{thing}` cannot be read: {error}")
+            }
+            Self::Spawn(error) => write!(f, "a microthread cannot be started: {error}"),
+        }
+    }
+}
+
+impl Error for NodeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Freeze(error) => Some(error),
+            Self::Snapshot(error) => Some(error),
+            Self::Store(error) => Some(error),
+            Self::Record { error, .. } => Some(error),
+            Self::Spawn(error) => Some(error),
+            Self::Taken(_) | Self::Unknown(_) => None,
+        }
+    }
+}

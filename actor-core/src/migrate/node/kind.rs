@@ -1,0 +1,66 @@
+//! What a node has to know of a thing, whatever it is.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::calls::{Call, Route};
+use super::error::MoveError;
+use super::wire::Packed;
+use super::{Inner, Refusal};
+use crate::image::Image;
+
+/// A type of things that a node can continue.
+pub(super) trait Kind: Send + Sync {
+    /// Makes one from its image. It does not run yet, as it may have to be given up.
+    fn thaw(&self, image: &Image) -> Result<Box<dyn Ready>, Refusal>;
+}
+
+/// A thing that has been thawed.
+pub(super) trait Ready: Send {
+    /// Runs it. `calls`: where the answers go to messages of the image that somebody waits for.
+    fn start(
+        self: Box<Self>,
+        node: &Arc<Inner>,
+        name: &Arc<str>,
+        calls: Option<Call>,
+    ) -> Result<Arc<dyn Running>, Refusal>;
+}
+
+/// A thing that lives here.
+pub(super) trait Running: Send + Sync {
+    /// Stops it where it is. If that fails it goes on.
+    fn freeze(&self, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen>;
+
+    /// Takes a message that was meant for it elsewhere. `false`: it takes none.
+    fn take(&self, message: &Packed, call: Option<Call>) -> bool;
+
+    /// The `Addr` of an actor.
+    fn addr(&self) -> Box<dyn Any>;
+}
+
+/// A thing that has been stopped, and stays so until one of these is called.
+pub(super) trait Frozen: Send {
+    /// What it is.
+    fn image(&self) -> &Image;
+
+    /// It goes on as if nothing had been; if that is `None`, it has to be made from its image.
+    fn stay(self: Box<Self>) -> Option<Arc<dyn Running>>;
+
+    /// It has gone: what comes for it goes by `route`. Who waits for an answer to a message in the image waits for that of the
+    /// call `first`, and those after it, in the order of the image.
+    fn gone(self: Box<Self>, route: Route, first: u128);
+}
+
+/// Why a thing was not frozen.
+pub(super) struct Unfrozen {
+    pub(super) why: MoveError,
+    /// It has stopped all the same, and has to be started again.
+    pub(super) again: Option<Box<dyn Ready>>,
+}
+
+impl From<MoveError> for Unfrozen {
+    fn from(why: MoveError) -> Self {
+        Unfrozen { why, again: None }
+    }
+}

@@ -1,0 +1,146 @@
+//! The ways to other nodes, and what comes by them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::far::{FarError, FarSide};
+use super::wire::Wire;
+use super::{Inner, NodeError};
+use crate::channel::{self, Sender};
+use crate::microthread;
+
+/// How often a node says that it is there, and again what was not answered.
+const BEAT: Duration = Duration::from_secs(10);
+
+/// A way to another node that is in use.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    far: Arc<dyn FarSide>,
+    /// To its writer. Whoever reads must not wait for who writes: two nodes would wait for each other.
+    queue: Sender<Vec<u8>>,
+}
+
+impl Link {
+    pub(super) fn close(&self) {
+        self.queue.close();
+        self.far.close();
+    }
+
+    fn is(&self, other: &Link) -> bool {
+        Arc::ptr_eq(&self.far, &other.far)
+    }
+}
+
+impl Inner {
+    /// Uses this way to the node it leads to, in the place of any other.
+    pub(super) fn attach(self: &Arc<Self>, far: Arc<dyn FarSide>) -> Result<(), NodeError> {
+        let (queue, messages) = channel::unbounded::<Vec<u8>>();
+        let link = Link { far, queue };
+        let to: Arc<str> = link.far.node().into();
+        let spawn = |body: Box<dyn FnOnce() + Send>| {
+            self.sys.spawn_microthread(body).map_err(NodeError::Spawn)
+        };
+        let (node, own, name) = (self.clone(), link.clone(), to.clone());
+        let replaced = self.links().insert(to.clone(), link.clone());
+        let started = spawn(Box::new(move || {
+            let why = node.read(&own, &name);
+            tracing::debug!(target: "actor_core::migrate", node = %name, %why, "a way has ended");
+            node.detach(&own, &name);
+        }))
+        .and_then(|_| {
+            let far = link.far.clone();
+            spawn(Box::new(move || {
+                for message in messages {
+                    if far.send(&message).is_err_and(|it| !is_about_message(&it)) {
+                        break;
+                    }
+                }
+                far.close();
+            }))
+        })
+        .and_then(|_| {
+            let (node, own, name) = (self.clone(), link.clone(), to.clone());
+            spawn(Box::new(move || {
+                // At once: what was lost with the way before is said on this one.
+                while own.queue.send(Vec::new()).is_ok() {
+                    node.again(&name);
+                    microthread::sleep(BEAT);
+                }
+            }))
+        });
+        if let Some(before) = replaced {
+            before.close();
+        }
+        if started.is_err() {
+            self.detach(&link, &to);
+        }
+        started.map(drop)
+    }
+
+    /// Takes what comes, until nothing does.
+    fn read(self: &Arc<Self>, link: &Link, from: &Arc<str>) -> FarError {
+        loop {
+            let message = match link.far.recv() {
+                Ok(message) => message,
+                Err(error) => return error,
+            };
+            match Wire::decode(&message) {
+                Ok(Wire::Handover { thing, message }) => self.hear(from, &thing, message),
+                Ok(Wire::Forward {
+                    thing,
+                    call,
+                    message,
+                }) => self.forwarded(from, &thing, call, message),
+                Ok(Wire::Answer { call, answer }) => self.answered(call, answer),
+                // The other end is a node, of another build perhaps: what it says next may be understood.
+                Err(error) => {
+                    tracing::warn!(target: "actor_core::migrate", node = %from, %error, "a message that cannot be read");
+                }
+            }
+        }
+    }
+
+    /// The way has ended: who waits for answers by it gets none.
+    fn detach(&self, link: &Link, to: &Arc<str>) {
+        link.close();
+        let current = {
+            let mut links = self.links();
+            let current = links.get(to).is_some_and(|it| it.is(link));
+            if current {
+                links.remove(to);
+            }
+            current
+        };
+        if !current {
+            return;
+        }
+        let lost: Vec<u128> = (self.calls().iter())
+            .filter(|(_, waiting)| waiting.node == *to)
+            .map(|(number, _)| *number)
+            .collect();
+        lost.into_iter().for_each(|it| self.answered(it, None));
+    }
+
+    pub(super) fn has_way(&self, to: &Arc<str>) -> bool {
+        self.links().contains_key(to)
+    }
+
+    /// Says something to a node. `false`: there is no way to it, or it cannot be said.
+    pub(super) fn say(&self, to: &Arc<str>, wire: &Wire) -> bool {
+        let Some(link) = self.links().get(to).cloned() else {
+            return false;
+        };
+        match wire.encode() {
+            Ok(message) => link.queue.send(message).is_ok(),
+            Err(error) => {
+                tracing::warn!(target: "actor_core::migrate", node = %to, %error, "a message that cannot be sent");
+                false
+            }
+        }
+    }
+}
+
+/// Whether the way goes on.
+fn is_about_message(error: &FarError) -> bool {
+    matches!(error, FarError::TooLarge { .. })
+}

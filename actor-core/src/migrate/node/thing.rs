@@ -1,0 +1,317 @@
+//! Things, and the driver of their [handovers](super::super::handover): it carries out what the state machine says.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::super::handover::{Action, Message, Outcome, Party, Refusal, State, Token};
+use super::calls::{Call, Route};
+use super::kind::{Frozen, Ready, Running};
+use super::wire::{Packed, Wire, pack};
+use super::{Inner, draw};
+use crate::channel::Sender;
+use crate::store::StoreError;
+use crate::sync::{Mutex, MutexGuard};
+
+type Step = Action<Arc<str>, Packed>;
+
+/// What a node has of a thing.
+pub(super) struct Thing {
+    pub(super) party: Party<Arc<str>, Packed>,
+    /// It lives here. Not while it is frozen.
+    pub(super) running: Option<Arc<dyn Running>>,
+    /// It was stopped, to leave.
+    pub(super) frozen: Option<Box<dyn Frozen>>,
+    /// It was thawed, and waits for the source's decision.
+    ready: Option<Box<dyn Ready>>,
+    /// Where answers go to what was asked in the image that it arrives with.
+    calls: Option<Call>,
+    /// Messages that came before it ran.
+    held: Vec<(Packed, Option<Call>)>,
+    /// Whoever moves it.
+    pub(super) waiting: Option<Sender<Outcome>>,
+    /// Why its last record was not saved.
+    pub(super) unsaved: Option<Arc<StoreError>>,
+    /// Why it does not run, though it lives here.
+    pub(super) broken: Option<Refusal>,
+    /// Nothing is known of it any more: this is no entry of the node's.
+    pub(super) forgotten: bool,
+}
+
+impl Thing {
+    pub(super) fn new(party: Party<Arc<str>, Packed>) -> Self {
+        Thing {
+            party,
+            running: None,
+            frozen: None,
+            ready: None,
+            calls: None,
+            held: Vec::new(),
+            waiting: None,
+            unsaved: None,
+            broken: None,
+            forgotten: false,
+        }
+    }
+}
+
+pub(super) type Shared = Arc<Mutex<Thing>>;
+
+pub(super) fn lock(thing: &Shared) -> MutexGuard<'_, Thing> {
+    thing.lock().unwrap_or_else(|it| it.into_inner())
+}
+
+impl Inner {
+    /// Calls `f` with what the node has of a thing, perhaps nothing yet.
+    pub(super) fn with_thing<R>(
+        self: &Arc<Self>,
+        name: &Arc<str>,
+        f: impl FnOnce(&mut Thing) -> R,
+    ) -> R {
+        loop {
+            let shared = (self.things().entry(name.clone()))
+                .or_insert_with(|| Arc::new(Mutex::new(Thing::new(Party::away()))))
+                .clone();
+            let mut thing = lock(&shared);
+            if thing.forgotten {
+                continue;
+            }
+            let result = f(&mut thing);
+            if thing.party.state().is_none() {
+                thing.forgotten = true;
+                self.things().remove(name);
+                for (message, call) in std::mem::take(&mut thing.held) {
+                    self.follow(name, &message, call);
+                }
+            }
+            return result;
+        }
+    }
+
+    /// A message of the handover.
+    pub(super) fn hear(
+        self: &Arc<Self>,
+        from: &Arc<str>,
+        name: &Arc<str>,
+        message: Message<Packed>,
+    ) {
+        self.with_thing(name, |thing| {
+            if let Message::Offer {
+                epoch,
+                offer,
+                image,
+            } = &message
+                && thing.party.takes(from, *epoch)
+            {
+                match self.thaw(image) {
+                    Ok(ready) => {
+                        thing.ready = Some(ready);
+                        thing.calls = Some(self.call(from, offer.0));
+                    }
+                    Err(why) => {
+                        let refuse = Message::Refuse { offer: *offer, why };
+                        return self.say_of(name, from, refuse);
+                    }
+                }
+            }
+            let mut out = Vec::new();
+            thing
+                .party
+                .hear(from.clone(), message, Token(draw()), &mut out);
+            self.act(name, thing, out);
+        });
+    }
+
+    /// A message for a thing that was meant for it where it was.
+    pub(super) fn forwarded(
+        self: &Arc<Self>,
+        from: &Arc<str>,
+        name: &Arc<str>,
+        call: Option<u128>,
+        message: Packed,
+    ) {
+        let call = call.map(|number| self.call(from, number));
+        self.with_thing(name, |thing| match (&thing.running, thing.party.state()) {
+            (Some(running), _) => {
+                if !running.take(&message, call.clone()) {
+                    self.undeliverable(&message, call);
+                }
+            }
+            (None, None | Some(State::Gone { .. })) => self.follow(name, &message, call),
+            // It is not decided yet where it will be.
+            (None, Some(_)) => thing.held.push((message, call)),
+        });
+    }
+
+    /// A message for what has been here and has gone on.
+    fn follow(self: &Arc<Self>, name: &Arc<str>, message: &Packed, call: Option<Call>) {
+        let route = Route {
+            node: self.clone(),
+            thing: name.clone(),
+        };
+        match call {
+            Some(call) => route.ask(message, Box::new(move |answer| call.answer(answer))),
+            None if route.tell(message) => {}
+            None => self.undeliverable(message, None),
+        }
+    }
+
+    fn undeliverable(&self, message: &Packed, call: Option<Call>) {
+        match call {
+            Some(call) => call.answer(None),
+            None => {
+                let bytes = message.0.len();
+                tracing::warn!(target: "actor_core::migrate", bytes, "a message for what is not here any more");
+            }
+        }
+    }
+
+    /// Says again what has not been answered by this node.
+    pub(super) fn again(self: &Arc<Self>, to: &Arc<str>) {
+        let names: Vec<_> = self.things().keys().cloned().collect();
+        for name in names {
+            self.with_thing(&name, |thing| {
+                let concerned = match thing.party.state() {
+                    Some(State::Leaving { to: node, .. } | State::Gone { to: node, .. }) => {
+                        node == to
+                    }
+                    Some(State::Arrived { from, .. }) => from == to,
+                    Some(State::Here { .. }) => thing.running.is_none(),
+                    None => false,
+                };
+                if concerned {
+                    let mut out = Vec::new();
+                    thing.party.again(&mut out);
+                    self.act(&name, thing, out);
+                }
+            });
+        }
+    }
+
+    /// It has come to its end, here.
+    pub(super) fn ended(self: &Arc<Self>, name: &Arc<str>) {
+        self.with_thing(name, |thing| {
+            let mut out = Vec::new();
+            thing.party.ended(&mut out);
+            self.act(name, thing, out);
+        });
+    }
+
+    /// Does what the state machine says.
+    pub(super) fn act(self: &Arc<Self>, name: &Arc<str>, thing: &mut Thing, out: Vec<Step>) {
+        let mut steps = VecDeque::from(out);
+        while let Some(step) = steps.pop_front() {
+            match step {
+                Action::Save(record) => {
+                    let Err(error) = self.save(name, &record) else {
+                        continue;
+                    };
+                    tracing::error!(target: "actor_core::migrate", thing = %name, %error, "a record was not saved");
+                    thing.unsaved = Some(Arc::new(error));
+                    let mut instead = Vec::new();
+                    thing.party.unsaved(record, &mut instead);
+                    steps = instead.into();
+                }
+                Action::Forget => {
+                    thing.ready = None;
+                    self.stops(name, thing);
+                    self.forget(name);
+                }
+                Action::Send { to, message } => self.say_of(name, &to, message),
+                Action::Activate { image, .. } => self.activate(name, thing, &image),
+                Action::Tell(outcome) => {
+                    if outcome == Outcome::Decided
+                        && let Some(State::Gone { to, offer, .. }) = thing.party.state()
+                    {
+                        self.routes().insert(name.clone(), to.clone());
+                        let (node, thing_name) = (self.clone(), name.clone());
+                        let route = Route {
+                            node,
+                            thing: thing_name,
+                        };
+                        let offer = offer.0;
+                        for (message, call) in std::mem::take(&mut thing.held) {
+                            self.follow(name, &message, call);
+                        }
+                        if let Some(frozen) = thing.frozen.take() {
+                            frozen.gone(route, offer);
+                        }
+                    }
+                    if let Some(waiting) = &thing.waiting {
+                        // Nobody may wait any more.
+                        let _ = waiting.send(outcome);
+                    }
+                }
+            }
+        }
+    }
+
+    /// It does not run here any more, for now or for ever.
+    pub(super) fn stops(&self, name: &Arc<str>, thing: &mut Thing) -> Option<Arc<dyn Running>> {
+        self.living().remove(name);
+        thing.running.take()
+    }
+
+    fn activate(self: &Arc<Self>, name: &Arc<str>, thing: &mut Thing, image: &Packed) {
+        let calls = thing.calls.take();
+        let stayed = thing.frozen.take().and_then(Frozen::stay);
+        let started = match (stayed, thing.ready.take()) {
+            (Some(running), _) => Ok(running),
+            (None, Some(ready)) => ready.start(self, name, calls),
+            (None, None) => self
+                .thaw(image)
+                .and_then(|ready| ready.start(self, name, calls)),
+        };
+        match started {
+            Ok(running) => {
+                for (message, call) in std::mem::take(&mut thing.held) {
+                    if !running.take(&message, call.clone()) {
+                        self.undeliverable(&message, call);
+                    }
+                }
+                thing.broken = None;
+                self.living().insert(name.clone(), running.clone());
+                self.routes().remove(name);
+                thing.running = Some(running);
+            }
+            Err(why) => {
+                tracing::error!(target: "actor_core::migrate", thing = %name, %why, "it cannot go on; its record is kept");
+                thing.broken = Some(why);
+            }
+        }
+    }
+
+    fn thaw(&self, image: &Packed) -> Result<Box<dyn Ready>, Refusal> {
+        let image = image
+            .image()
+            .map_err(|error| Refusal::Thaw(error.to_string()))?;
+        let name = image.head().name();
+        match self.kinds.get(name) {
+            Some(kind) => kind.thaw(&image),
+            None => Err(Refusal::Unknown(name.to_owned())),
+        }
+    }
+
+    fn say_of(&self, name: &Arc<str>, to: &Arc<str>, message: Message<Packed>) {
+        let thing = name.clone();
+        self.say(to, &Wire::Handover { thing, message });
+    }
+
+    pub(super) fn save(&self, name: &str, record: &super::wire::Record) -> Result<(), StoreError> {
+        let Some(store) = &self.store else {
+            return Ok(());
+        };
+        let image = pack(record).map_err(|error| StoreError::Io {
+            doing: format!("writing the record of {name}"),
+            error: std::io::Error::other(error),
+        })?;
+        store.save(&super::record_of(name), &image)
+    }
+
+    pub(super) fn forget(&self, name: &str) {
+        let Some(store) = &self.store else { return };
+        if let Err(error) = store.remove(&super::record_of(name)) {
+            // Found on the next start, it is settled once more.
+            tracing::warn!(target: "actor_core::migrate", thing = %name, %error, "a record was not removed");
+        }
+    }
+}

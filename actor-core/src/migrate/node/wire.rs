@@ -1,0 +1,110 @@
+//! What nodes say to each other, as bytes: an [image](crate::image) of a [`Wire`], so that what comes from afar is looked at before
+//! anything is made of it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
+use serde::ser::{Serialize, Serializer};
+
+use super::super::handover::{Message, State};
+use crate::image::{DecodeError, EncodeError, Head, Image, Kind, Limits};
+
+/// An image as bytes, to be kept and passed on without a look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Packed(pub(super) Arc<[u8]>);
+
+impl From<&Image> for Packed {
+    fn from(image: &Image) -> Self {
+        Packed(image.encode().into())
+    }
+}
+
+impl Packed {
+    pub(super) fn image(&self) -> Result<Image, DecodeError> {
+        Image::decode(&self.0, &Limits::default())
+    }
+}
+
+impl Serialize for Packed {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Packed {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Packed;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Packed, E> {
+                Ok(Packed(bytes.into()))
+            }
+        }
+        from.deserialize_bytes(Bytes).map_err(D::Error::custom)
+    }
+}
+
+/// A record of a thing, as it is in the store.
+pub(super) type Record = State<Arc<str>, Packed>;
+
+/// One thing that one node says to another.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub(super) enum Wire {
+    /// Of the handover of a thing.
+    Handover {
+        thing: Arc<str>,
+        message: Message<Packed>,
+    },
+    /// A message for a thing that has gone there; with the number of the call, if somebody waits for the answer.
+    Forward {
+        thing: Arc<str>,
+        call: Option<u128>,
+        message: Packed,
+    },
+    /// The answer to a call; none if there will be none.
+    Answer { call: u128, answer: Option<Packed> },
+}
+
+const WIRE: &str = "actor_core::migrate::Wire";
+const RECORD: &str = "actor_core::migrate::Record";
+const SCHEMA: u32 = 1;
+
+/// For what holds an image as large as the limits allow.
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.bytes += 1 << 20;
+    limits
+}
+
+impl Wire {
+    pub(super) fn encode(&self) -> Result<Vec<u8>, EncodeError> {
+        let head = Head::new(Kind::Data, WIRE).schema(SCHEMA);
+        Ok(Image::of_within(head, self, &limits())?.encode())
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let image = Image::decode(bytes, &limits())?;
+        image.head().expect(&Head::new(Kind::Data, WIRE))?;
+        image.value()
+    }
+}
+
+/// As the store keeps it.
+pub(super) fn pack(record: &Record) -> Result<Image, EncodeError> {
+    let head = Head::new(Kind::Data, RECORD)
+        .schema(SCHEMA)
+        .epoch(record.epoch());
+    Image::of_within(head, record, &limits())
+}
+
+/// What the store kept.
+pub(super) fn unpack(image: &Image) -> Result<Record, DecodeError> {
+    image.head().expect(&Head::new(Kind::Data, RECORD))?;
+    image.value()
+}

@@ -1,0 +1,109 @@
+//! Actors that move, with who talks to them.
+
+use actor_core::{AskError, DeadReason};
+use tests::{Gate, within};
+
+use super::nodes::{Ledger, two};
+
+#[test]
+fn an_actor_moves_with_its_state_and_its_address_follows() {
+    within(60, || {
+        let (a, b) = two();
+        let ledger = a.sys.spawn(Ledger::default()).unwrap();
+        a.node.adopt("ledger", &ledger).unwrap();
+        ledger.ask().add(1).unwrap();
+        assert!(a.node.migrate("ledger", "b").unwrap().confirmed);
+        ledger.tell().add(2).unwrap();
+        assert_eq!(ledger.ask().add(3).unwrap(), 3);
+        let there = b.node.actor::<Ledger>("ledger").unwrap();
+        assert_eq!(there.ask().entries().unwrap(), [1, 2, 3]);
+        assert_eq!(ledger.ask().entries().unwrap(), [1, 2, 3]);
+    });
+}
+
+#[test]
+fn what_waits_comes_with_it_in_order_and_who_asked_is_answered() {
+    within(60, || {
+        let (a, b) = two();
+        let gate = Gate::new();
+        let ledger = a.sys.spawn(Ledger::held_by(&gate)).unwrap();
+        a.node.adopt("ledger", &ledger).unwrap();
+        ledger.tell().wait().unwrap();
+        tests::until(|| gate.waiting() == 1);
+        let mut asked = Vec::new();
+        for n in 0..20 {
+            match n % 2 {
+                0 => ledger.tell().add(n).unwrap(),
+                _ => asked.push((n, ledger.request().add(n))),
+            }
+        }
+        let moving = std::thread::scope(|scope| {
+            let moving = scope.spawn(|| a.node.migrate("ledger", "b"));
+            gate.open();
+            moving.join().unwrap()
+        });
+        moving.unwrap();
+        for n in 20..25 {
+            ledger.tell().add(n).unwrap();
+        }
+        for (n, answer) in asked {
+            assert_eq!(answer.wait().unwrap() as u64, n + 1);
+        }
+        assert_eq!(ledger.ask().entries().unwrap(), (0..25).collect::<Vec<_>>());
+        assert!(b.node.has("ledger"));
+    });
+}
+
+#[test]
+fn it_comes_back_and_every_old_address_leads_to_it() {
+    within(60, || {
+        let (a, b) = two();
+        let first = a.sys.spawn(Ledger::default()).unwrap();
+        a.node.adopt("ledger", &first).unwrap();
+        a.node.migrate("ledger", "b").unwrap();
+        let second = b.node.actor::<Ledger>("ledger").unwrap();
+        b.node.migrate("ledger", "a").unwrap();
+        let third = a.node.actor::<Ledger>("ledger").unwrap();
+        for (n, address) in [&first, &second, &third].into_iter().enumerate() {
+            assert_eq!(address.ask().add(n as u64).unwrap(), n + 1);
+        }
+        // Here it is found without the way.
+        a.node.close();
+        assert_eq!(first.ask().entries().unwrap(), [0, 1, 2]);
+    });
+}
+
+#[test]
+fn without_a_way_asks_fail_and_what_was_told_is_a_dead_letter() {
+    within(60, || {
+        let (a, _b) = two();
+        let ledger = a.sys.spawn(Ledger::default()).unwrap();
+        a.node.adopt("ledger", &ledger).unwrap();
+        a.node.migrate("ledger", "b").unwrap();
+        let letters = a.sys.dead_letters();
+        a.node.close();
+        assert!(!a.node.has_way("b"));
+        let error = ledger.ask().add(1).unwrap_err();
+        assert!(matches!(error, AskError::NoReply { .. }), "{error:?}");
+        ledger.tell().add(2).unwrap();
+        let letter = letters.recv().unwrap();
+        assert!(matches!(letter.reason, DeadReason::NoWay), "{letter:?}");
+    });
+}
+
+#[test]
+fn who_waits_when_the_way_is_lost_gets_an_error() {
+    within(60, || {
+        let (a, b) = two();
+        let gate = Gate::new();
+        let ledger = a.sys.spawn(Ledger::held_by(&gate)).unwrap();
+        a.node.adopt("ledger", &ledger).unwrap();
+        a.node.migrate("ledger", "b").unwrap();
+        let there = b.node.actor::<Ledger>("ledger").unwrap();
+        there.sys().suspend().unwrap();
+        let waiting = ledger.request().add(1);
+        b.node.close();
+        let error = waiting.wait().unwrap_err();
+        assert!(matches!(error, AskError::NoReply { .. }), "{error:?}");
+    });
+}

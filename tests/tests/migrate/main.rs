@@ -1,0 +1,6 @@
+//! Things that move between nodes.
+
+mod actors;
+mod cuts;
+mod functions;
+mod nodes;
