@@ -7,7 +7,7 @@ use super::addr::Addr;
 use super::cell::Cell;
 use super::error::SpawnError;
 use super::host::Host;
-use super::kept::{self, Shared};
+use super::kept::{Shared, Word};
 use super::traits::Actor;
 
 /// Starts actors one by one, which have consecutive ids and one keeper. They have nothing to do before their first message, so
@@ -47,7 +47,7 @@ impl<'a> Batch<'a> {
         assert!(Self::fits::<A>(), "it has something to do first");
         let id = self.next_id;
         self.next_id += 1;
-        let word = kept::word(Arc::clone(self.keeper));
+        let word = Word::of_shared(Arc::clone(self.keeper));
         let cell = self.host.with_slab::<A, _>(|slab| {
             Cell::create_as(self.host, slab, self.worker, id, Some(state), word)
         });

@@ -33,7 +33,7 @@ use std::marker::PhantomData;
 use std::mem::{self, MaybeUninit};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use crate::observe::Who;
 use crate::rt::header::{After, Header, Runnable, VTable};
@@ -43,7 +43,7 @@ use crate::rt::worker::Worker;
 use super::delivery::WhenFull;
 use super::extra::Extra;
 use super::host::{CellSlab, Host};
-use super::kept;
+use super::kept::Word;
 use super::lanes::Lanes;
 use super::life;
 use super::mailbox::{Consumer, Flags, Mailbox, Wake};
@@ -72,7 +72,8 @@ pub(super) struct Envelope<M> {
 pub(crate) struct Cell<A: Actor> {
     header: Header,
     pub(super) mailbox: Mailbox<Envelope<A::Msg>>,
-    extra: AtomicPtr<Extra>,
+    /// For the lazily allocated part.
+    extra: Word,
     pub(super) incarnation: AtomicU32,
     pub(super) life: AtomicU8,
     /// Whether `state` holds an actor. Only the holder of the right to run (or the supervisor of one that is DOWN) looks.
@@ -149,7 +150,7 @@ impl<A: Actor> Cell<A> {
             Some(_) => Worker::here(|worker| worker.seam().next_id()),
             None => host.core.seam.next_id(),
         };
-        let extra = extra.map_or(ptr::null_mut(), Box::into_raw);
+        let extra = Word::of_extra(extra);
         host.with_slab::<A, _>(|slab| Self::create_as(host, slab, worker, id, state, extra))
     }
 
@@ -160,7 +161,7 @@ impl<A: Actor> Cell<A> {
         worker: Option<usize>,
         id: u64,
         state: Option<A>,
-        extra: *mut Extra,
+        extra: Word,
     ) -> NonNull<Self> {
         // SAFETY: the index is this thread's worker, if it has one.
         let cell = unsafe { slab.alloc(worker, host) };
@@ -176,7 +177,7 @@ impl<A: Actor> Cell<A> {
             let p = cell.as_ptr();
             Header::init(cell.cast(), &Self::VTABLE, id, stack_size);
             (&raw mut (*p).mailbox).write(mailbox);
-            (&raw mut (*p).extra).write(AtomicPtr::new(extra));
+            (&raw mut (*p).extra).write(extra);
             (&raw mut (*p).incarnation).write(AtomicU32::new(1));
             (&raw mut (*p).life).write(AtomicU8::new(life));
             (&raw mut (*p).has_state).write(UnsafeCell::new(state.is_some()));
@@ -209,27 +210,21 @@ impl<A: Actor> Cell<A> {
         self.life.load(Ordering::Acquire)
     }
 
-    /// The word for the lazily allocated part: null, an [`Extra`], or a keeper that is shared (see [`kept`]).
-    pub(super) fn extra_word(&self) -> &AtomicPtr<Extra> {
+    /// The word for the lazily allocated part.
+    pub(super) fn extra_word(&self) -> &Word {
         &self.extra
     }
 
     /// The lazily allocated part, if it is there.
+    #[inline]
     pub(super) fn extra(&self) -> Option<&Extra> {
-        let word = self.extra.load(Ordering::Acquire);
-        if kept::is_shared(word) {
-            return None;
-        }
-        // SAFETY: null, or what `extra_or_new` or `create` put there, which stays until the cell is freed.
-        unsafe { word.as_ref() }
+        self.extra.extra()
     }
 
     /// The lazily allocated part.
+    #[inline]
     pub(super) fn extra_or_new(&self) -> &Extra {
-        match self.extra() {
-            Some(extra) => extra,
-            None => self.make_extra(self.extra.load(Ordering::Acquire)),
-        }
+        self.extra.extra_or_new()
     }
 
     /// The lanes beside the queue, if there are any.
@@ -450,8 +445,8 @@ impl<A: Actor> Cell<A> {
             let this = cell.as_ref();
             // The life reference is gone, so it has ended for good, and its state with it.
             debug_assert!(!*this.has_state.get());
-            kept::release(this.extra.load(Ordering::Acquire));
             let worker = this.host().worker_here();
+            ptr::drop_in_place(&raw mut (*cell.as_ptr()).extra);
             ptr::drop_in_place(&raw mut (*cell.as_ptr()).mailbox);
             Slab::<Self, Arc<Host>>::free(worker, cell);
         }

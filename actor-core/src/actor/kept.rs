@@ -17,12 +17,19 @@
 use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+
+use crate::sys::atomic::{AtomicPtr, Ordering};
+use crate::sys::fault::fault;
 
 use super::cell::Cell;
 use super::exit::ExitReason;
 use super::extra::{Extra, Keeper, Role};
 use super::traits::Actor;
+
+#[cfg(all(test, loom))]
+mod models;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 /// The keeper of many.
 pub(crate) struct Shared(Arc<dyn Keeper>);
@@ -54,15 +61,11 @@ impl Keeper for Shared {
 const MARK: usize = 1;
 const _: () = assert!(align_of::<Shared>() > MARK && align_of::<Extra>() > MARK);
 
-/// The word of a cell with this keeper, which counts one reference.
-pub(super) fn word(shared: Arc<Shared>) -> *mut Extra {
-    let shared: *mut Extra = Arc::into_raw(shared).cast_mut().cast();
-    shared.map_addr(|addr| addr | MARK)
-}
+/// What a cell has for its lazily allocated part: null, an [`Extra`], or a keeper that is shared.
+#[derive(Debug)]
+pub(super) struct Word(AtomicPtr<Extra>);
 
-/// Whether a cell's word is a shared keeper's.
-#[inline]
-pub(super) fn is_shared(word: *mut Extra) -> bool {
+fn is_shared(word: *mut Extra) -> bool {
     word.addr() & MARK != 0
 }
 
@@ -76,28 +79,54 @@ unsafe fn shared(word: *mut Extra) -> Arc<Shared> {
     unsafe { Arc::from_raw(shared) }
 }
 
-/// Gives up what the word of a cell that is freed still counts.
-///
-/// # Safety
-/// Nobody else has the cell, and the word is not used afterwards.
-pub(super) unsafe fn release(word: *mut Extra) {
-    if is_shared(word) {
-        // SAFETY: the caller's: the reference is ours.
-        drop(unsafe { shared(word) });
-    } else if !word.is_null() {
-        // SAFETY: an `Extra` of the cell's own.
-        drop(unsafe { Box::from_raw(word) });
+impl Word {
+    pub(super) fn of_extra(extra: Option<Box<Extra>>) -> Self {
+        Word(AtomicPtr::new(extra.map_or(ptr::null_mut(), Box::into_raw)))
     }
-}
 
-impl<A: Actor> Cell<A> {
+    /// It counts the reference.
+    pub(super) fn of_shared(shared: Arc<Shared>) -> Self {
+        let shared: *mut Extra = Arc::into_raw(shared).cast_mut().cast();
+        Word(AtomicPtr::new(shared.map_addr(|addr| addr | MARK)))
+    }
+
+    #[inline]
+    fn load(&self) -> *mut Extra {
+        self.0.load(Ordering::Acquire)
+    }
+
+    fn exchange(&self, word: *mut Extra, new: *mut Extra) -> Result<*mut Extra, *mut Extra> {
+        self.0
+            .compare_exchange(word, new, Ordering::AcqRel, Ordering::Acquire)
+    }
+
+    /// The [`Extra`], if it is there.
+    #[inline]
+    pub(super) fn extra(&self) -> Option<&Extra> {
+        let word = self.load();
+        if is_shared(word) {
+            return None;
+        }
+        // SAFETY: null, or an `Extra`, which stays until the word is dropped.
+        unsafe { word.as_ref() }
+    }
+
+    /// The [`Extra`], made now if there is none.
+    #[inline]
+    pub(super) fn extra_or_new(&self) -> &Extra {
+        match self.extra() {
+            Some(extra) => extra,
+            None => self.make_extra(self.load()),
+        }
+    }
+
     /// Puts a fresh [`Extra`] in place of `word`, unless there is one in it: others may have put it there since the caller found
     /// none. The one that is there afterwards.
     #[cold]
-    pub(super) fn make_extra(&self, mut word: *mut Extra) -> &Extra {
+    fn make_extra(&self, mut word: *mut Extra) -> &Extra {
         loop {
             if !word.is_null() && !is_shared(word) {
-                // SAFETY: an `Extra`, which stays until the cell is freed.
+                // SAFETY: an `Extra`, which stays until the word is dropped.
                 return unsafe { &*word };
             }
             let fresh = Box::<Extra>::default();
@@ -105,96 +134,98 @@ impl<A: Actor> Cell<A> {
                 // SAFETY: not looked at, and dropped only if the exchange below makes its reference ours.
                 fresh.lock().keeper = Some(unsafe { shared(word) });
             }
-            let fresh = ManuallyDrop::new(fresh);
-            let place: *mut Extra = ptr::from_ref(&**fresh).cast_mut();
-            let put = self.extra_word().compare_exchange(
-                word,
-                place,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            );
+            let place = Box::into_raw(fresh);
+            let put = match fault!("kept_put_blindly") {
+                true => Ok(self.0.swap(place, Ordering::AcqRel)),
+                false => self.exchange(word, place),
+            };
             match put {
-                // SAFETY: just allocated, and freed only with the cell.
+                // SAFETY: just allocated, and freed only with the word.
                 Ok(_) => return unsafe { &*place },
                 Err(now) => {
-                    let fresh = ManuallyDrop::into_inner(fresh);
-                    // The reference was not ours.
-                    std::mem::forget(fresh.lock().keeper.take());
+                    // SAFETY: it came out of the box above, and nobody else has seen it.
+                    let fresh = unsafe { Box::from_raw(place) };
+                    if !fault!("kept_loser_gives_up") {
+                        // The reference was not ours.
+                        std::mem::forget(fresh.lock().keeper.take());
+                    }
                     word = now;
                 }
             }
         }
     }
 
-    /// Whether a supervisor decides what becomes of it.
-    pub(super) fn has_keeper(&self) -> bool {
-        is_shared(self.extra_word().load(Ordering::Acquire))
+    fn has_keeper(&self) -> bool {
+        is_shared(self.load())
             || self
                 .extra()
                 .is_some_and(|extra| extra.lock().keeper.is_some())
     }
 
-    /// Who decides what becomes of it. For the holder of the right to run.
-    pub(super) fn keeper(&self) -> Option<Arc<dyn Keeper>> {
-        let word = self.extra_word().load(Ordering::Acquire);
+    /// Who decides.
+    ///
+    /// # Safety
+    /// Nobody takes the keeper meanwhile.
+    unsafe fn keeper(&self) -> Option<Arc<dyn Keeper>> {
+        let word = self.load();
         if is_shared(word) {
-            // SAFETY: only the holder of the right to run, which we are, gives up the reference; wherever it is moved
-            // meanwhile, it is there.
+            // SAFETY: nobody gives up the reference, the caller says; wherever it is moved meanwhile, it is there.
             let shared = ManuallyDrop::new(unsafe { shared(word) });
             return Some(shared.0.clone());
         }
         self.extra().and_then(|extra| extra.lock().keeper.clone())
     }
 
-    /// It has ended for good: nobody decides any more. For the holder of the right to run.
-    pub(super) fn take_keeper(&self) -> Option<Arc<dyn Keeper>> {
-        let word = self.extra_word().load(Ordering::Acquire);
+    /// Takes the keeper, wherever it is. Nobody decides any more.
+    fn take_keeper(&self) -> Option<Arc<dyn Keeper>> {
+        let word = self.load();
         if is_shared(word) {
-            let taken = self.extra_word().compare_exchange(
-                word,
-                ptr::null_mut(),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            );
+            let taken = if fault!("kept_take_blindly") {
+                Ok(self.0.swap(ptr::null_mut(), Ordering::AcqRel))
+            } else if fault!("kept_take_keeps_word") {
+                Ok(word)
+            } else {
+                self.exchange(word, ptr::null_mut())
+            };
             if taken.is_ok() {
                 // SAFETY: the word's reference, which is ours now.
                 return Some(unsafe { shared(word) });
+            }
+            if fault!("kept_take_from_word_only") {
+                return None;
             }
         }
         self.extra().and_then(|extra| extra.lock().keeper.take())
     }
 }
 
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-    use crate::System;
-    use crate::actor::{ActorOptions, Cx, NoMethods, Reply};
+impl Drop for Word {
+    fn drop(&mut self) {
+        let word = self.load();
+        if is_shared(word) {
+            // SAFETY: nobody else has the word: the reference is ours.
+            drop(unsafe { shared(word) });
+        } else if !word.is_null() {
+            // SAFETY: an `Extra` of the word's own, and nobody looks at it any more.
+            drop(unsafe { Box::from_raw(word) });
+        }
+    }
+}
 
-    struct Mute;
-
-    impl ActorOptions for Mute {}
-
-    impl Actor for Mute {
-        type Msg = ();
-        type Tell<'a> = NoMethods;
-        type TryTell<'a> = NoMethods;
-        type Ask<'a> = NoMethods;
-        type Request<'a> = NoMethods;
-
-        fn handle(&mut self, (): (), _: Reply<'_>, _: &mut Cx<Self>) {}
+impl<A: Actor> Cell<A> {
+    /// Whether a supervisor decides what becomes of it.
+    pub(super) fn has_keeper(&self) -> bool {
+        self.extra_word().has_keeper()
     }
 
-    /// `extra_or_new` looks, finds none, and looks again for the word that it is to replace.
-    #[test]
-    fn an_extra_that_came_between_two_looks_stays() {
-        let sys = System::builder().workers(1).build().unwrap();
-        let mute = sys.spawn(Mute).unwrap();
-        let cell = mute.cell();
-        assert!(cell.extra().is_none());
-        let there = ptr::from_ref(cell.extra_or_new());
-        let word = cell.extra_word().load(Ordering::Acquire);
-        assert!(ptr::eq(cell.make_extra(word), there));
-        assert!(ptr::eq(cell.extra_or_new(), there));
+    /// Who decides what becomes of it. For the holder of the right to run.
+    pub(super) fn keeper(&self) -> Option<Arc<dyn Keeper>> {
+        // SAFETY: only the holder of the right to run, which we are, takes it.
+        unsafe { self.extra_word().keeper() }
+    }
+
+    /// It has ended for good: nobody decides any more. For the holder of the right to run.
+    pub(super) fn take_keeper(&self) -> Option<Arc<dyn Keeper>> {
+        self.extra_word().take_keeper()
     }
 }

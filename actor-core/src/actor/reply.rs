@@ -77,6 +77,7 @@ use super::mailbox::seam::atomic::Ordering;
 use super::mailbox::seam::fault;
 use super::mailbox::seam::park::{self, Parker};
 use crate::rt::header::Header;
+use crate::rt::wake::wake_task;
 use slot::{EMPTY, FAILED, GONE, SENT, Slot};
 
 /// Why there is no reply.
@@ -366,7 +367,7 @@ unsafe fn wake(word: *mut ()) {
     // SAFETY: the caller's.
     match unsafe { slot::waiter(word) } {
         slot::Waiter::Parker(parker) => parker.unpark(),
-        slot::Waiter::Waker(waker) => waker.wake(),
+        slot::Waiter::Waker(waker) => wake_task(*waker),
         slot::Waiter::None => {}
     }
 }

@@ -19,6 +19,8 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
 use serde::ser::{Error as _, Serialize, SerializeSeq, Serializer};
 
+use crate::rt::park;
+
 use super::core::{Core, Item};
 use super::{Receiver, Sender, pair};
 
@@ -36,6 +38,9 @@ pub(crate) struct Channels {
 }
 
 /// Calls `f`, which writes or reads one image. One within another is another image.
+///
+/// What it is about is the thread's, and the values are the user's code: if that waited, a microthread that began an image
+/// meanwhile would end this one. So it cannot ([`no_suspend`](crate::microthread::no_suspend)).
 pub(crate) fn image<R>(f: impl FnOnce() -> R) -> R {
     /// Also when `f` panics.
     struct Outer(Option<Channels>);
@@ -46,7 +51,7 @@ pub(crate) fn image<R>(f: impl FnOnce() -> R) -> R {
         }
     }
     let _outer = Outer(IMAGE.replace(Some(Channels::default())));
-    f()
+    park::no_suspend(f)
 }
 
 const OUTSIDE: &str = "a channel cannot be serialised by itself, only in the image of what uses it: `migratable::freeze`";

@@ -1,6 +1,7 @@
 //! How a waiter is woken: its parker, or a future's waker; and the wake-ups a locked section owes.
 
 use std::mem;
+use std::panic::{self, AssertUnwindSafe};
 use std::task::Waker;
 
 use super::park::Parker;
@@ -19,9 +20,18 @@ impl Wake {
         match self {
             Wake::Nobody => {}
             Wake::Parker(parker) => wait::hand_over(parker, next),
-            Wake::Task(waker) => waker.wake(),
+            Wake::Task(waker) => wake_task(waker),
         }
     }
+}
+
+/// Wakes a future's task. The waker is the code of whoever polled the future, and what it panics with ends here: whoever wakes
+/// it has done something of its own, may have others to wake, and may be unwinding already.
+#[inline]
+pub(crate) fn wake_task(waker: Waker) {
+    let woken = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
+    // The payload may panic when it is dropped.
+    mem::forget(woken);
 }
 
 /// Those to wake once a lock is released; mostly one. The wakers of futures are user code, so never under a lock of ours.
@@ -69,14 +79,9 @@ impl Wakes {
 
     #[cold]
     fn fire_all(self, first: Wake) {
-        /// Goes on if a future's waker panics.
-        struct Rest(std::vec::IntoIter<Wake>);
-        impl Drop for Rest {
-            fn drop(&mut self) {
-                self.0.by_ref().for_each(|wake| wake.wake(Next::Caller));
-            }
-        }
-        let _rest = Rest(self.rest.into_iter());
         first.wake(Next::Caller);
+        for wake in self.rest {
+            wake.wake(Next::Caller);
+        }
     }
 }

@@ -23,12 +23,11 @@
 //! A place in the table is emptied once, under the lock: by the driver (to ask something of the child, or because the
 //! supervisor may be about to stop all), or by the child's own end. When the supervisor is gone the crowd is *abandoned*: each
 //! of those that still rest is killed, and its end finds that nobody decides. An end that empties its place just before that
-//! enters its tie into the roster, which refuses if it has been abandoned meanwhile; then too it is buried at once.
+//! enters its tie into the roster, which refuses if it has been abandoned meanwhile; then too it is buried at once. The steps
+//! are in [`places`].
 
 use std::any::Any;
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::child::{Child, ChildOf, Lease, Tie, contain, drop_quietly};
 use super::decide::ChildKey;
@@ -38,6 +37,11 @@ use super::msg::Site;
 use super::roster::Roster;
 use super::template::Make;
 use crate::actor::{Actor, Addr, Batch, ExitReason, Keeper, Shared};
+use places::{Ended, Places};
+
+#[cfg(all(test, loom))]
+mod models;
+mod places;
 
 /// A crowd, whatever the type of its actors.
 pub(super) trait AtRest: Send + Sync {
@@ -61,30 +65,11 @@ struct Crowd<A: Actor, Args> {
     make: Make<A, Args>,
     first_id: u64,
     first_key: ChildKey,
-    /// Places that are not `None`, and entries in `risen`.
-    left: AtomicUsize,
-    /// Nothing that blocks or calls user code runs under the lock.
-    places: Mutex<Places<A, Args>>,
-}
-
-struct Places<A: Actor, Args> {
     /// By the distance from the first id, and key.
-    resting: Vec<Option<(Addr<A>, Args)>>,
-    risen: BTreeMap<usize, Risen<A, Args>>,
-    abandoned: bool,
-}
-
-struct Risen<A: Actor, Args> {
-    tie: Arc<Tie<A>>,
-    /// Until it is handed over.
-    waits: Option<(Addr<A>, Args)>,
+    places: Places<(Addr<A>, Args), Tie<A>>,
 }
 
 impl<A: Actor, Args: Send + 'static> Crowd<A, Args> {
-    fn lock(&self) -> MutexGuard<'_, Places<A, Args>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn child(&self, tie: Arc<Tie<A>>, (addr, args): (Addr<A>, Args)) -> Box<dyn Child> {
         let make = self.make.clone();
         let factory = Box::new(move || make(&args));
@@ -102,70 +87,43 @@ impl<A: Actor, Args: Send + 'static> Crowd<A, Args> {
 
     /// The tie of one that has risen.
     fn risen(&self, actor: u64) -> Option<Arc<Tie<A>>> {
-        let index = self.index(actor)?;
-        self.lock().risen.get(&index).map(|it| it.tie.clone())
+        self.places.risen(self.index(actor)?)
     }
 }
 
 impl<A: Actor, Args: Send + 'static> AtRest for Crowd<A, Args> {
     fn hand_over(&self, key: ChildKey) -> Option<Box<dyn Child>> {
         let index = key.since(self.first_key)?;
-        let mut places = self.lock();
-        if let Some(risen) = places.risen.get_mut(&index) {
-            let (tie, own) = (risen.tie.clone(), risen.waits.take()?);
-            drop(places);
-            return Some(self.child(tie, own));
-        }
-        let own = places.resting.get_mut(index)?.take()?;
-        let tie = self.tie(index, &own.0);
-        // It is the driver that calls, so the supervisor is there.
-        let _ = self.roster.enter(tie.clone());
-        let risen = Risen {
-            tie: tie.clone(),
-            waits: None,
-        };
-        places.risen.insert(index, risen);
-        drop(places);
+        let tie = |own: &(Addr<A>, Args)| self.tie(index, &own.0);
+        let (tie, own) = self.places.hand_over(index, &self.roster, tie)?;
         Some(self.child(tie, own))
     }
 
     fn resting(&self, actor: u64) -> Option<ChildKey> {
         let index = self.index(actor)?;
-        let rests = matches!(self.lock().resting.get(index), Some(Some(_)));
+        let rests = self.places.rests(index);
         rests.then(|| self.first_key.plus(index))
     }
 
     fn each(&self, f: &mut dyn FnMut(ChildKey, u64, bool)) {
-        for (index, place) in self.lock().resting.iter().enumerate() {
-            if let Some((addr, _)) = place {
-                f(self.first_key.plus(index), addr.id(), addr.is_up());
-            }
-        }
+        self.places.each(|index, (addr, _)| {
+            f(self.first_key.plus(index), addr.id(), addr.is_up());
+        });
     }
 
     fn forget(&self, key: ChildKey) {
-        let Some(index) = key.since(self.first_key) else {
-            return;
-        };
-        let gone = self.lock().risen.remove(&index);
-        if gone.is_some() {
-            self.left.fetch_sub(1, Ordering::Relaxed);
+        if let Some(index) = key.since(self.first_key) {
+            self.places.forget(index);
         }
-        drop(gone); // after the lock
     }
 
     fn is_empty(&self) -> bool {
-        self.left.load(Ordering::Relaxed) == 0
+        self.places.is_empty()
     }
 
     fn abandon(&self) {
-        let left: Vec<Addr<A>> = {
-            let mut places = self.lock();
-            places.abandoned = true;
-            let resting = places.resting.iter().rev().flatten();
-            resting.map(|(addr, _)| addr.clone()).collect()
-        };
         // Ties are in the roster.
+        let left = self.places.abandon(|(addr, _)| addr.clone());
         left.iter().for_each(Addr::kill);
     }
 }
@@ -187,31 +145,22 @@ impl<A: Actor, Args: Send + 'static> Keeper for Crowd<A, Args> {
         let Some(index) = self.index(actor) else {
             return;
         };
-        let mut places = self.lock();
-        let taken = places.resting.get_mut(index).and_then(Option::take);
-        let Some(own) = taken else {
-            let tie = places.risen.get(&index).map(|it| it.tie.clone());
-            drop(places);
-            if let Some(tie) = tie {
-                tie.exited(actor, life, reason);
+        let tie = |own: &(Addr<A>, Args)| self.tie(index, &own.0);
+        match self.places.ended(index, &self.roster, tie) {
+            Ended::Tied(tie) => tie.exited(actor, life, reason),
+            Ended::Alone(own) => {
+                own.0.bury(reason);
+                drop_quietly(own);
             }
-            return;
-        };
-        let tie = self.tie(index, &own.0);
-        if places.abandoned || !self.roster.enter(tie.clone()) {
-            drop(places);
-            self.left.fetch_sub(1, Ordering::Relaxed);
-            own.0.bury(reason);
-            drop_quietly(own);
-            return;
+            Ended::Unknown => {}
         }
-        let risen = Risen {
-            tie: tie.clone(),
-            waits: Some(own),
-        };
-        places.risen.insert(index, risen);
-        drop(places);
-        tie.exited(actor, life, reason);
+    }
+}
+
+impl<A: Actor, Args> Drop for Crowd<A, Args> {
+    fn drop(&mut self) {
+        // By whoever has the last reference; the arguments' destructors are the user's code.
+        self.places.take_rest().for_each(drop_quietly);
     }
 }
 
@@ -240,12 +189,7 @@ pub(super) fn start<A: Actor, Args: Send + 'static>(
         make: make.clone(),
         first_id,
         first_key,
-        left: AtomicUsize::new(args.len()),
-        places: Mutex::new(Places {
-            resting: Vec::with_capacity(args.len()),
-            risen: BTreeMap::new(),
-            abandoned: false,
-        }),
+        places: Places::new(args.len()),
     });
     let keeper = Shared::new(crowd.clone());
     let Ok(mut batch) = Batch::new(&site.host, &keeper, first_id) else {
@@ -276,17 +220,14 @@ pub(super) fn start<A: Actor, Args: Send + 'static>(
                 break;
             }
         };
-        let addr = {
-            // It may end before it has its place: its end waits for the lock.
-            let mut places = crowd.lock();
+        let addr = crowd.places.fill(|| {
             let addr = batch.start(state);
-            places.resting.push(Some((addr.clone(), args)));
-            addr
-        };
+            ((addr.clone(), args), addr)
+        });
         batch.report(&addr);
         addrs.push(addr);
     }
-    crowd.left.fetch_sub(all - addrs.len(), Ordering::Relaxed);
+    crowd.places.give_up(all - addrs.len());
     let crowd: Arc<dyn AtRest> = crowd;
     batch.done();
     Started {

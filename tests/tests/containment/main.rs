@@ -1,6 +1,7 @@
 //! What goes wrong in one microthread stays there: panics, overflows, destructors, foreign code.
 
 mod growth;
+mod hostile;
 mod overflow;
 
 use std::panic::{catch_unwind, resume_unwind};

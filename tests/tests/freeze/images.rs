@@ -345,3 +345,48 @@ fn a_call_runs_it_where_one_stands() {
     });
     assert_eq!(called.unwrap().join().unwrap(), 20);
 }
+
+/// Waits while it is serialised.
+struct Waits(tests::Gate);
+
+impl serde::Serialize for Waits {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.wait();
+        serializer.serialize_unit()
+    }
+}
+
+/// What this thread writes is one image at a time: who waits in the middle of one would be in another's when it goes on.
+#[test]
+fn a_value_that_waits_while_it_is_frozen_panics_in_its_microthread_and_spoils_no_other_image() {
+    let rt = tests::one_worker();
+    let gate = tests::Gate::new();
+    let waits = Waits(gate.clone());
+    let waiting = rt
+        .spawn(move || {
+            let (sender, receiver) = channel::unbounded::<u8>();
+            migratable::freeze(&(sender, waits, receiver)).map(drop)
+        })
+        .unwrap();
+    let other = rt
+        .spawn(move || {
+            let (sender, receiver) = channel::unbounded();
+            sender.send(7).unwrap();
+            let image = migratable::freeze(&(sender, receiver)).unwrap();
+            gate.open();
+            let (sender, receiver): (Sender<u8>, Receiver<u8>) = migratable::thaw(&image).unwrap();
+            sender.send(8).unwrap();
+            [receiver.recv().unwrap(), receiver.recv().unwrap()]
+        })
+        .unwrap();
+    assert_eq!(other.join().unwrap(), [7, 8]);
+    let error = waiting.join().unwrap_err();
+    assert!(error.to_string().contains("no_suspend"), "{error}");
+
+    // A thread of its own waits as long as it likes.
+    let gate = tests::Gate::new();
+    let waits = Waits(gate.clone());
+    let waiting = std::thread::spawn(move || migratable::freeze(&waits).is_ok());
+    gate.open();
+    assert!(waiting.join().unwrap());
+}
