@@ -180,12 +180,13 @@ impl Word {
     fn take_keeper(&self) -> Option<Arc<dyn Keeper>> {
         let word = self.load();
         if is_shared(word) {
-            let taken = if fault!("kept_take_blindly") {
-                Ok(self.0.swap(ptr::null_mut(), Ordering::AcqRel))
-            } else if fault!("kept_take_keeps_word") {
-                Ok(word)
-            } else {
-                self.exchange(word, ptr::null_mut())
+            let nothing = match fault!("kept_take_keeps_word") {
+                true => word,
+                false => ptr::null_mut(),
+            };
+            let taken = match fault!("kept_take_blindly") {
+                true => Ok(self.0.swap(nothing, Ordering::AcqRel)),
+                false => self.exchange(word, nothing),
             };
             if taken.is_ok() {
                 // SAFETY: the word's reference, which is ours now.
