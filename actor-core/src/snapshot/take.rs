@@ -2,7 +2,7 @@
 
 use crate::actor::{Actor, Addr, Boundary, Port};
 use crate::channel::oneshot;
-use crate::image::Image;
+use crate::image::{Image, Limits};
 
 use super::capture::{Asks, Captured, capture};
 use super::error::SnapshotError;
@@ -29,7 +29,7 @@ struct Leave<A: Snapshot> {
 /// Holds an actor at its next boundary.
 pub(crate) fn take<A: Snapshot>(addr: &Addr<A>) -> Result<Taken<A>, SnapshotError> {
     addr.sys().hold(|actor| {
-        let Captured { image, seen, asks } = match capture(actor, 0, Asks::In) {
+        let Captured { image, seen, asks } = match capture(actor, 0, Asks::In, &Limits::default()) {
             Ok(captured) => captured,
             Err(error) => return (Err(error), None),
         };
