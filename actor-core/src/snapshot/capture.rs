@@ -96,7 +96,8 @@ impl<A: Snapshot> Sys<'_, A> {
     /// # Errors
     /// As [`Addr::snapshot`].
     pub fn snapshot(self) -> Result<Image, SnapshotError> {
-        let captured = self.at_boundary(|actor| capture(actor, 0, Asks::Out, &Limits::default()))?;
+        let captured =
+            self.at_boundary(|actor| capture(actor, 0, Asks::Out, &Limits::default()))?;
         Ok(captured?.image)
     }
 }

@@ -170,7 +170,10 @@ impl<A: Actor, Args: Send + 'static> Template for TemplateOf<A, Args> {
         let past = self.pasts.as_ref().map(|pasts| pasts(&args));
         let child = ChildOf::<A>::new(Box::new(move || factory(&args)));
         let child = child.with_role(&self.policy);
-        Ok((self.policy.clone(), Box::new(child.placed(place).with_past(past))))
+        Ok((
+            self.policy.clone(),
+            Box::new(child.placed(place).with_past(past)),
+        ))
     }
 
     fn batch(
