@@ -4,7 +4,7 @@ use super::error::SnapshotError;
 use super::payload::{QUEUE, Role, STASH, State, Timer, URGENT, Written, name_of};
 use super::traits::Snapshot;
 use crate::actor::{Addr, Boundary, Contents, Opaque, Seen, Sys, Waiting};
-use crate::image::{Head, Image, Kind};
+use crate::image::{Head, Image, Kind, Limits};
 
 /// Whether messages that were asked are in an image.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,7 @@ pub(super) fn capture<A: Snapshot>(
     actor: &Boundary<'_, A>,
     epoch: u64,
     asks: Asks,
+    limits: &Limits,
 ) -> Result<Captured, SnapshotError> {
     let (names, role) = (actor.names(), actor.role());
     let looked = actor.look(|contents| {
@@ -62,7 +63,7 @@ pub(super) fn capture<A: Snapshot>(
         let head = Head::new(Kind::Actor, name_of::<A>());
         let head = head.schema(A::VERSION).epoch(epoch);
         Ok(Captured {
-            image: Image::of(head, &written).map_err(SnapshotError::Encode)?,
+            image: Image::of_within(head, &written, limits).map_err(SnapshotError::Encode)?,
             seen: contents.seen,
             asks: written.asks.len(),
         })
@@ -95,7 +96,8 @@ impl<A: Snapshot> Sys<'_, A> {
     /// # Errors
     /// As [`Addr::snapshot`].
     pub fn snapshot(self) -> Result<Image, SnapshotError> {
-        let captured = self.at_boundary(|actor| capture(actor, 0, Asks::Out))?;
+        let captured =
+            self.at_boundary(|actor| capture(actor, 0, Asks::Out, &Limits::default()))?;
         Ok(captured?.image)
     }
 }

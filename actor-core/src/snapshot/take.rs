@@ -4,7 +4,7 @@
 use crate::actor::Addr;
 use crate::actor::{Actor, Boundary, Port, Sys};
 use crate::channel::oneshot;
-use crate::image::Image;
+use crate::image::{Image, Limits};
 
 use super::capture::{Asks, Captured, capture};
 use super::error::SnapshotError;
@@ -41,7 +41,7 @@ pub(crate) fn take<A: Snapshot>(addr: &Addr<A>) -> Result<Taken<A>, SnapshotErro
 /// Holds an actor at its next boundary, by the deadline set.
 pub(super) fn take_by<A: Snapshot>(sys: Sys<'_, A>) -> Result<Taken<A>, SnapshotError> {
     sys.hold(|actor| {
-        let Captured { image, seen, asks } = match capture(actor, 0, Asks::In) {
+        let Captured { image, seen, asks } = match capture(actor, 0, Asks::In, &Limits::default()) {
             Ok(captured) => captured,
             Err(error) => return (Err(error), None),
         };

@@ -46,8 +46,8 @@ impl Place {
                  `period = ..`, `auto_shutdown = ..`, `backoff = ..`, `name = ..` and `args(..)`"
             }
             Self::Child => {
-                "a child has `permanent`, `transient` or `temporary`, `significant`, `shutdown = ..`, `backoff = ..` \
-                 and `name = ..`"
+                "a child has `permanent`, `transient` or `temporary`, `significant`, `shutdown = ..`, `backoff = ..`, \
+                 `name = ..` and `restore = policy`"
             }
             Self::Dynamic => {
                 "a dynamic supervisor has `permanent`, `transient` or `temporary` and `shutdown = ..` for its children, \
@@ -86,6 +86,7 @@ pub(super) struct Options {
     pub(super) shutdown: Option<TokenStream>,
     pub(super) backoff: Option<TokenStream>,
     pub(super) name: Option<Expr>,
+    pub(super) restore: Option<Expr>,
     pub(super) args: Vec<Expr>,
     pub(super) intensity: Option<Expr>,
     pub(super) period: Option<TokenStream>,
@@ -128,6 +129,9 @@ impl Options {
                 }
                 ("backoff", Opt::Value(_, expr)) => read.backoff = values::backoff(expr, errors),
                 ("name", Opt::Value(_, expr)) => read.name = Some(expr.clone()),
+                ("restore", Opt::Value(_, expr)) if place == Place::Child => {
+                    read.restore = Some(expr.clone());
+                }
                 ("args", Opt::List(_, list)) if place == Place::Tree => {
                     read.args = parse::arguments(list.clone(), errors);
                 }

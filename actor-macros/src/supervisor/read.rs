@@ -168,6 +168,7 @@ fn child(field: &mut Field, errors: &mut Errors) -> Option<(Child, Option<Ident>
         kind,
         settings,
         registered: options.name,
+        restored: options.restore,
     };
     Some((child, options.significant))
 }
@@ -246,6 +247,15 @@ fn worker(
             errors.at(
                 name,
                 "each of them needs a name of its own: write `name = |i| format!(\"account-{i}\")`",
+            );
+        }
+        if let Some(policy) = &options.restore
+            && !matches!(policy, Expr::Closure(_))
+        {
+            errors.at(
+                policy,
+                "each of them is saved under a name of its own: write \
+                 `restore = |i| SnapshotPolicy::new(store, format!(\"account-{i}\"))`",
             );
         }
         let len = array.len.clone();
