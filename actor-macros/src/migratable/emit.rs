@@ -240,7 +240,13 @@ impl Emit<'_> {
             }
             bound.extend(step.binds.iter().cloned());
         }
-        if let Some(Exit::If { cond: code, .. } | Exit::Match { scrutinee: code, .. }) = &block.exit {
+        if let Some(
+            Exit::If { cond: code, .. }
+            | Exit::Match {
+                scrutinee: code, ..
+            },
+        ) = &block.exit
+        {
             out.extend(self.declare_late(code, bound));
         }
         out.extend(self.exit(id, block.exit.as_ref(), bound));

@@ -64,6 +64,7 @@
 //! that is assigned to (`v[rx.recv()?] += 1`).
 
 mod choice;
+mod closures;
 mod control;
 mod emit;
 mod format;
@@ -247,6 +248,7 @@ fn body(function: &ItemFn, parameters: &[Parameter], errors: &mut Errors) -> Bod
         let (pattern, ident) = (&parameter.pattern, &parameter.ident);
         block.stmts.insert(n, parse_quote!(let #pattern = #ident;));
     }
+    closures::refuse_waits(&block, errors);
     let uses = choice::as_matches(&mut block, errors);
     let idents: Vec<Ident> = parameters.iter().map(|p| p.ident.clone()).collect();
     rename::rename(&idents, &mut block);
