@@ -1,4 +1,4 @@
-use actor_core::channel::{Receiver, Sender, after, oneshot};
+use actor_core::channel::{Receiver, Sender, after};
 use actor_core::{migratable, select};
 use std::time::Duration;
 
@@ -24,15 +24,6 @@ fn futures(from: Receiver<u8>) -> u8 {
 fn no_arm(from: Receiver<u8>) -> u8 {
     select! {
         receive(&from) -> n => n.unwrap_or(0),
-    }
-}
-
-#[migratable]
-fn other_channels() -> u8 {
-    let (to, from) = oneshot::channel();
-    let _ = to.send(1);
-    select! {
-        recv(&from) -> n => n.unwrap_or(0),
     }
 }
 
