@@ -42,6 +42,7 @@ impl Area for Shape {
 
 macro_rules! both {
     ($($(#[$meta:meta])* fn $name:ident $([$($generics:tt)*])? ($($args:tt)*) -> $out:ty $body:block)*) => {
+        #[expect(clippy::all, reason = "it is written as people write, and not as it should be")]
         mod plain {
             #[allow(unused_imports)]
             use super::*;
