@@ -442,18 +442,33 @@ pub fn preemptible(
 /// |---|---|
 /// | `rx.recv()`, `tx.send(value)` | of a [channel](../actor_core/channel/index.html)'s `Receiver` and `Sender` |
 /// | `microthread::sleep(duration)`, `microthread::yield_now()` | also without `microthread::` |
+/// | `microthread::checkpoint()` | if the turn is over; also at the head of each turn of a loop with a wait in it |
 /// | `other(..).call()` | a call of another migratable function, or of the same |
+/// | `select! { .. }` | with `recv(&rx)`, `send(&tx, value)`, `send(&tx, from slot)`, `default` and `deadline` |
+/// | `addr.ask().method(..)` | also `addr.ask().within(limit).method(..)` and `addr.request().method(..).wait()` |
 ///
 /// They may stand anywhere in an expression, in branches and loops of any kind, behind `?` and `&&`, among the arguments of
-/// `println!` and its like. Anything else that blocks, a wait in a closure among it, blocks as it does elsewhere, and cannot be
-/// frozen meanwhile.
+/// `println!` and its like. Anything else that blocks blocks as it does elsewhere, and cannot be frozen meanwhile.
+///
+/// A `select!` keeps what is left of the time to its `default(duration)` or `deadline`; what it waits at is named, as it is looked
+/// at again after each wait. An ask is asked once: while its answer is to come, the function cannot be frozen. While a bounded
+/// mailbox is full, an ask blocks.
 ///
 /// # What is kept
 /// The parameters, and the variables that are needed after a wait. They are owned, `Send`, and implement serde's `Serialize` and
-/// `Deserialize`; the sides of a channel do within an image. A `for` goes over ranges and the collections of `std` in a form that
-/// can be kept, also with `enumerate`, `rev`, `step_by`, `take` and `skip`; the entries of a map are collected when it begins.
-/// A borrow ends before a wait, and is taken again behind it. A variable is dropped at the first wait after its last use,
-/// a parameter that nothing takes by value at the end of the call.
+/// `Deserialize`; the sides of a channel and the address of a named actor do within an image. A `for` goes over ranges and the
+/// collections of `std` in a form that can be kept, also with `enumerate`, `rev`, `step_by`, `take` and `skip`; the entries of a map
+/// are collected when it begins. A borrow ends before a wait, and is taken again behind it.
+///
+/// # When variables are dropped
+/// At the end of their scope, in the reverse order of their declaration, as in any function; with these exceptions, which are
+/// dropped at the first wait after their last mention:
+/// * what cannot be frozen, such as a lock's guard;
+/// * a variable that is mentioned by value anywhere, as it may have been moved away there;
+/// * one whose first value is made from a borrow, a closure, a method of another variable other than `clone` and its like, or
+///   is assigned after its declaration.
+///
+/// Where that matters, `drop(x);` at the end of the scope keeps `x` until there.
 ///
 /// # Changes
 /// An image says of which body it is, and is refused by any other ([`ThawError`](../actor_core/migratable/enum.ThawError.html)).
@@ -462,8 +477,21 @@ pub fn preemptible(
 /// and start the new one under another.
 ///
 /// # Limits
-/// It goes on a free function, which may be generic over types. Match guards, `unsafe` blocks and other macros cannot wait: bind
-/// what they wait for first. Loops without a wait are left alone, and nothing is frozen while they run.
+/// Each is an error of the compiler's that says what to write instead:
+///
+/// | what | instead |
+/// |---|---|
+/// | a method; a function without `self` in an `impl` block, as types cannot stand there | a free function that takes what it needs |
+/// | a borrowed parameter or result, a lifetime, `impl Trait` | owned values; a generic parameter |
+/// | a borrow, a closure, a lock's guard, an iterator of `std` that is needed after a wait | borrow again; an index, a clone, a block of its own |
+/// | a wait in a closure, but for one that is handed to `spawn` and its like | a loop in the function itself |
+/// | a wait in a match guard, an `unsafe` block, a macro that is not one of `std`'s for text and checks | bind what is waited for first |
+/// | a wait in a place that is assigned to, `cells[rx.recv()?] = 1` | bind the index first |
+/// | `.await`, `ready(..)` in a `select!` | a function that waits on this machine only |
+/// | an item in an inner block that has a wait in it | move it to the outermost block |
+/// | a loop over borrowed items that has a wait in it | loop over the collection itself, or over indices |
+///
+/// Loops without a wait are left alone, and nothing is frozen while they run. It may be generic over types and constants.
 #[proc_macro_attribute]
 pub fn migratable(
     args: proc_macro::TokenStream,

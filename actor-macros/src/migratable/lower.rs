@@ -11,7 +11,7 @@ use syn::{Block, Expr, ExprMethodCall, Item, Local, Pat, PatIdent, Stmt, Type, p
 
 use crate::diagnostics::Errors;
 
-use super::graph::{BlockId, Code, Exit, Graph, Names, Step, Var};
+use super::graph::{BlockId, Code, Exit, Graph, Names, ScopeId, Step, Var};
 use super::rename;
 use super::verbatim;
 use super::waits::{Wait, wait, waits};
@@ -48,6 +48,9 @@ pub(super) struct Lower<'e> {
 }
 
 impl<'e> Lower<'e> {
+    /// The scope of the function's body, in that of its parameters.
+    const BODY: ScopeId = 1;
+
     pub(super) fn new(taken: Names, errors: &'e mut Errors) -> Self {
         let mut graph = Graph::default();
         let current = graph.block();
@@ -199,6 +202,9 @@ impl<'e> Lower<'e> {
                 self.assign(&found.left, value);
                 self.deliver(parse_quote!(()), dest);
             }
+            Expr::Assign(found) => {
+                self.refuse(&found.left, ASSIGNED);
+            }
             _ => {
                 let rest = self.expr(expr);
                 self.deliver(rest, dest);
@@ -226,7 +232,15 @@ impl<'e> Lower<'e> {
         for (i, stmt) in block.stmts.iter().enumerate() {
             let last = i + 1 == block.stmts.len();
             match stmt {
-                Stmt::Item(item) => self.items.push(item.clone()),
+                Stmt::Item(item) => {
+                    if self.graph.scope > Self::BODY {
+                        self.errors.at(
+                            item,
+                            "items of a migratable function stand in its outermost block, as its blocks are taken apart: move this one there, or out of the function",
+                        );
+                    }
+                    self.items.push(item.clone());
+                }
                 Stmt::Local(local) => self.local(local),
                 Stmt::Expr(expr, None) if last => return self.into(expr, dest),
                 Stmt::Expr(Expr::Assign(found), _)
@@ -245,8 +259,10 @@ impl<'e> Lower<'e> {
                         let rest = self.expr(&expr);
                         self.deliver(rest, &Dest::Discard);
                     } else if last && found.semi_token.is_none() {
+                        let expr = self.verbatim(&expr);
                         return self.deliver(expr, dest);
                     } else {
+                        let stmt = verbatim::stmt(stmt, &self.targets);
                         self.step(stmt.to_token_stream(), Vec::new());
                     }
                 }
@@ -324,7 +340,7 @@ impl<'e> Lower<'e> {
             Expr::Binary(found) if lazy(&found.op) => self.lower_lazy(found),
             Expr::Binary(found) if compound(&found.op) => {
                 if waits(&found.left) {
-                    return self.refuse(&found.left, "this waits while it is being assigned to: bind the value first, `let value = ..;`");
+                    return self.refuse(&found.left, ASSIGNED);
                 }
                 let mut found = found.clone();
                 *found.right = self.expr(&found.right);
@@ -494,6 +510,9 @@ pub(super) struct Operand<'a> {
     /// It is used where it is, and not taken.
     pub(super) place: bool,
 }
+
+const ASSIGNED: &str =
+    "this waits while it is being assigned to: bind what is waited for first, `let value = ..;`";
 
 /// The place `span`, for names of ours: the function may come out of a macro, whose variables are others by the same names.
 pub(super) fn ours(span: Span) -> Span {

@@ -33,10 +33,12 @@
 //!
 //! # The steps
 //! ```text
+//!   closures   waits in closures are refused
+//!   choice     each `select!` becomes a `match`
 //!   rename     every variable gets a name of its own: a name is a variable
 //!   lower      statements with a wait in them become blocks; `control`: branches and loops, `operators`: everything else
 //!   verbatim   all other code stays, but for `return`, `?`, and jumps to loops that were taken apart
-//!   graph      the blocks, and the variables each of them needs (liveness)
+//!   graph      the blocks; `live`: the variables each of them has; `owned`: those that live to the end of their scope
 //!   emit       the two enums and the function that goes on
 //! ```
 //! `waits` says which calls wait.
@@ -50,20 +52,21 @@
 //! # What differs from a plain function
 //! - **Kept variables.** What is needed after a wait is owned, `Send` and serialisable; anything else is an error at its token.
 //!   Between two waits everything goes.
-//! - **Drops.** A parameter that nothing takes by value lives to the end of the call. Any other variable is dropped at the first
-//!   wait behind its last use, not at the end of its block.
+//! - **Drops.** What is moved away nowhere and borrows nothing, as far as tokens can tell (`owned`), is dropped at the end of its
+//!   scope, in the reverse order, if it can be kept until then. Any other variable is dropped at the first wait behind its last
+//!   mention.
 //! - **Order of evaluation** is Rust's: what stands before a wait in its expression is evaluated before it and kept. The
 //!   receiver of a method, which is a place, is evaluated behind it.
-//! - **A closure** and an `async` block are other functions: a wait in one blocks, and cannot be frozen.
+//! - **A closure** is another function, which cannot be suspended: a wait in one is refused, unless it is run elsewhere (`spawn`).
+//! - **Checkpoints.** A turn of a loop with a wait in it begins with one, where that adds nothing to what must be kept.
 //! - **Loops without a wait** are not taken apart, and nothing is frozen in them.
 //!
 //! # Not yet
 //! Spawning on the runtime and on a local scheduler (a function is run by `.call()`, or driven by hand as a `Suspended`); a
-//! `select!`, an ask and a receive with a deadline as waits; methods; a checkpoint at the head of loops that always find what they
-//! wait for; a variable that is declared without a value, and gets it both in code that stays and in a block; a wait in the index
-//! that is assigned to (`v[rx.recv()?] += 1`).
+//! `select!` at channels of other kinds; methods; a wait in a place that is assigned to (`v[rx.recv()?] += 1`).
 
 mod choice;
+mod closures;
 mod control;
 mod emit;
 mod format;
@@ -247,6 +250,7 @@ fn body(function: &ItemFn, parameters: &[Parameter], errors: &mut Errors) -> Bod
         let (pattern, ident) = (&parameter.pattern, &parameter.ident);
         block.stmts.insert(n, parse_quote!(let #pattern = #ident;));
     }
+    closures::refuse_waits(&block, errors);
     let uses = choice::as_matches(&mut block, errors);
     let idents: Vec<Ident> = parameters.iter().map(|p| p.ident.clone()).collect();
     rename::rename(&idents, &mut block);

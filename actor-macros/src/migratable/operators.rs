@@ -29,6 +29,11 @@ const PLAIN: &[&str] = &[
     "writeln",
 ];
 
+/// Whether `name` is one of them.
+pub(super) fn is_plain(name: &syn::Ident) -> bool {
+    PLAIN.contains(&&*name.to_string())
+}
+
 impl Lower<'_> {
     pub(super) fn lower_operator(&mut self, expr: &Expr) -> Expr {
         let mut expr = expr.clone();
@@ -54,13 +59,8 @@ impl Lower<'_> {
     }
 
     pub(super) fn lower_macro(&mut self, found: &ExprMacro) -> Expr {
-        let name = found
-            .mac
-            .path
-            .segments
-            .last()
-            .map(|segment| segment.ident.to_string());
-        let plain = name.is_some_and(|name| PLAIN.contains(&name.as_str()));
+        let last = found.mac.path.segments.last();
+        let plain = last.is_some_and(|last| is_plain(&last.ident));
         let args = waits::arguments(&found.mac).filter(|_| plain);
         let Some(args) = args else {
             self.errors.at(

@@ -3,15 +3,16 @@
 //! `return` and `?` leave the function that polls, and `break` and `continue` of a loop that has been taken apart become jumps
 //! to its blocks ([`JUMP`](super::graph::JUMP)).
 
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Expr, ExprAsync, ExprBreak, ExprClosure, ExprConst, ExprForLoop, ExprLoop, ExprWhile, Item,
-    Label, Stmt, parse_quote, parse_quote_spanned,
+    Label, Macro, Stmt, parse_quote, parse_quote_spanned,
 };
 
 use super::lower::{Dest, Target};
+use super::{operators, waits};
 
 /// Code as it can stand in a block, where `targets` are the loops around it that have been taken apart, the innermost last.
 pub(super) fn expr(expr: &Expr, targets: &[Target]) -> Expr {
@@ -155,6 +156,21 @@ impl VisitMut for Ways<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn visit_macro_mut(&mut self, found: &mut Macro) {
+        let last = found.path.segments.last();
+        if last.is_some_and(|last| operators::is_plain(&last.ident))
+            && let Some(mut args) = waits::arguments(found)
+        {
+            for arg in &mut args {
+                match arg {
+                    Expr::Assign(named) => self.visit_expr_mut(&mut named.right),
+                    arg => self.visit_expr_mut(arg),
+                }
+            }
+            found.tokens = args.into_token_stream();
         }
     }
 

@@ -30,7 +30,7 @@ impl Teller {
     pub(crate) fn half(&mut self, n: u64) -> Result<u64, Odd> {
         let _ = self.gate.recv();
         self.asked += 1;
-        (n % 2 == 0).then_some(n / 2).ok_or(Odd(n))
+        n.is_multiple_of(2).then_some(n / 2).ok_or(Odd(n))
     }
 
     /// As a channel's.

@@ -484,8 +484,7 @@ fn chosen_under(seed: u64) -> Vec<u8> {
         });
         *to.lock().unwrap() = chooses(a, b).call();
     });
-    let chosen = out.lock().unwrap().clone();
-    chosen
+    std::mem::take(&mut *out.lock().unwrap())
 }
 
 #[test]

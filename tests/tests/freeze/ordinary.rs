@@ -42,6 +42,7 @@ impl Area for Shape {
 
 macro_rules! both {
     ($($(#[$meta:meta])* fn $name:ident $([$($generics:tt)*])? ($($args:tt)*) -> $out:ty $body:block)*) => {
+        #[expect(clippy::all, reason = "it is written as people write, and not as it should be")]
         mod plain {
             #[allow(unused_imports)]
             use super::*;
@@ -378,6 +379,24 @@ both! {
         if cfg!(debug_assertions) { m } else { n }
     }
 
+    fn in_macros(words: Vec<String>) -> Option<u32> {
+        let mut sum = 0;
+        for word in words {
+            yield_now();
+            let text = format!("{}", word.strip_prefix("n")?);
+            let parsed = vec![match text.parse::<u32>() {
+                Ok(0) => continue,
+                Ok(99) => break,
+                Ok(100) => return None,
+                Ok(n) => n,
+                Err(_) => return Some(1000),
+            }];
+            assert!(parsed.first()? > &0, "{}", text.get(..1)?);
+            sum += parsed[0];
+        }
+        Some(sum)
+    }
+
     fn shadowed_in_arms(n: Option<u32>) -> u32 {
         let x = n;
         let x = match x {
@@ -479,6 +498,20 @@ fn waits_in_the_middle_of_expressions() {
     same!(nested_calls(full(&[1, 2, 3, 4, 5, 6, 7, 8])));
     same!(nested_calls(full(&[1, 2])));
     same!(nested_calls(full(&[])));
+}
+
+#[test]
+fn ways_out_of_macros() {
+    for words in [
+        &["n1", "n0", "n2"][..],
+        &["n1", "n99", "n2"],
+        &["n1", "n100"],
+        &["n1", "nx"],
+        &["n1", "x"],
+    ] {
+        let words = || words.iter().map(ToString::to_string).collect();
+        same!(in_macros(words()));
+    }
 }
 
 #[test]
