@@ -17,8 +17,13 @@ pub(crate) struct Taken<A: Snapshot> {
     /// All of it, asks too.
     pub(crate) image: Image,
     /// How many messages in the image somebody waits for.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the ports of `leave` are as many"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the ports of `leave` are as many")
+    )]
     pub(crate) asks: usize,
+    /// Whether there are listeners in it, which the actor still has.
+    pub(crate) listens: bool,
     /// Whoever drops it resumes the actor.
     leave: oneshot::Sender<Leave<A>>,
 }
@@ -38,7 +43,12 @@ pub(crate) fn take<A: Snapshot>(addr: &Addr<A>) -> Result<Taken<A>, SnapshotErro
 /// Holds an actor at its next boundary, by the deadline set.
 pub(super) fn take_by<A: Snapshot>(sys: Sys<'_, A>) -> Result<Taken<A>, SnapshotError> {
     sys.hold(|actor| {
-        let Captured { image, seen, asks } = match capture(actor, 0, Asks::In) {
+        let Captured {
+            image,
+            seen,
+            asks,
+            listens,
+        } = match capture(actor, 0, Asks::In) {
             Ok(captured) => captured,
             Err(error) => return (Err(error), None),
         };
@@ -50,7 +60,15 @@ pub(super) fn take_by<A: Snapshot>(sys: Sys<'_, A>) -> Result<Taken<A>, Snapshot
                 actor.leave(seen, left, pass)
             })
         };
-        (Ok(Taken { image, asks, leave }), Some(decided))
+        (
+            Ok(Taken {
+                image,
+                asks,
+                listens,
+                leave,
+            }),
+            Some(decided),
+        )
     })?
 }
 
