@@ -52,6 +52,8 @@ mod walk;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::net::frozen;
+
 pub use error::{DecodeError, EncodeError};
 pub use header::{Head, Kind};
 
@@ -103,7 +105,7 @@ impl Image {
         limits: &Limits,
     ) -> Result<Self, EncodeError> {
         let mut payload = Vec::with_capacity(128);
-        rmp_serde::encode::write_named(&mut payload, value)
+        frozen::image(|| rmp_serde::encode::write_named(&mut payload, value))
             .map_err(|error| EncodeError::Value(error.to_string()))?;
         let (size, limit) = (header::size(&head, &payload), limits.bytes);
         if size > limit || u32::try_from(payload.len()).is_err() {
@@ -151,8 +153,13 @@ impl Image {
     /// Thaws the value: builds a new one at each call.
     ///
     /// # Errors
-    /// [`DecodeError::Value`]: the payload is no `T`.
+    /// [`DecodeError::Value`]: the payload is no `T`. [`DecodeError::Bind`].
     pub fn value<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        rmp_serde::from_slice(&self.payload).map_err(|error| DecodeError::Value(error.to_string()))
+        frozen::image(|| rmp_serde::from_slice(&self.payload)).map_err(
+            |error| match frozen::unbound() {
+                Some(frozen::Unbound { address, error }) => DecodeError::Bind { address, error },
+                None => DecodeError::Value(error.to_string()),
+            },
+        )
     }
 }

@@ -1,7 +1,8 @@
 //! What can be wrong with an image.
 
 use std::error::Error;
-use std::fmt;
+use std::net::SocketAddr;
+use std::{fmt, io};
 
 use super::Kind;
 
@@ -136,6 +137,13 @@ pub enum DecodeError {
     },
     /// The payload is not of the type it is read as, says the type's `Deserialize`.
     Value(String),
+    /// A listener in it cannot listen on its address again.
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        error: io::ErrorKind,
+    },
 }
 
 impl fmt::Display for DecodeError {
@@ -186,6 +194,9 @@ impl fmt::Display for DecodeError {
                 "written by other code ({found:016x}) than would go on with it ({wanted:016x})"
             ),
             Self::Value(text) => write!(f, "the payload is of another type: {text}"),
+            Self::Bind { address, error } => {
+                write!(f, "{address} cannot be listened on again: {error}")
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 use crate::channel::frozen;
 use crate::image::{DecodeError, EncodeError, Head, Image, Kind, Limits};
+use crate::net;
 
 use super::Migratable;
 
@@ -275,7 +276,7 @@ pub fn freeze_within<T: Serialize + ?Sized>(
     REFUSED.set(None);
     let failed = |error| REFUSED.take().unwrap_or(FreezeError::Image(error));
     let mut sink = rmp_serde::Serializer::new(io::sink());
-    frozen::image(|| value.serialize(&mut sink))
+    frozen::image(|| net::frozen::image(|| value.serialize(&mut sink)))
         .map_err(|error| failed(EncodeError::Value(error.to_string())))?;
     PASS.set(Some(Pass::Write));
     let head = FIRST.take();

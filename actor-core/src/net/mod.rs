@@ -70,6 +70,12 @@
 //! Those of std, except that [`Interrupted`](std::io::ErrorKind::Interrupted) and `WouldBlock` are handled here. Writing
 //! to a connection that the peer has closed is [`BrokenPipe`](std::io::ErrorKind::BrokenPipe), never a signal.
 //!
+//! # In an image
+//! A listener that is frozen with what has it, in an [image](crate::image), is written as its address, and listens there again
+//! when that is thawed: [`DecodeError::Bind`](crate::image::DecodeError::Bind) if it cannot. It is not closed by that where it was:
+//! drop it there first, if both are on one machine. Streams cannot be frozen: what is said on them has to come to its end, or
+//! be begun anew.
+//!
 //! # Descriptors
 //! Calls on streams and UDP sockets say themselves that they shall not block, so the descriptor's mode does not matter:
 //! it stays in blocking mode, as std's are, and may be shared with, or handed to, other code ([`AsFd`], `into_std`,
@@ -79,6 +85,7 @@
 //! [`AsFd`]: std::os::fd::AsFd
 
 mod addr;
+pub(crate) mod frozen;
 mod limits;
 mod socket;
 mod tcp;

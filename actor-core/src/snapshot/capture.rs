@@ -5,6 +5,7 @@ use super::payload::{QUEUE, Role, STASH, State, Timer, URGENT, Written, name_of}
 use super::traits::Snapshot;
 use crate::actor::{Addr, Boundary, Contents, Opaque, Seen, Sys, Waiting};
 use crate::image::{Head, Image, Kind, Limits};
+use crate::net::frozen;
 
 /// Whether messages that were asked are in an image.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub(super) struct Captured {
     pub(super) image: Image,
     /// Which messages were looked at.
     pub(super) seen: Seen,
+    /// Whether there are listeners in the image.
+    pub(super) listens: bool,
     /// How many of those in the image were asked.
     pub(super) asks: usize,
 }
@@ -62,8 +65,10 @@ pub(super) fn capture<A: Snapshot>(
         }
         let head = Head::new(Kind::Actor, name_of::<A>());
         let head = head.schema(A::VERSION).epoch(epoch);
+        let image = Image::of_within(head, &written, limits).map_err(SnapshotError::Encode)?;
         Ok(Captured {
-            image: Image::of_within(head, &written, limits).map_err(SnapshotError::Encode)?,
+            image,
+            listens: frozen::met() > 0,
             seen: contents.seen,
             asks: written.asks.len(),
         })

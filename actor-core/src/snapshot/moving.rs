@@ -49,6 +49,14 @@ pub(crate) fn asked<A: Snapshot>(image: &Image) -> Result<Vec<A::Msg>, DecodeErr
         .collect()
 }
 
+/// Starts what was read, without a name: those it had lead to it already.
+pub(crate) fn start_unnamed<A: Snapshot>(
+    sys: &System,
+    thawed: Thawed<A>,
+) -> Result<Addr<A>, RestoreError> {
+    super::restore::start(sys, thawed, &[], |_| {})
+}
+
 /// Starts what was read, under the names it had.
 pub(crate) fn start<A: Snapshot>(sys: &System, thawed: Thawed<A>) -> Result<Addr<A>, RestoreError> {
     let names = thawed.names.clone();

@@ -22,6 +22,8 @@ pub(crate) struct Taken<A: Snapshot> {
         expect(dead_code, reason = "the ports of `leave` are as many")
     )]
     pub(crate) asks: usize,
+    /// Whether there are listeners in it, which the actor still has.
+    pub(crate) listens: bool,
     /// Whoever drops it resumes the actor.
     leave: oneshot::Sender<Leave<A>>,
 }
@@ -41,7 +43,12 @@ pub(crate) fn take<A: Snapshot>(addr: &Addr<A>) -> Result<Taken<A>, SnapshotErro
 /// Holds an actor at its next boundary, by the deadline set.
 pub(super) fn take_by<A: Snapshot>(sys: Sys<'_, A>) -> Result<Taken<A>, SnapshotError> {
     sys.hold(|actor| {
-        let Captured { image, seen, asks } = match capture(actor, 0, Asks::In, &Limits::default()) {
+        let Captured {
+            image,
+            seen,
+            asks,
+            listens,
+        } = match capture(actor, 0, Asks::In, &Limits::default()) {
             Ok(captured) => captured,
             Err(error) => return (Err(error), None),
         };
@@ -53,7 +60,15 @@ pub(super) fn take_by<A: Snapshot>(sys: Sys<'_, A>) -> Result<Taken<A>, Snapshot
                 actor.leave(seen, left, pass)
             })
         };
-        (Ok(Taken { image, asks, leave }), Some(decided))
+        (
+            Ok(Taken {
+                image,
+                asks,
+                listens,
+                leave,
+            }),
+            Some(decided),
+        )
     })?
 }
 

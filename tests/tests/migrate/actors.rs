@@ -95,8 +95,7 @@ fn without_a_way_asks_fail_and_what_was_told_is_a_dead_letter() {
 fn who_waits_when_the_way_is_lost_gets_an_error() {
     within(60, || {
         let (a, b) = two();
-        let gate = Gate::new();
-        let ledger = a.sys.spawn(Ledger::held_by(&gate)).unwrap();
+        let ledger = a.sys.spawn(Ledger::default()).unwrap();
         a.node.adopt("ledger", &ledger).unwrap();
         a.node.migrate("ledger", "b").unwrap();
         let there = b.node.actor::<Ledger>("ledger").unwrap();
@@ -105,5 +104,6 @@ fn who_waits_when_the_way_is_lost_gets_an_error() {
         b.node.close();
         let error = waiting.wait().unwrap_err();
         assert!(matches!(error, AskError::NoReply { .. }), "{error:?}");
+        there.sys().resume().unwrap();
     });
 }

@@ -3,4 +3,5 @@
 mod actors;
 mod cuts;
 mod functions;
+mod listeners;
 mod nodes;

@@ -1,5 +1,7 @@
 //! Two nodes in one process.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use super::{FarError, FarSide};
 use crate::channel::{self, Receiver, Sender};
 
@@ -7,9 +9,14 @@ use crate::channel::{self, Receiver, Sender};
 #[derive(Debug)]
 pub struct LocalFarSide {
     node: Box<str>,
-    to: Sender<Vec<u8>>,
+    /// Of the two, the one that leads there.
+    to: usize,
+    senders: Arc<Senders>,
     from: Receiver<Vec<u8>>,
 }
+
+/// The senders of both directions, none once it is closed: who waits to receive is woken by that.
+type Senders = [Mutex<Option<Sender<Vec<u8>>>>; 2];
 
 /// Both ends of a way between two nodes with these names: the first is for the node `a`, and leads to `b`.
 ///
@@ -27,14 +34,17 @@ pub struct LocalFarSide {
 pub fn local_pair(a: &str, b: &str) -> (LocalFarSide, LocalFarSide) {
     let (to_b, from_a) = channel::unbounded();
     let (to_a, from_b) = channel::unbounded();
+    let senders = Arc::new([to_b, to_a].map(|sender| Mutex::new(Some(sender))));
     let at_a = LocalFarSide {
         node: b.into(),
-        to: to_b,
+        to: 0,
+        senders: senders.clone(),
         from: from_b,
     };
     let at_b = LocalFarSide {
         node: a.into(),
-        to: to_a,
+        to: 1,
+        senders,
         from: from_a,
     };
     (at_a, at_b)
@@ -49,7 +59,13 @@ impl FarSide for LocalFarSide {
         if message.is_empty() {
             return Ok(());
         }
-        self.to.send(message.to_vec()).map_err(|_| FarError::Closed)
+        let to = lock(&self.senders[self.to]);
+        // It waits for nothing: there is no limit to what may be under way.
+        let sent = to.as_ref().map(|to| to.send(message.to_vec()));
+        match sent {
+            Some(Ok(())) => Ok(()),
+            _ => Err(FarError::Closed),
+        }
     }
 
     fn recv(&self) -> Result<Vec<u8>, FarError> {
@@ -57,7 +73,17 @@ impl FarSide for LocalFarSide {
     }
 
     fn close(&self) {
-        self.to.close();
-        self.from.close();
+        let both = self.senders.each_ref().map(|sender| lock(sender).take());
+        drop(both);
     }
+}
+
+impl Drop for LocalFarSide {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

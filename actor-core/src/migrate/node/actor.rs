@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::marker::PhantomData;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +16,9 @@ use super::wire::Packed;
 use super::{Inner, Refusal};
 use crate::actor::{Addr, Asker, Port, Replies};
 use crate::image::{DecodeError, EncodeError, Head, Image};
-use crate::snapshot::Snapshot;
 use crate::snapshot::moving::{self, Taken, Thawed};
+use crate::snapshot::{Snapshot, SnapshotError};
+use crate::sync::Mutex;
 
 /// An actor that can move: it has a snapshot, and its answers can be frozen.
 ///
@@ -115,14 +117,15 @@ impl<A: Movable> Running for Lives<A> {
     fn freeze(&self, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen> {
         let taken = moving::take(&self.addr, within);
         let taken = taken.map_err(|error| match error {
-            crate::snapshot::SnapshotError::Timeout => MoveError::NotFrozen,
+            SnapshotError::Timeout => MoveError::NotFrozen,
             other => MoveError::Snapshot(other),
         })?;
-        Ok(Box::new(Held {
-            taken,
-            node: self.node.clone(),
-            addr: self.addr.clone(),
-        }))
+        let (node, addr) = (self.node.clone(), self.addr.clone());
+        if taken.listens {
+            let left = Left::of(taken, node, addr);
+            return Ok(Box::new(left.map_err(MoveError::Snapshot)?));
+        }
+        Ok(Box::new(Held { taken, node, addr }))
     }
 
     fn take(&self, message: &Packed, call: Option<Call>) -> bool {
@@ -173,10 +176,109 @@ impl<A: Movable> Frozen for Held<A> {
         let asks = route.clone();
         let passed = taken.leave(move |msg, port| pass(&route, &addr, msg, port));
         // Killed meanwhile, it has no askers either.
-        for (n, port) in passed.unwrap_or_default().into_iter().enumerate() {
-            let number = first.wrapping_add(n as u128);
-            asks.expect(number, answered::<A>(port));
+        expect_all::<A>(&asks, first, passed.unwrap_or_default());
+    }
+}
+
+/// An actor that was ended to close its listeners, which could not be bound elsewhere on this machine before. Its cell is a
+/// forwarding address already; what comes for it waits until it is known where it goes.
+struct Left<A: Movable> {
+    image: Image,
+    ports: Vec<Port>,
+    node: Arc<Inner>,
+    addr: Addr<A>,
+    ahead: Arc<Mutex<Ahead<A>>>,
+}
+
+/// Where what comes for it goes.
+enum Ahead<A: Movable> {
+    /// That is not decided.
+    Open(Vec<(A::Msg, Port)>),
+    Gone(Route),
+    /// It has been made again, here.
+    Here(Addr<A>),
+    /// It could not be made again.
+    Nowhere,
+}
+
+impl<A: Movable> Ahead<A> {
+    fn take(&mut self, addr: &Addr<A>, msg: A::Msg, port: Port) {
+        match self {
+            Self::Open(waiting) => waiting.push((msg, port)),
+            Self::Gone(route) => pass(route, addr, msg, port),
+            Self::Here(now) => now.deliver(msg, port),
+            Self::Nowhere => addr.is_undeliverable(msg, port),
         }
+    }
+
+    /// From here on, also for what has come before.
+    fn decide(this: &Mutex<Self>, how: Self, addr: &Addr<A>) {
+        let mut ahead = this.lock().unwrap_or_else(|it| it.into_inner());
+        if let Self::Open(waiting) = mem::replace(&mut *ahead, how) {
+            for (msg, port) in waiting {
+                ahead.take(addr, msg, port);
+            }
+        }
+    }
+}
+
+impl<A: Movable> Left<A> {
+    fn of(taken: Taken<A>, node: Arc<Inner>, addr: Addr<A>) -> Result<Self, SnapshotError> {
+        let image = taken.image.clone();
+        let ahead = Arc::new(Mutex::new(Ahead::Open(Vec::new())));
+        let (shared, own) = (ahead.clone(), addr.clone());
+        let ports = taken.leave(move |msg, port| {
+            let mut ahead = shared.lock().unwrap_or_else(|it| it.into_inner());
+            ahead.take(&own, msg, port);
+        })?;
+        Ok(Left {
+            image,
+            ports,
+            node,
+            addr,
+            ahead,
+        })
+    }
+}
+
+impl<A: Movable> Frozen for Left<A> {
+    fn image(&self) -> &Image {
+        &self.image
+    }
+
+    fn stay(self: Box<Self>) -> Option<Arc<dyn Running>> {
+        let Left {
+            image,
+            ports,
+            node,
+            addr,
+            ahead,
+        } = *self;
+        let again = moving::thaw::<A>(&image, ports)
+            .and_then(|thawed| moving::start_unnamed(&node.sys, thawed));
+        match again {
+            Ok(now) => {
+                Ahead::decide(&ahead, Ahead::Here(now.clone()), &addr);
+                Some(Arc::new(Lives { node, addr: now }))
+            }
+            Err(error) => {
+                tracing::warn!(target: "actor_core::migrate", %error, "an actor could not be made again");
+                Ahead::decide(&ahead, Ahead::Nowhere, &addr);
+                None
+            }
+        }
+    }
+
+    fn gone(self: Box<Self>, route: Route, first: u128) {
+        expect_all::<A>(&route, first, self.ports);
+        Ahead::decide(&self.ahead, Ahead::Gone(route), &self.addr);
+    }
+}
+
+/// Who asked what is in the image waits for the answers from where it goes.
+fn expect_all<A: Movable>(route: &Route, first: u128, ports: Vec<Port>) {
+    for (n, port) in ports.into_iter().enumerate() {
+        route.expect(first.wrapping_add(n as u128), answered::<A>(port));
     }
 }
 

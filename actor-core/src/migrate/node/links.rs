@@ -1,13 +1,12 @@
 //! The ways to other nodes, and what comes by them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::super::far::{FarError, FarSide};
 use super::wire::Wire;
-use super::{Inner, NodeError};
-use crate::channel::{self, Sender};
-use crate::microthread;
+use super::{Inner, NodeError, lock};
+use crate::channel::{self, RecvTimeoutError, Sender};
 
 /// How often a node says that it is there, and again what was not answered.
 const BEAT: Duration = Duration::from_secs(10);
@@ -16,14 +15,32 @@ const BEAT: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(super) struct Link {
     far: Arc<dyn FarSide>,
+    /// None once it is closed.
+    open: Arc<Mutex<Option<Open>>>,
+}
+
+/// Dropped, who waits for its receivers is woken.
+#[derive(Debug)]
+struct Open {
     /// To its writer. Whoever reads must not wait for who writes: two nodes would wait for each other.
     queue: Sender<Vec<u8>>,
+    /// To who says that this node is there. Nothing is sent by it.
+    _beats: Sender<()>,
 }
 
 impl Link {
     pub(super) fn close(&self) {
-        self.queue.close();
+        let open = lock(&self.open).take();
+        drop(open);
         self.far.close();
+    }
+
+    /// Whether it is open, and so will be sent if nothing comes between.
+    fn send(&self, message: Vec<u8>) -> bool {
+        // It waits for nothing: the queue has no limit.
+        let open = lock(&self.open);
+        open.as_ref()
+            .is_some_and(|open| open.queue.send(message).is_ok())
     }
 
     fn is(&self, other: &Link) -> bool {
@@ -35,7 +52,11 @@ impl Inner {
     /// Uses this way to the node it leads to, in the place of any other.
     pub(super) fn attach(self: &Arc<Self>, far: Arc<dyn FarSide>) -> Result<(), NodeError> {
         let (queue, messages) = channel::unbounded::<Vec<u8>>();
-        let link = Link { far, queue };
+        let (_beats, ends) = channel::bounded::<()>(0);
+        let link = Link {
+            far,
+            open: Arc::new(Mutex::new(Some(Open { queue, _beats }))),
+        };
         let to: Arc<str> = link.far.node().into();
         let spawn = |body: Box<dyn FnOnce() + Send>| {
             self.sys.spawn_microthread(body).map_err(NodeError::Spawn)
@@ -62,9 +83,11 @@ impl Inner {
             let (node, own, name) = (self.clone(), link.clone(), to.clone());
             spawn(Box::new(move || {
                 // At once: what was lost with the way before is said on this one.
-                while own.queue.send(Vec::new()).is_ok() {
+                while own.send(Vec::new()) {
                     node.again(&name);
-                    microthread::sleep(BEAT);
+                    if ends.recv_timeout(BEAT) != Err(RecvTimeoutError::TimedOut) {
+                        break;
+                    }
                 }
             }))
         });
@@ -131,7 +154,7 @@ impl Inner {
             return false;
         };
         match wire.encode() {
-            Ok(message) => link.queue.send(message).is_ok(),
+            Ok(message) => link.send(message),
             Err(error) => {
                 tracing::warn!(target: "actor_core::migrate", node = %to, %error, "a message that cannot be sent");
                 false
