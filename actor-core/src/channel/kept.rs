@@ -55,6 +55,7 @@ impl<T: std::marker::Send + 'static> Recv for Receiver<T> {
                 return Poll::Pending;
             }
             if let Some(received) = at_once(&core::Recv(&self.core), &mut None) {
+                cx.done_at_once();
                 return Poll::Ready(received);
             }
             cx.park(Waiting::new(OwnedRecv(self.core.clone()), None));
@@ -76,6 +77,7 @@ impl<T: std::marker::Send + 'static> Send<T> for Sender<T> {
             };
             let mut item = Some(Item::Value(value));
             if let Some(sent) = at_once(&core::Send(&self.core), &mut item) {
+                cx.done_at_once();
                 return Poll::Ready(sent.map_err(given_back));
             }
             cx.park(Waiting::new(OwnedSend(self.core.clone()), item));

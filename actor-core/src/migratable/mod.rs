@@ -23,6 +23,7 @@
 //! not exist for the copy. Errors sent with `send_error`, and everything that serde does not serialise, are refused.
 
 mod call;
+mod durable;
 mod image;
 pub mod iter;
 mod program;
@@ -32,6 +33,8 @@ mod task;
 
 use std::fmt;
 
+pub(crate) use self::durable::spawn as spawn_durable;
+pub use self::durable::{Durable, DurableError, NotDurable, Saving};
 pub use self::image::{FreezeError, ThawError, freeze, freeze_within, thaw};
 use self::program::Program;
 pub use self::suspended::Suspended;

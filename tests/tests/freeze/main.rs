@@ -4,6 +4,7 @@
 //! part is made an image of, dropped, and made again from it. The outcomes must be the same.
 
 mod cuts;
+mod durable;
 mod images;
 mod processes;
 mod programs;
