@@ -6,7 +6,7 @@
 //!
 //! | target | events |
 //! |---|---|
-//! | `actor_core::lifecycle` | [`Spawned`](Event::Spawned), [`Exited`](Event::Exited), [`HandlerFailed`](Event::HandlerFailed), [`NameLost`](Event::NameLost), [`SignalDropped`](Event::SignalDropped) |
+//! | `actor_core::lifecycle` | [`Spawned`](Event::Spawned), [`Exited`](Event::Exited), [`HandlerFailed`](Event::HandlerFailed), [`NameLost`](Event::NameLost), [`NotSaved`](Event::NotSaved), [`SignalDropped`](Event::SignalDropped) |
 //! | `actor_core::supervision` | [`Restarted`](Event::Restarted), [`StartFailed`](Event::StartFailed), [`StopOverdue`](Event::StopOverdue), [`GaveUp`](Event::GaveUp) |
 //! | `actor_core::scheduler` | [`Stuck`](Event::Stuck), [`Overflow`](Event::Overflow) |
 //! | `actor_core::mailbox` | [`DeadLetters`](Event::DeadLetters) |
@@ -177,6 +177,14 @@ pub enum Event {
         /// Whether the stack could not be unwound: it and what it held are leaked.
         abandoned: bool,
     },
+    /// An image of a durable function could not be saved. (`WARN`)
+    #[non_exhaustive]
+    NotSaved {
+        /// The name under which it is saved.
+        name: Arc<str>,
+        /// Why not.
+        error: Arc<str>,
+    },
     /// Messages that were accepted will never be handled. The messages themselves, and why, come by
     /// [`System::dead_letters`](crate::System::dead_letters). (`DEBUG`)
     #[non_exhaustive]
@@ -234,6 +242,7 @@ impl Event {
             | Self::NameLost { .. }
             | Self::SignalDropped { .. } => Level::DEBUG,
             Self::HandlerFailed { .. }
+            | Self::NotSaved { .. }
             | Self::Restarted { .. }
             | Self::SnapshotDamaged { .. }
             | Self::SnapshotFailed { .. }

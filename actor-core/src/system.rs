@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use crate::actor::{Actor, Addr, Cx, Host, Inbox, SpawnError};
 use crate::microthread;
-use crate::migratable::{self, Migratable, NotSpawned, Suspended};
+use crate::migratable::{self, Durable, Migratable, NotDurable, NotSpawned, Saving, Suspended};
 use crate::observe::{DeadLetter, Event};
 use crate::rt::error::ShutdownFromInside;
 use crate::rt::report::{Phase, ShutdownReport};
 use crate::rt::runtime::{self, BuildError, Guard, OnOverflow, Runtime, Stats};
+use crate::store::Store;
 
 mod shutdown;
 
@@ -188,6 +189,66 @@ impl System {
         start: migratable::Start<M>,
     ) -> Result<migratable::Task<M>, microthread::SpawnError> {
         migratable::spawn_in(&self.host.core, start)
+    }
+
+    /// Starts a migratable function that survives its process: an image of it is saved in `store`, under `name`, at each
+    /// suspension point; and if there is one already it continues from that, and `start` is dropped. When it has ended, its images
+    /// are removed. What holds after a crash: it continues from its last image, and does again what it did since.
+    ///
+    /// One function a name at a time. It is driven by a microthread of that name, and holds a stack.
+    ///
+    /// ```
+    /// use actor_core::store::{MemoryStore, Store};
+    /// use actor_core::{System, microthread, migratable};
+    /// use std::sync::Arc;
+    ///
+    /// #[migratable]
+    /// fn sum(to: u64) -> u64 {
+    ///     let mut sum = 0;
+    ///     for n in 0..to {
+    ///         sum += n;
+    ///         microthread::yield_now();
+    ///     }
+    ///     sum
+    /// }
+    ///
+    /// let store = Arc::new(MemoryStore::new()); // a `FileStore`, to outlive the process
+    /// let sys = System::new()?;
+    /// let first = sys.spawn_durable(&store, "sum", sum(1_000_000))?;
+    /// while store.names()?.is_empty() { /* until it has been saved */ }
+    /// sys.shutdown(std::time::Duration::from_secs(1))?;
+    /// assert!(first.join().is_err());
+    ///
+    /// let sys = System::new()?;
+    /// let second = sys.spawn_durable(&store, "sum", sum(1_000_000))?;
+    /// assert!(second.is_continued());
+    /// # second.kill();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`NotDurable`]: the store failed, its image is of something else or of an older function, or nothing new starts.
+    pub fn spawn_durable<M: Migratable, S: Store>(
+        &self,
+        store: &Arc<S>,
+        name: impl Into<Arc<str>>,
+        start: migratable::Start<M>,
+    ) -> Result<Durable<M>, NotDurable> {
+        self.spawn_durable_with(store, name, Saving::new(), start)
+    }
+
+    /// As [`spawn_durable`](Self::spawn_durable), saved when `saving` says.
+    ///
+    /// # Errors
+    /// As [`spawn_durable`](Self::spawn_durable).
+    pub fn spawn_durable_with<M: Migratable, S: Store>(
+        &self,
+        store: &Arc<S>,
+        name: impl Into<Arc<str>>,
+        saving: Saving,
+        start: migratable::Start<M>,
+    ) -> Result<Durable<M>, NotDurable> {
+        migratable::spawn_durable(&self.host.core, store, name.into(), saving, start)
     }
 
     /// Subscribes to the system's events.

@@ -229,6 +229,14 @@ impl End {
         );
     }
 
+    /// The child has been killed, as by `kill -9`.
+    #[track_caller]
+    pub fn is_killed(self) {
+        const SIGKILL: i32 = 9;
+        let (out, err) = (self.stdout(), self.stderr());
+        assert_eq!(self.0.status.signal(), Some(SIGKILL), "{out}\n{err}");
+    }
+
     /// The child has aborted, and said `words`.
     #[track_caller]
     pub fn aborts_with(self, words: &str) {

@@ -54,6 +54,7 @@ impl<T: std::marker::Send + 'static> Recv for Receiver<T> {
     fn poll_recv(&self, cx: &mut Cx<'_>) -> Poll<Result<T, RecvError>> {
         if !cx.is_waiting() {
             if let Some(received) = at_once(&core::Recv(&self.core), &mut None) {
+                cx.done_at_once();
                 return Poll::Ready(received);
             }
             cx.park(Waiting::new(OwnedRecv(self.core.clone()), None));
@@ -72,6 +73,7 @@ impl<T: std::marker::Send + 'static> Send<T> for Sender<T> {
             };
             let mut item = Some(Item::Value(value));
             if let Some(sent) = at_once(&core::Send(&self.core), &mut item) {
+                cx.done_at_once();
                 return Poll::Ready(sent.map_err(given_back));
             }
             cx.park(Waiting::new(OwnedSend(self.core.clone()), item));

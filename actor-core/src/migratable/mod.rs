@@ -26,6 +26,7 @@
 //! ([`System::with_names`](crate::System::with_names)). Errors sent with `send_error`, and everything that serde does not serialise, are refused.
 
 mod call;
+mod durable;
 #[doc(hidden)]
 pub mod hold;
 mod image;
@@ -37,6 +38,8 @@ mod task;
 
 use std::fmt;
 
+pub(crate) use self::durable::spawn as spawn_durable;
+pub use self::durable::{Durable, DurableError, NotDurable, Saving};
 pub(crate) use self::image::head_name;
 pub use self::image::{FreezeError, ThawError, freeze, freeze_within, thaw};
 use self::program::Program;

@@ -17,6 +17,7 @@ use crate::rt::park;
 use crate::rt::runtime::Runtime;
 
 use super::call::Call;
+use super::durable::Pending;
 use super::image::{self, Pass};
 use super::program::resumed_after_end;
 use super::task::{self, NotSpawned, Task, WhyNotSpawned};
@@ -138,14 +139,21 @@ impl<M: Migratable> Suspended<M> {
     #[track_caller]
     pub fn resume(&mut self, waker: &Waker) -> Poll<M::Output> {
         let Inner { call, waiting } = self.inner.get_mut();
-        let Some(mut running) = call.take() else {
-            resumed_after_end();
-        };
-        let polled = running.resume(&mut Cx::new(waker, waiting));
-        if polled.is_pending() {
-            *call = Some(running);
+        resume(call, &mut Cx::new(waker, waiting))
+    }
+
+    /// As [`resume`](Self::resume), for whoever goes on with it when it asks for that.
+    pub(super) fn step(&mut self, waker: &Waker) -> Result<M::Output, Pending> {
+        let Inner { call, waiting } = self.inner.get_mut();
+        let mut cx = Cx::sharing(waker, waiting);
+        match resume(call, &mut cx) {
+            Poll::Ready(output) => Ok(output),
+            Poll::Pending => Err(Pending {
+                again: cx.wants_again(),
+                deadline: cx.deadline(),
+                went_on: cx.went_on(),
+            }),
         }
-        polled
     }
 
     /// Runs it in the calling context to its end; or, where it waits, until `stops` says so: then there is no output.
@@ -198,6 +206,18 @@ impl<M: Migratable> Suspended<M> {
     pub fn thaw(image: &Image) -> Result<Self, ThawError> {
         image::thaw(image)
     }
+}
+
+#[track_caller]
+fn resume<M: Migratable>(call: &mut Option<Call<M>>, cx: &mut Cx<'_>) -> Poll<M::Output> {
+    let Some(mut running) = call.take() else {
+        resumed_after_end();
+    };
+    let polled = running.resume(cx);
+    if polled.is_pending() {
+        *call = Some(running);
+    }
+    polled
 }
 
 impl<M: Migratable> Inner<M> {

@@ -94,6 +94,10 @@ pub(super) fn emit(about: &Event) {
                 id, label, name, worker, stack_size, abandoned, "stack overflow"
             );
         }
+        Event::NotSaved { name, error } => event!(
+            target: "actor_core::lifecycle", Level::WARN,
+            name = &**name, error = &**error, "not saved"
+        ),
         Event::DeadLetters {
             who: Who { id, label, name },
             count,

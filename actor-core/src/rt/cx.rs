@@ -20,9 +20,9 @@ pub(crate) trait Parked: Send {
     fn retract(self: Pin<&mut Self>, slot: &mut dyn Any) -> bool;
 }
 
-/// The place for it.
+/// The place for it: a word, as each task has one, whether it waits for somebody or not.
 #[derive(Default)]
-pub(crate) struct Waiting(Option<Pin<Box<dyn Parked>>>);
+pub(crate) struct Waiting(Option<Box<Pin<Box<dyn Parked>>>>);
 
 impl Waiting {
     pub(crate) fn is_empty(&self) -> bool {
@@ -47,6 +47,8 @@ pub struct Cx<'a> {
     deadline: Option<Instant>,
     /// It is resumed only to give up its wait.
     retracts: bool,
+    /// An operation has been done.
+    went_on: bool,
     /// It is run by a runtime, with which it shares the turn of what runs it.
     shares: bool,
     /// What is left of its turn, in checkpoints, if it does not.
@@ -63,6 +65,7 @@ impl<'a> Cx<'a> {
             retracts: false,
             shares: false,
             left: preempt::TURN,
+            went_on: false,
         }
     }
 
@@ -104,6 +107,17 @@ impl<'a> Cx<'a> {
         over
     }
 
+    /// An operation has been done at once.
+    #[inline]
+    pub(crate) fn done_at_once(&mut self) {
+        self.went_on = true;
+    }
+
+    /// Whether any has been done.
+    pub(crate) fn went_on(&self) -> bool {
+        self.went_on
+    }
+
     pub(crate) fn wants_again(&self) -> bool {
         self.again
     }
@@ -125,7 +139,7 @@ impl<'a> Cx<'a> {
 
     /// Begins a wait.
     pub(crate) fn park<P: Parked + 'static>(&mut self, parked: P) {
-        self.waiting.0 = Some(Box::pin(parked));
+        self.waiting.0 = Some(Box::new(Box::pin(parked)));
     }
 
     /// Goes on with the wait that has begun. `slot`: where what it was to hand over goes if it is given up.
@@ -134,17 +148,18 @@ impl<'a> Cx<'a> {
             return Poll::Pending;
         };
         if self.retracts {
-            if parked.as_mut().retract(slot) {
+            if (**parked).as_mut().retract(slot) {
                 self.waiting.0 = None;
             }
             return Poll::Pending;
         }
         let mut outcome: Option<O> = None;
         let mut context = Context::from_waker(self.waker);
-        if !parked.as_mut().poll(&mut context, &mut outcome) {
+        if !(**parked).as_mut().poll(&mut context, &mut outcome) {
             return Poll::Pending;
         }
         self.waiting.0 = None;
+        self.went_on = true;
         match outcome {
             Some(outcome) => Poll::Ready(outcome),
             None => unreachable!("a wait that is over has an outcome of its operation's type"),
@@ -175,6 +190,7 @@ impl Until {
     /// Whether it has come.
     pub fn poll(&self, cx: &mut Cx<'_>) -> Poll<()> {
         if self.0.is_some_and(|at| wait::now() >= at) {
+            cx.went_on = true;
             return Poll::Ready(());
         }
         cx.go_on_at(self.0);

@@ -7,6 +7,7 @@ mod asks;
 mod choices;
 mod cuts;
 mod drops;
+mod durable;
 mod images;
 mod ordinary;
 mod processes;
