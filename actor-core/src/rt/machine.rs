@@ -204,8 +204,9 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
         overflowed: Self::overflowed,
         discard: Self::discard,
         release: Self::release,
-        // SAFETY: this vtable is only ever put into a task; the caller holds a reference. So for the next one.
+        // SAFETY: this vtable is only ever put into a task; the caller holds a reference.
         alarm: |header| unsafe { Base::of(header) }.wake(),
+        // SAFETY: as above.
         killed: |header| unsafe { Base::of(header) }.wake(),
         who: Self::who,
         pending: |_| None,
