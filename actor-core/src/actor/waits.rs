@@ -11,6 +11,10 @@
 //! microthread's, one made while a panic unwinds), or one for something that no single actor brings about (a lock, a channel, a
 //! future). A walk ends where there is no edge, so that these are no part of any circle.
 //!
+//! A call of a supervisor's is an ask, so its edge leads to the supervisor, and ends there: a supervisor that waits for a
+//! child takes messages meanwhile, and publishes nothing. A circle through that is not found. An edge from it to the child would
+//! not do by itself: a listing is answered in the middle of a start, so an ask for one would look like part of a circle.
+//!
 //! # Where an edge is
 //! In the parker of the stack that waits (`rt::edge`), which is never freed. From an actor one gets there by the place where it
 //! was parked last, noted in its header before the edge is published; that stack may run something else by now, so the edge
