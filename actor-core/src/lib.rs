@@ -83,6 +83,7 @@ mod observe;
 mod pool;
 mod registry;
 mod rt;
+pub mod snapshot;
 mod stack;
 pub mod store;
 pub mod supervision;

@@ -10,6 +10,7 @@
 //! | `actor_core::supervision` | [`Restarted`](Event::Restarted), [`StartFailed`](Event::StartFailed), [`StopOverdue`](Event::StopOverdue), [`GaveUp`](Event::GaveUp) |
 //! | `actor_core::scheduler` | [`Stuck`](Event::Stuck), [`Overflow`](Event::Overflow) |
 //! | `actor_core::mailbox` | [`DeadLetters`](Event::DeadLetters) |
+//! | `actor_core::snapshot` | [`SnapshotFailed`](Event::SnapshotFailed), [`SnapshotDamaged`](Event::SnapshotDamaged) |
 //! | `actor_core::events` | [`Lagged`](Event::Lagged) |
 //!
 //! # A slow subscriber
@@ -195,6 +196,24 @@ pub enum Event {
         /// Why that one ended.
         reason: ExitReason,
     },
+    /// A snapshot of an actor was not taken or not saved. What was saved before it stands. (`WARN`)
+    #[non_exhaustive]
+    SnapshotFailed {
+        /// Whose.
+        who: Who,
+        /// The name under which it should have been saved.
+        name: Arc<str>,
+        /// Why not, displayed.
+        error: Arc<str>,
+    },
+    /// A snapshot that was to be restored is damaged. It was set aside, and the one before is used. (`WARN`)
+    #[non_exhaustive]
+    SnapshotDamaged {
+        /// The name under which it was saved.
+        name: Arc<str>,
+        /// Where it is now, and what is wrong with it.
+        damaged: Arc<str>,
+    },
     /// This subscription was too slow. (`DEBUG`)
     #[non_exhaustive]
     Lagged {
@@ -216,6 +235,8 @@ impl Event {
             | Self::SignalDropped { .. } => Level::DEBUG,
             Self::HandlerFailed { .. }
             | Self::Restarted { .. }
+            | Self::SnapshotDamaged { .. }
+            | Self::SnapshotFailed { .. }
             | Self::StartFailed { .. }
             | Self::StopOverdue { .. }
             | Self::Stuck { .. } => Level::WARN,

@@ -4,9 +4,10 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Expr, ExprLit, Ident, Lit, Path, Token, Type, bracketed};
+use syn::{Expr, ExprLit, Ident, Lit, Path, Token, Type, bracketed, parenthesized, token};
 
 use crate::diagnostics::Errors;
+use crate::snapshot;
 
 /// What `#[actor(..)]` on a type sets.
 #[derive(Default)]
@@ -16,6 +17,7 @@ pub(crate) struct TypeArgs {
     pub(crate) when_full: Option<(Ident, Ident)>,
     pub(crate) stack: Option<Expr>,
     pub(crate) name: Option<Expr>,
+    pub(crate) snapshot: Option<snapshot::Options>,
 }
 
 /// What `#[actor(..)]` on an `impl` block sets.
@@ -39,16 +41,23 @@ impl Parse for Paths {
     }
 }
 
-/// One `key = value`, with the value unread: what it is depends on the key.
+/// One `key = value`, with the value unread: what it is depends on the key. Or `key`, or `key(..)`.
 struct Arg {
     key: Ident,
     value: TokenStream,
+    list: Option<TokenStream>,
 }
 
 impl Parse for Arg {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let key: Ident = input.parse()?;
         let mut value = TokenStream::new();
+        let mut list = None;
+        if key == "snapshot" && input.peek(token::Paren) {
+            let inside;
+            parenthesized!(inside in input);
+            list = Some(inside.parse()?);
+        }
         if input.parse::<Option<Token![=]>>()?.is_some() {
             // Commas inside generic arguments belong to the value; those inside brackets are in a group anyway.
             let mut depth = 0_usize;
@@ -63,7 +72,7 @@ impl Parse for Arg {
                     .to_tokens(&mut value);
             }
         }
-        Ok(Self { key, value })
+        Ok(Self { key, value, list })
     }
 }
 
@@ -119,6 +128,12 @@ pub(crate) fn of_type(args: TokenStream, errors: &mut Errors) -> TypeArgs {
             "when_full" => read.when_full = policy(&arg, errors).map(|variant| (arg.key.clone(), variant)),
             "stack" => read.stack = number(&arg, "stack = 131072", errors),
             "name" => read.name = text(&arg, "name = \"till\"", errors),
+            "snapshot" if !arg.value.is_empty() => errors.at(
+                &arg.value,
+                "`snapshot` stands by itself, or has options in parentheses: write `snapshot`, or \
+                 `snapshot(version = 2, upgrade = upgrade)`",
+            ),
+            "snapshot" => read.snapshot = Some(snapshot::options(arg.key, arg.list, errors)),
             "protocols" => errors.at(
                 &arg.key,
                 "`protocols` belongs on the `impl` block with the messages: write `#[actor(protocols = ..)] impl ..`",
@@ -129,7 +144,7 @@ pub(crate) fn of_type(args: TokenStream, errors: &mut Errors) -> TypeArgs {
             ),
             other => errors.at(
                 &arg.key,
-                format_args!("unknown option `{other}`: an actor type has `mailbox`, `when_full`, `stack` and `name`"),
+                format_args!("unknown option `{other}`: an actor type has `mailbox`, `when_full`, `stack`, `name` and `snapshot`"),
             ),
         }
     }
@@ -162,6 +177,10 @@ pub(crate) fn of_impl(args: TokenStream, errors: &mut Errors) -> ImplArgs {
             option @ ("mailbox" | "when_full" | "stack" | "name") => errors.at(
                 &arg.key,
                 format_args!("`{option}` belongs to the type: write `#[actor({option} = ..)]` on its definition"),
+            ),
+            "snapshot" => errors.at(
+                &arg.key,
+                "`snapshot` belongs to the type: write `#[actor(snapshot)]` on its definition",
             ),
             other => errors.at(
                 &arg.key,

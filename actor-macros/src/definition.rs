@@ -3,20 +3,36 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Generics, Ident};
+use syn::{ItemEnum, ItemStruct};
 
 use crate::args;
 use crate::diagnostics::Errors;
+use crate::snapshot::{self, Options};
+
+/// What may be an actor.
+pub(crate) enum Definition {
+    Struct(ItemStruct),
+    Enum(ItemEnum),
+}
+
+impl ToTokens for Definition {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Self::Struct(item) => item.to_tokens(tokens),
+            Self::Enum(item) => item.to_tokens(tokens),
+        }
+    }
+}
 
 /// The implementation of `ActorOptions` for a type, with the user's definition before it.
-pub(crate) fn expand(
-    args: TokenStream,
-    item: impl ToTokens,
-    name: &Ident,
-    generics: &Generics,
-) -> TokenStream {
+pub(crate) fn expand(args: TokenStream, mut item: Definition) -> TokenStream {
     let mut errors = Errors::default();
     let args = args::of_type(args, &mut errors);
+    let snapshot = snapshot(args.snapshot.as_ref(), &mut item, &mut errors);
+    let (name, generics) = match &item {
+        Definition::Struct(item) => (&item.ident, &item.generics),
+        Definition::Enum(item) => (&item.ident, &item.generics),
+    };
     for lifetime in generics.lifetimes() {
         errors.at(
             lifetime,
@@ -50,6 +66,38 @@ pub(crate) fn expand(
                 OPTIONS
             };
         }
+        #snapshot
         #errors
+    }
+}
+
+/// What `snapshot` adds. The fields' attributes are taken off in any case.
+fn snapshot(
+    options: Option<&Options>,
+    item: &mut Definition,
+    errors: &mut Errors,
+) -> Option<TokenStream> {
+    let before = errors.count();
+    match (options, item) {
+        (Some(options), Definition::Struct(item)) => {
+            let fields = snapshot::take_from_fields(&mut item.fields, errors);
+            let sound = errors.count() == before && item.generics.lifetimes().next().is_none();
+            sound.then(|| snapshot::expand(options, item, &fields))
+        }
+        (None, Definition::Struct(item)) => {
+            snapshot::forbid(item.fields.iter_mut(), errors);
+            None
+        }
+        (options, Definition::Enum(item)) => {
+            let fields = item.variants.iter_mut().flat_map(|it| &mut it.fields);
+            match options {
+                Some(Options { key, .. }) => errors.at(
+                    key,
+                    "snapshots are of structs: put the enum into a field of one, or implement `Snapshot` for it by hand",
+                ),
+                None => snapshot::forbid(fields, errors),
+            }
+            None
+        }
     }
 }

@@ -17,6 +17,7 @@ mod model;
 mod plain_data;
 mod preemptible;
 mod select;
+mod snapshot;
 mod supervisor;
 mod types;
 mod validate;
@@ -25,6 +26,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Item, ItemImpl, ItemTrait};
 
+use crate::definition::Definition;
 use crate::diagnostics::Errors;
 
 /// Makes a type an actor. It goes on the type and on the `impl` block with its messages.
@@ -72,8 +74,27 @@ use crate::diagnostics::Errors;
 ///   waits; the default), `"fail"`, `"drop_oldest"` or `"drop_newest"`. See [`WhenFull`](../actor_core/enum.WhenFull.html).
 /// * `stack = 131072`: the size of its stack, in bytes.
 /// * `name = "account"`: the name in events and in the inspector; without it, that of the type.
+/// * `snapshot`, or `snapshot(version = 2, upgrade = path)`: [snapshots](../actor_core/snapshot/index.html) can be taken of it.
+///   See below.
 ///
 /// Values are constant expressions, and checked when the program is compiled.
+///
+/// ## Snapshots
+/// For a struct `Account`, `snapshot` makes `AccountSnapshot`, a struct with the fields that are kept, which are serde's
+/// `Serialize` and `Deserialize`, and implements [`Snapshot`](../actor_core/snapshot/trait.Snapshot.html). The messages are
+/// `Serialize` and `Deserialize` too. The crate that has the actor need not depend on serde for that.
+///
+/// | | |
+/// |---|---|
+/// | `#[snapshot(skip)]` on a field | it is not kept, and restored as its `Default` |
+/// | `#[snapshot(skip = expression)]` | .. as that |
+/// | `#[snapshot(rename = "name")]` | it has that name in the image |
+/// | `#[snapshot(with = module)]` | it is written by `module::serialize` and read by `module::deserialize`, which are as for serde's `with` |
+/// | `#[snapshot(skip)]` on a message method | such a message is not kept while it waits, and its parameters can be of any type. It cannot be frozen at all |
+/// | `snapshot(version = 2)` | the fields are not what they were in version 1, which is the default |
+/// | `snapshot(version = 2, upgrade = path)` | older states are made the present one by that function; see [`OldState`](../actor_core/snapshot/struct.OldState.html) |
+///
+/// A field added as an `Option` needs no new version: in older images it is `None`. A field that is there no more is left alone.
 ///
 /// # On an `impl` block
 /// Each `pub` method with a receiver is a message; `pub(crate)` and the like make a message that is sent from there
@@ -287,6 +308,9 @@ pub fn actor(
 /// message. The trait may have parameters (`AddrOf<dyn Store<String>>`) that are `Send + 'static`, and no associated types or
 /// constants.
 ///
+/// A method marked `#[priority(high)]` is an urgent message of every actor that takes part, by whatever address it is sent. An
+/// actor cannot say otherwise: the attribute stands in the trait, and not in the `impl` blocks of it.
+///
 /// An actor written by hand handles the messages with `<dyn Priced>::dispatch(actor, message, reply, cx)`; one with a `run`
 /// body receives them: its message type is `From<PricedMsg>` and `TryInto<PricedMsg>`, or `PricedMsg` itself.
 #[proc_macro_attribute]
@@ -299,7 +323,7 @@ pub fn protocol(
 
 /// For the enums that [`macro@actor`] and [`macro@protocol`] write.
 #[doc(hidden)]
-#[proc_macro_derive(PlainData)]
+#[proc_macro_derive(PlainData, attributes(plain))]
 pub fn plain_data(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     plain_data::expand(input.into()).into()
 }
@@ -500,7 +524,7 @@ pub fn select(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 ///
 /// ```
 /// use actor_core::prelude::*;
-/// use actor_core::DynamicSupervisor;
+/// use actor_core::{DynamicSupervisor, Pool};
 /// # use std::path::{Path, PathBuf};
 /// # #[actor]
 /// # pub struct Ledger;
@@ -515,6 +539,10 @@ pub fn select(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// # pub struct Session { peer: String }
 /// # #[actor]
 /// # impl Session { pub fn peer(&self) -> String { self.peer.clone() } }
+/// # #[actor]
+/// # pub struct Printer { tray: usize }
+/// # #[actor]
+/// # impl Printer { pub fn print(&self, _text: String) -> usize { self.tray } }
 ///
 /// #[supervisor(rest_for_one, intensity = 5, period = "10s", args(dir: PathBuf))]
 /// #[derive(Clone)]
@@ -523,6 +551,8 @@ pub fn select(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 ///     pub ledger: Addr<Ledger>,
 ///     #[child(|i| Account { number: i })]
 ///     pub accounts: [Addr<Account>; 8],
+///     #[pool(|slot| Printer { tray: slot }, size = 3, balance = least_loaded)]
+///     pub printers: Pool<Printer>,
 ///     #[supervisor]
 ///     pub front: Front,
 /// }
@@ -539,7 +569,9 @@ pub fn select(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// assert_eq!(bank.accounts[3].ask().number()?, 3);
 /// let session = bank.front.sessions.start_child("10.0.0.1".to_owned())?;
 /// assert_eq!(session.ask().peer()?, "10.0.0.1");
-/// bank.stop(); // in reverse order: the front, the accounts, the ledger
+/// bank.printers.pick()?.tell().print("receipt".into())?; // on the one with the least to do
+/// assert_eq!(bank.printers.get(2).unwrap().ask().print("statement".into())?, 2);
+/// bank.stop(); // in reverse order: the front, the printers, the accounts, the ledger
 /// assert_eq!(bank.join(), ExitReason::Normal);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -553,7 +585,7 @@ pub fn select(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// * `backoff = "100ms..30s"`: the delay before a first restart, and the longest; or an expression of type `Backoff`.
 /// * `name = "bank"`: what the supervisor is registered under.
 /// * `args(dir: PathBuf, shards: usize)`: parameters of the tree. Each is `Clone + Send + 'static` (and `Sync` if a
-///   `#[dynamic]` mentions it), and each evaluation of an expression that mentions one has a clone of its own.
+///   `#[dynamic]` or `#[pool]` mentions it), and each evaluation of an expression that mentions one has a clone of its own.
 ///
 /// # On its fields
 /// Each field is a child, with the field's name as its id, and started in the order of the fields.
@@ -563,13 +595,18 @@ pub fn select(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 ///   `None` declines to make one. On an array it makes all of them, and may be a closure that is given the index.
 /// * `#[dynamic(|args: &Args| expression, ..)]`, on a `DynamicSupervisor<A, Args>`: a supervisor whose children are made of
 ///   arguments when they are started.
+/// * `#[pool(expression, size = 4, ..)]`, on a `Pool<A>`: so many workers that share out what is sent to the pool. The expression
+///   gives an `A` or a `Result<A, E>`, for each life of each worker, and may be a closure that is given the number of its slot.
 /// * `#[supervisor]`, on a struct that is itself `#[supervisor]`: an inner tree. `args(..)` has what it is started with, and is
 ///   evaluated for each life of it.
 ///
 /// After the expression come options: `permanent` (the default), `transient` or `temporary`; `shutdown = "5s"` (the default
 /// of actors), `infinity` (that of inner trees) or `brutal_kill`; `significant`; `backoff`; `name` (on an array
 /// a closure that is given the index). Of a dynamic supervisor the first two are its children's, and `intensity`, `period`,
-/// `backoff` and `name` its own; it is permanent, and waited for.
+/// `backoff` and `name` its own; it is permanent, and waited for. A pool has a dynamic supervisor, with the same options, and
+/// besides `balance = round_robin` (the default), `least_loaded`, `two_choices` or `random`, and `drain = "5s"`: see `Balance`,
+/// and `PoolBuilder::drain`. The `size` is evaluated when the tree is first started; after `resize` it is what that said, in all
+/// later lives too.
 ///
 /// Durations are text, with one of the units us, ms, s, m and h, or constant expressions of type `Duration`.
 ///
@@ -582,7 +619,8 @@ pub fn select(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// # Its addresses
 /// are those that its children had when it was started, and stay valid while its supervisor restarts them. When an *inner*
 /// tree or dynamic supervisor gives up and is itself started again, that one's handle stays valid, but its children are new
-/// actors. `refresh` takes their addresses over.
+/// actors. `refresh` takes their addresses over. A `Pool` needs none: whichever of these is started again, it leads to the workers
+/// that there are, and to nobody meanwhile.
 #[proc_macro_attribute]
 pub fn supervisor(
     args: proc_macro::TokenStream,
@@ -593,8 +631,8 @@ pub fn supervisor(
 
 fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     match syn::parse2(item.clone()) {
-        Ok(Item::Struct(item)) => definition::expand(args, &item, &item.ident, &item.generics),
-        Ok(Item::Enum(item)) => definition::expand(args, &item, &item.ident, &item.generics),
+        Ok(Item::Struct(item)) => definition::expand(args, Definition::Struct(item)),
+        Ok(Item::Enum(item)) => definition::expand(args, Definition::Enum(item)),
         Ok(Item::Impl(block)) => expand_impl(args, block),
         Ok(other) => with_error(
             &item,

@@ -66,6 +66,8 @@ pub(crate) struct Message {
     pub(crate) answer: Answer,
     /// `#[priority(high)]`.
     pub(crate) urgent: bool,
+    /// Not `#[snapshot(skip)]`.
+    pub(crate) kept: bool,
 }
 
 impl Message {

@@ -53,12 +53,13 @@ struct Derive<'a> {
 }
 
 impl Derive<'_> {
-    /// `impl trait for` the enum, if all fields satisfy `bound`.
+    /// `impl trait for` the enum, if all fields of the variants that are `covered` satisfy `bound`.
     fn implementation(
         &self,
         lifetime: Option<TokenStream>,
         path: &TokenStream,
         bound: Option<&TokenStream>,
+        covered: impl Fn(&Variant) -> bool,
         body: &TokenStream,
     ) -> TokenStream {
         let name = &self.input.ident;
@@ -69,7 +70,8 @@ impl Derive<'_> {
         }
         if let Some(bound) = bound {
             let mut bounded: Vec<&Type> = Vec::new();
-            for field in self.variants.iter().flat_map(|variant| &variant.fields) {
+            let covered = self.variants.iter().filter(|variant| covered(variant));
+            for field in covered.flat_map(|variant| &variant.fields) {
                 let is_self = types::mentions(field.ty.to_token_stream(), name);
                 if !is_self && !bounded.contains(&&field.ty) {
                     bounded.push(&field.ty);
@@ -124,7 +126,7 @@ impl Derive<'_> {
                 }
             }
         };
-        self.implementation(None, &quote!(::core::fmt::Debug), None, &body)
+        self.implementation(None, &quote!(::core::fmt::Debug), None, |_| true, &body)
     }
 
     fn clone(&self) -> TokenStream {
@@ -150,6 +152,7 @@ impl Derive<'_> {
             Some(quote!('__x)),
             &quote!(::core::clone::Clone),
             Some(&bound),
+            |_| true,
             &body,
         )
     }
@@ -167,6 +170,10 @@ impl Derive<'_> {
             let fields: Vec<TokenStream> = fields.collect();
             let name = text(&variant.ident);
             let body = match &variant.fields {
+                _ if !is_frozen(variant) => {
+                    let text = format!("`{name}` is marked `#[snapshot(skip)]`");
+                    quote!(::core::result::Result::Err(#ser::Error::custom(#text)))
+                }
                 Fields::Unit => {
                     quote!(#ser::Serializer::serialize_unit_variant(#to, #enum_name, #at, #name))
                 }
@@ -200,7 +207,7 @@ impl Derive<'_> {
                 }
             }
         };
-        self.implementation(Some(quote!('__x)), &path, Some(&bound), &body)
+        self.implementation(Some(quote!('__x)), &path, Some(&bound), is_frozen, &body)
     }
 
     fn deserialize(&self) -> TokenStream {
@@ -219,6 +226,10 @@ impl Derive<'_> {
                 false => quote!(#n),
             };
             let body = match &variant.fields {
+                _ if !is_frozen(variant) => {
+                    let text = format!("`{}` is marked `#[snapshot(skip)]`", text(&variant.ident));
+                    quote!(::core::result::Result::Err(#de::Error::custom(#text)))
+                }
                 Fields::Unit => {
                     let value = value(variant, std::iter::empty::<TokenStream>());
                     quote! {{
@@ -261,6 +272,7 @@ impl Derive<'_> {
             Some(quote!('__de)),
             &quote!(#plain::Variants<'__de>),
             Some(&bound),
+            is_frozen,
             &quote! {
                 const NAME: &'static ::core::primitive::str = #enum_name;
                 const VARIANTS: &'static [&'static ::core::primitive::str] = &[#(#names),*];
@@ -280,6 +292,7 @@ impl Derive<'_> {
             Some(quote!('__de)),
             &bound,
             Some(&bound),
+            is_frozen,
             &quote! {
                 fn deserialize<#parameter: #de::Deserializer<'__de>>(
                     #from: #parameter,
@@ -290,6 +303,14 @@ impl Derive<'_> {
         );
         quote!(#read #deserialize)
     }
+}
+
+/// Whether it has a frozen form: it is not `#[plain(skip)]`.
+fn is_frozen(variant: &Variant) -> bool {
+    !variant
+        .attrs
+        .iter()
+        .any(|attr| attr.path().is_ident("plain"))
 }
 
 fn local(name: &str) -> Ident {

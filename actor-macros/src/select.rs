@@ -16,20 +16,20 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     }
 }
 
-struct Select {
-    biased: bool,
-    arms: Vec<Arm>,
-    end: Option<End>,
+pub(crate) struct Select {
+    pub(crate) biased: bool,
+    pub(crate) arms: Vec<Arm>,
+    pub(crate) end: Option<End>,
 }
 
 /// An operation.
-struct Arm {
-    kind: Kind,
-    pattern: Option<Pat>,
-    body: Expr,
+pub(crate) struct Arm {
+    pub(crate) kind: Kind,
+    pub(crate) pattern: Option<Pat>,
+    pub(crate) body: Expr,
 }
 
-enum Kind {
+pub(crate) enum Kind {
     Recv(Expr),
     Send(Expr, Expr),
     SendFrom(Expr, Expr),
@@ -37,9 +37,15 @@ enum Kind {
 }
 
 /// What ends the wait if no arm does.
-struct End {
-    patience: TokenStream,
-    body: Expr,
+pub(crate) struct End {
+    pub(crate) limit: Limit,
+    pub(crate) body: Expr,
+}
+
+pub(crate) enum Limit {
+    Now,
+    For(Expr),
+    Until(Expr),
 }
 
 const ARMS: &str = "expected an arm: `recv(&rx) -> msg => ..`, `send(&tx, value) -> sent => ..`, `ready(future) -> output => ..`, \
@@ -102,18 +108,18 @@ impl Select {
                 "a `select!` has one `default` or `deadline`, not two",
             ));
         }
-        let patience = if input.peek(syn::token::Paren) {
+        let limit = if input.peek(syn::token::Paren) {
             let content;
             parenthesized!(content in input);
             let limit: Expr = content.parse()?;
             end_of(&content, "one expression in the parentheses")?;
             if word == "default" {
-                quote!(For(#limit))
+                Limit::For(limit)
             } else {
-                quote!(Until(#limit))
+                Limit::Until(limit)
             }
         } else if word == "default" {
-            quote!(None)
+            Limit::Now
         } else {
             return Err(syn::Error::new(
                 word.span(),
@@ -124,7 +130,7 @@ impl Select {
             return Err(input.error("a `default` gives nothing: write `=>` at once"));
         }
         let body = body(input)?;
-        self.end = Some(End { patience, body });
+        self.end = Some(End { limit, body });
         Ok(())
     }
 
@@ -148,7 +154,14 @@ impl Select {
             Kind::Ready(future) => quote!(#path::ready(::core::pin::pin!(#future))),
         });
         let (patience, otherwise) = match &self.end {
-            Some(end) => (end.patience.clone(), quote!(#chosen::End)),
+            Some(end) => {
+                let patience = match &end.limit {
+                    Limit::Now => quote!(None),
+                    Limit::For(limit) => quote!(For(#limit)),
+                    Limit::Until(limit) => quote!(Until(#limit)),
+                };
+                (patience, quote!(#chosen::End))
+            }
             None => (
                 quote!(Endless),
                 quote!(::core::unreachable!("it waits as long as it takes")),

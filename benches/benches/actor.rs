@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use actor_core::prelude::*;
+use benches::actors::{self, Counter, Link};
 use benches::gate::Countdown;
 use criterion::{
     BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
@@ -14,43 +15,6 @@ const BURST: u64 = 256;
 const RING: usize = 100;
 
 static DONE: Countdown = Countdown::new();
-
-#[actor]
-struct Counter {
-    n: u64,
-}
-
-#[actor]
-impl Counter {
-    pub(crate) fn add(&mut self, by: u64) {
-        self.n += by;
-    }
-
-    pub(crate) fn get(&self) -> u64 {
-        self.n
-    }
-}
-
-/// Passes a token on.
-#[actor]
-struct Link {
-    next: Option<Addr<Link>>,
-}
-
-#[actor]
-impl Link {
-    pub(crate) fn point(&mut self, next: Addr<Link>) {
-        self.next = Some(next);
-    }
-
-    /// `left` more hops.
-    pub(crate) fn hop(&mut self, left: u64) {
-        match &self.next {
-            Some(next) if left > 0 => next.tell().hop(left - 1).expect("the ring is alive"),
-            _ => DONE.arrive(),
-        }
-    }
-}
 
 /// Tells in bursts, and waits for the last of each.
 fn tell(counter: &Addr<Counter>, n: u64) -> Duration {
@@ -74,28 +38,17 @@ fn ask(counter: &Addr<Counter>, n: u64) -> Duration {
 }
 
 /// One token goes round.
-fn hops(first: &Addr<Link>, n: u64) -> Duration {
-    DONE.reset(1);
+fn ring(first: &Addr<Link>, n: u64) -> Duration {
     let start = Instant::now();
-    first.tell().hop(n).expect("the ring is alive");
-    DONE.wait();
+    actors::hops(first, n, &DONE);
     start.elapsed()
-}
-
-fn ring(sys: &System, of: usize) -> Addr<Link> {
-    let link = || sys.spawn(Link { next: None }).expect("room for one");
-    let links: Vec<_> = (0..of).map(|_| link()).collect();
-    for (link, next) in links.iter().zip(links.iter().cycle().skip(1)) {
-        link.ask().point(next.clone()).expect("it is alive");
-    }
-    links[0].clone()
 }
 
 /// Starts an actor and has it end.
 fn spawn_stop(sys: &System, n: u64) -> Duration {
     let start = Instant::now();
-    for i in 0..n {
-        let counter = sys.spawn(Counter { n: i }).expect("room for one");
+    for _ in 0..n {
+        let counter = sys.spawn(Counter::default()).expect("room for one");
         counter.stop();
         black_box(counter.join());
     }
@@ -122,16 +75,16 @@ fn inside(
 fn actor(c: &mut Criterion) {
     let builder = System::builder().workers(1).spare_workers(0);
     let sys = builder.build().expect("a system with one worker");
-    let counter = sys.spawn(Counter { n: 0 }).expect("room for one");
+    let counter = sys.spawn(Counter::default()).expect("room for one");
     let mut group = c.benchmark_group("actor");
     let to = counter.clone();
     inside(&mut group, "tell", &sys, move |n| tell(&to, n));
     let to = counter.clone();
     inside(&mut group, "ask", &sys, move |n| ask(&to, n));
     for of in [2, RING] {
-        let first = ring(&sys, of);
+        let first = actors::ring(&sys, of, &DONE);
         inside(&mut group, &format!("ring/{of}"), &sys, move |n| {
-            hops(&first, n)
+            ring(&first, n)
         });
     }
     let inner = sys.clone();

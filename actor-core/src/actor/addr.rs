@@ -15,6 +15,7 @@ use crate::rt::wait;
 use crate::rt::worker::Worker;
 use crate::stack;
 
+use super::boundary::Seed;
 use super::cell::{Cell, DEAD, DOWN, ENDING, Envelope};
 use super::cycle::WaitCycle;
 use super::delivery;
@@ -375,7 +376,7 @@ impl<A: Actor> Addr<A> {
     }
 
     /// As [`spawn`](Self::spawn), and calls `tie` with its address before it runs.
-    pub(super) fn spawn_tied(
+    pub(crate) fn spawn_tied(
         host: &Arc<Host>,
         actor: A,
         name: Option<Arc<str>>,
@@ -412,6 +413,40 @@ impl<A: Actor> Addr<A> {
         Ok(addr)
     }
 
+    /// Starts an actor under all of these names, which finds `seed`. If it has an `on_start`, waits for that. `tie` is called
+    /// with its address before it runs. What comes for it by its names before that waits behind what it finds.
+    pub(crate) fn spawn_seeded(
+        host: &Arc<Host>,
+        actor: A,
+        names: &[Arc<str>],
+        seed: Seed<A::Msg>,
+        tie: impl FnOnce(&Self),
+    ) -> Result<Self, SpawnError> {
+        check_stack();
+        let addr = Self::adopt(Cell::create(host, None, Some(Box::default())));
+        addr.cell().incarnation.store(0, Ordering::Relaxed);
+        for name in names {
+            if let Err(taken) = host.registry.register(name.clone(), addr.clone()) {
+                addr.bury(ExitReason::Shutdown);
+                return Err(SpawnError::NameTaken(taken));
+            }
+        }
+        tie(&addr);
+        if let Err(error) = addr.restart(actor, Some(seed)) {
+            addr.bury(ExitReason::Shutdown);
+            return Err(error);
+        }
+        // As in `spawn_tied`.
+        fence(Ordering::SeqCst);
+        if host.core.is_stopping() {
+            host.sweep();
+        }
+        if A::HAS_ON_START {
+            addr.wait_started()?;
+        }
+        Ok(addr)
+    }
+
     /// An actor with no life yet: [`restart`](Self::restart) gives it its first. For supervisors.
     pub(crate) fn prepare(
         host: &Arc<Host>,
@@ -429,12 +464,12 @@ impl<A: Actor> Addr<A> {
         addr
     }
 
-    /// Gives an actor that is down its next life, and returns which it is. For its supervisor, which alone may call this,
+    /// Gives an actor that is down its next life, which finds `seed`, and returns which it is. For its supervisor, which alone may call this,
     /// and only between being told of the last end and the next call.
     ///
     /// # Errors
     /// The stack limit, or the runtime ends: it stays down, and the state is dropped.
-    pub(crate) fn restart(&self, state: A) -> Result<u32, SpawnError> {
+    pub(crate) fn restart(&self, state: A, seed: Option<Seed<A::Msg>>) -> Result<u32, SpawnError> {
         if self.cell().life() != DOWN {
             return Err(SpawnError::ShuttingDown); // it has been discarded
         }
@@ -444,6 +479,10 @@ impl<A: Actor> Addr<A> {
         cell.incarnation.store(incarnation, Ordering::Relaxed);
         self.note_claim();
         self.report_spawned();
+        self.note_restored(false);
+        if let Some(seed) = seed {
+            self.sow(seed);
+        }
         life::restart(cell, state);
         Ok(incarnation)
     }
@@ -464,6 +503,11 @@ impl<A: Actor> Addr<A> {
     /// Whether it is alive and not between two lives.
     pub(crate) fn is_up(&self) -> bool {
         self.cell().life() < DOWN
+    }
+
+    /// Where it lives.
+    pub(crate) fn host(&self) -> &Arc<Host> {
+        self.cell().host()
     }
 
     /// How it is named in events.

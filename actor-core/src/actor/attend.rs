@@ -10,13 +10,17 @@
 //! its lane it takes orders, and exit signals that end it. Signals for its hook wait, as they would change its state. The
 //! suspension is of one life: the next begins without.
 
+use std::mem;
+
+use super::boundary::Right;
 use super::cell::{Cell, Envelope};
 use super::cx::Cx;
 use super::exit::ExitReason;
 use super::held;
 use super::mailbox::{Consumer, Flags};
 use super::signal::Signal;
-use super::sys::Order;
+use super::sys;
+use super::sys::{Order, Visited};
 use super::ties::Next;
 use super::traits::Actor;
 
@@ -32,6 +36,8 @@ pub(super) enum Attended {
     Exit(ExitReason),
     /// The actor ends, by what an order did to it.
     Broken(ExitReason),
+    /// The actor has ended: an order has left nothing of its state.
+    Left(ExitReason),
 }
 
 /// Takes the next thing out of the lane of an actor with message methods. The caller has looked for a kill and a stop.
@@ -60,23 +66,23 @@ pub(super) fn attend<A: Actor>(
             // SAFETY: the caller has the right to run, and nothing else refers to the state between messages.
             unsafe { cell.state() }.on_signal(cx, signal);
         }
-        Next::Order(order) => {
-            if let Some(reason) = obey(cell, consumer, order) {
-                return Attended::Broken(reason);
-            }
-        }
+        Next::Order(order) => match obey(cell, consumer, order) {
+            Visited::Well => {}
+            Visited::Ends(reason) => return Attended::Broken(reason),
+            Visited::Left(reason) => return Attended::Left(reason),
+        },
     }
     // Nobody has to be scheduled for it: we are running.
     let _ = consumer.raise(Flags::SIGNAL);
     Attended::Again
 }
 
-/// Carries out an order. `Some`: the actor must end, for that reason.
+/// Carries out an order.
 fn obey<A: Actor>(
     cell: &Cell<A>,
     consumer: &mut Consumer<'_, Envelope<A::Msg>>,
     order: Order,
-) -> Option<ExitReason> {
+) -> Visited {
     let suspend = |suspended| cell.extra_or_new().lock().ties().suspended = suspended;
     match order {
         Order::Suspend(done) => {
@@ -89,10 +95,11 @@ fn obey<A: Actor>(
             let _ = consumer.take_flags(Flags::HELD);
             let _ = done.send(Ok(()));
         }
-        // SAFETY: the caller has the right to run, and nothing else refers to the state between messages.
-        Order::Visit(visit) => return visit(unsafe { cell.state() }),
+        // SAFETY: the caller has the right to run, and its consumer is not used before this has returned; nothing else refers
+        // to the state between messages.
+        Order::Visit(visit) => return visit(unsafe { Right::new(cell.header()) }),
     }
-    None
+    Visited::Well
 }
 
 /// Looks through the lane of an actor with its own stack. If there is an exit signal that ends it, that becomes a request to
@@ -119,6 +126,23 @@ pub(super) fn attend_own<A: Actor>(
         let _ = consumer.raise(Flags::STOP);
     }
     again
+}
+
+/// Empties the lane of an actor that has been left. An exit signal that ends it becomes a request to stop.
+#[cold]
+pub(super) fn drop_lane<A: Actor>(cell: &Cell<A>, consumer: &mut Consumer<'_, Envelope<A::Msg>>) {
+    if attend_own(cell, consumer) {
+        // Nothing is to be looked for behind this: it is drained by passing on.
+    }
+    let lane = cell.extra().and_then(|extra| {
+        let mut state = extra.lock();
+        let ties = state.ties.as_mut()?;
+        Some((mem::take(&mut ties.orders), mem::take(&mut ties.signals)))
+    });
+    if let Some((orders, signals)) = lane {
+        drop(signals);
+        sys::drop_all(orders);
+    }
 }
 
 /// The next signal for an actor with its own stack.

@@ -455,7 +455,7 @@ mod tests {
 pub enum RecvError {
     /// The actor has been asked to stop.
     Closed,
-    /// The caller is not the actor whose inbox it is.
+    /// The caller is not the actor whose inbox it is; or it is the closure of a selective receive, which looks at one message.
     NotOwner,
 }
 
@@ -478,7 +478,7 @@ pub enum TryRecvError {
     Empty,
     /// The actor has been asked to stop.
     Closed,
-    /// The caller is not the actor whose inbox it is.
+    /// The caller is not the actor whose inbox it is; or it is the closure of a selective receive, which looks at one message.
     NotOwner,
 }
 

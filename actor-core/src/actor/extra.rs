@@ -14,6 +14,7 @@ use crate::rt::edge::Wait;
 use crate::rt::park::Parker;
 use crate::sys::once::OnceBox;
 
+use super::boundary::Restored;
 use super::delegated::Debts;
 use super::error::StartError;
 use super::exit::ExitReason;
@@ -31,6 +32,19 @@ pub(crate) trait Keeper: Send + Sync {
     /// The incarnation has ended and is torn down; its mailbox is suspended and holds what was not handled. Or the runtime
     /// ends: then the actor has ended for good already.
     fn exited(self: Arc<Self>, actor: u64, incarnation: u32, reason: ExitReason);
+    /// What the actor is to it, if it can say.
+    fn role(&self) -> Option<Role> {
+        None
+    }
+}
+
+/// What an actor is to its supervisor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Role {
+    /// The id in its spec.
+    pub(crate) child: Arc<str>,
+    /// When it is started again: `permanent`, `transient` or `temporary`.
+    pub(crate) restart: &'static str,
 }
 
 /// What an actor would take with it if its state were dropped, and which must be told if it is not: the stack on which the
@@ -58,6 +72,10 @@ pub(super) struct Rare {
     pub(super) timers: Timers,
     /// Its lanes beside the queue ([`Lanes`](super::lanes::Lanes)), of whatever type its messages are.
     pub(super) lanes: OnceBox<Box<dyn Any + Send + Sync>>,
+    /// Who looks at it once more at the end of a life ([`AtEnd`](super::boundary::AtEnd)), of whatever type it is.
+    pub(super) at_end: OnceBox<Box<dyn Any + Send + Sync>>,
+    /// Whether its life goes on from where another stopped.
+    pub(super) restored: Restored,
 }
 
 /// Behind the lock, which nothing that blocks or calls user code runs under.

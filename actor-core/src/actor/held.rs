@@ -60,6 +60,12 @@ impl State {
         }
     }
 
+    /// All names, the first one first.
+    pub(super) fn names(&self) -> Vec<Arc<str>> {
+        let more = self.held.iter().flat_map(|held| &held.names);
+        self.name.iter().chain(more).cloned().collect()
+    }
+
     fn forget_name(&mut self, name: &str) {
         let more = self.held.as_mut().map(|held| &mut held.names);
         if self.name.as_deref() != Some(name) {

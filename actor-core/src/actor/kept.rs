@@ -21,7 +21,7 @@ use std::sync::atomic::Ordering;
 
 use super::cell::Cell;
 use super::exit::ExitReason;
-use super::extra::{Extra, Keeper};
+use super::extra::{Extra, Keeper, Role};
 use super::traits::Actor;
 
 /// The keeper of many.
@@ -44,6 +44,10 @@ impl Keeper for Shared {
 
     fn exited(self: Arc<Self>, actor: u64, incarnation: u32, reason: ExitReason) {
         self.0.clone().exited(actor, incarnation, reason);
+    }
+
+    fn role(&self) -> Option<Role> {
+        self.0.role()
     }
 }
 

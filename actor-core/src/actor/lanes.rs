@@ -42,7 +42,7 @@
 //! L4 and L5 are [`Consumer::lower`], which has its model with those of the mailbox.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::observe::DeadReason;
@@ -59,6 +59,8 @@ pub(super) struct Lanes<M> {
     pub(super) urgent: Mailbox<Envelope<M>>,
     /// Messages set aside, to be read by anybody.
     aside_count: AtomicUsize,
+    /// A selective receive is asking the user's code about a message.
+    pub(super) selecting: AtomicBool,
     /// The lock is never contended, and held for moves only.
     aside: Mutex<Aside<M>>,
 }
@@ -90,6 +92,7 @@ impl<M> Lanes<M> {
         Lanes {
             urgent: Mailbox::new_scheduled(),
             aside_count: AtomicUsize::new(0),
+            selecting: AtomicBool::new(false),
             aside: Mutex::new(Aside {
                 urgent: Lane::new(),
                 normal: Lane::new(),
@@ -186,6 +189,25 @@ impl<M> Lane<M> {
             self.passed.append(&mut self.ahead);
             std::mem::swap(&mut self.passed, &mut self.ahead);
         }
+    }
+
+    /// Those not passed, in order.
+    pub(super) fn ahead(&self) -> impl ExactSizeIterator<Item = &Envelope<M>> {
+        self.ahead.iter()
+    }
+
+    /// Puts some in front of all others, in their order.
+    pub(super) fn prepend(&mut self, envelopes: impl Iterator<Item = Envelope<M>>) {
+        self.rewind();
+        let mut first: VecDeque<_> = envelopes.collect();
+        first.append(&mut self.ahead);
+        self.ahead = first;
+    }
+
+    /// Sets one aside behind all others. If there are more than `cap` then, the oldest leaves.
+    pub(super) fn append(&mut self, envelope: Envelope<M>, cap: usize) -> Option<Envelope<M>> {
+        self.ahead.push_back(envelope);
+        (self.ahead.len() > cap).then(|| self.ahead.pop_front())?
     }
 
     /// The next one not passed.
@@ -285,6 +307,7 @@ pub(super) fn put_up<A: Actor>(cell: &Cell<A>, lanes: &Lanes<A::Msg>) {
 /// message that was being looked at.
 pub(super) fn keep_for_next_life<A: Actor>(cell: &Cell<A>, why: Failure) {
     let Some(lanes) = cell.lanes() else { return };
+    lanes.selecting.store(false, Ordering::Relaxed); // its stack may have been lost meanwhile
     let mut aside = lanes.aside();
     let current = std::mem::replace(&mut aside.current, Port::none());
     aside.unstash();

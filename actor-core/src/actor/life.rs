@@ -13,6 +13,7 @@
 //!
 //! # The end, step by step
 //! 1. `on_stop`, unless the actor was killed or lost its stack.
+//! 1a. If it ends at a message boundary, whoever keeps snapshots of it looks at it once more (`boundary`).
 //! 2. The state is dropped. A panic there is contained; it becomes the reason if there was no worse.
 //! 3. Supervised: DOWN; the mailbox is suspended with what it holds, and the supervisor is told. It restarts the actor in
 //!    the same cell (addresses and queued messages stay), or buries it (step 4).
@@ -44,6 +45,7 @@ use super::addr::Addr;
 use super::answer::Reply;
 use super::any_addr::AnyAddr;
 use super::attend::{Attended, attend, exit_signal};
+use super::boundary;
 use super::cell::{Cell, DEAD, DOWN, ENDING, Envelope, RUNNING, STARTING};
 use super::cx::Cx;
 use super::error::StartError;
@@ -70,6 +72,10 @@ enum Step {
     End(ExitReason),
     /// As `End`, by an exit signal: whatever the reason, the actor is well.
     Exit(ExitReason),
+    /// As `End`, by an order that has panicked.
+    Broken(ExitReason),
+    /// It has been left: there is nothing to end any more but its address.
+    Left(ExitReason),
 }
 
 /// How and why an actor ends.
@@ -77,6 +83,8 @@ struct Ending {
     reason: ExitReason,
     /// Whether `on_stop` is due.
     hook: bool,
+    /// Whether it ends at a message boundary, with its state as a handler has left it.
+    whole: bool,
     /// It ends because `on_start` failed.
     start_failed: Option<StartError>,
 }
@@ -87,7 +95,18 @@ impl Ending {
         Ending {
             reason,
             hook,
+            whole: hook,
             start_failed: None,
+        }
+    }
+
+    /// Without anything that needs the state.
+    fn bare(reason: ExitReason, start_failed: Option<StartError>) -> Self {
+        Ending {
+            reason,
+            hook: false,
+            whole: false,
+            start_failed,
         }
     }
 }
@@ -104,13 +123,12 @@ pub(super) fn activate<A: Actor>(cell: &Cell<A>, mut runnable: Runnable) -> Afte
         };
         if let Some(mut ending) = ending {
             ending.hook &= !A::OWN_STACK;
+            ending.whole &= !A::OWN_STACK;
             return end(cell, consumer, runnable, ending);
         }
     }
     if A::OWN_STACK {
-        let reason = live(cell);
-        let mut ending = Ending::for_reason(reason);
-        ending.hook = false;
+        let ending = Ending::bare(live(cell), None);
         return end(cell, consumer, runnable, ending);
     }
     let stack = park::on_stack().expect("activations run on pooled stacks");
@@ -142,17 +160,27 @@ pub(super) fn activate<A: Actor>(cell: &Cell<A>, mut runnable: Runnable) -> Afte
             }
             Ok(Step::Exit(reason)) => {
                 let ending = Ending {
-                    reason,
                     hook: true,
-                    start_failed: None,
+                    whole: true,
+                    ..Ending::bare(reason, None)
                 };
+                return end(cell, consumer, runnable, ending);
+            }
+            Ok(Step::Left(reason)) => {
+                return end(cell, consumer, runnable, Ending::bare(reason, None));
+            }
+            Ok(Step::Broken(reason)) => {
+                let mut ending = Ending::for_reason(reason);
+                ending.whole = false;
                 return end(cell, consumer, runnable, ending);
             }
             Err(reason) => {
                 let unanswered = stack.local().reply.replace(std::ptr::null_mut());
                 // SAFETY: the note is set while a `Reply` holds the port, and one dropped by the unwinding leaves both.
                 unsafe { reply::fail_raw(unanswered, failure(&reason, false)) };
-                return end(cell, consumer, runnable, Ending::for_reason(reason));
+                let mut ending = Ending::for_reason(reason);
+                ending.whole = false;
+                return end(cell, consumer, runnable, ending);
             }
         }
     }
@@ -222,7 +250,9 @@ fn attend_flags<A: Actor>(
     match attended {
         Attended::Suspended => Err(Step::Idle),
         Attended::Exit(reason) => Err(Step::Exit(reason)),
-        Attended::Broken(reason) => Err(Step::End(reason)),
+        // Half changed, that is: `hook`, but not `whole`.
+        Attended::Broken(reason) => Err(Step::Broken(reason)),
+        Attended::Left(reason) => Err(Step::Left(reason)),
         attended @ (Attended::Messages | Attended::Again) => Ok(attended),
     }
 }
@@ -256,11 +286,7 @@ fn start<A: Actor>(
         && let Some(reason) = asked_to_end(cell, consumer)
     {
         let error = StartError::new(&reason);
-        return Err(Ending {
-            reason,
-            hook: false,
-            start_failed: Some(error),
-        });
+        return Err(Ending::bare(reason, Some(error)));
     }
     let mut cx = Cx::new(cell);
     if A::HAS_ON_START {
@@ -275,11 +301,7 @@ fn start<A: Actor>(
             }
         };
         if let Some(reason) = reason {
-            return Err(Ending {
-                reason,
-                hook: false,
-                start_failed: error,
-            });
+            return Err(Ending::bare(reason, error));
         }
     }
     cell.life.store(RUNNING, Ordering::Release);
@@ -351,7 +373,7 @@ fn end<A: Actor>(
     cell: &Cell<A>,
     mut consumer: Consumer<'_, Envelope<A::Msg>>,
     runnable: Runnable,
-    ending: Ending,
+    mut ending: Ending,
 ) -> After {
     let mut reason = ending.reason;
     // The kill has arrived. One that comes from here on ends `on_stop`.
@@ -367,7 +389,14 @@ fn end<A: Actor>(
         let mut cx = Cx::new(cell);
         if let Err(later) = contain(|| state.on_stop(&mut cx, &reason)) {
             reason = worse(reason, later);
+            ending.whole = false;
         }
+    }
+    if ending.whole
+        // SAFETY: we have the right to run, the hook is done with the state, and that is in place.
+        && let Err(later) = contain(|| unsafe { boundary::life_ends(cell) })
+    {
+        reason = worse(reason, later);
     }
     // SAFETY: we have the right to run.
     if let Err(later) = contain(|| unsafe { cell.drop_state() }) {

@@ -105,6 +105,22 @@ impl<T: Send + 'static, M, E: Send + 'static> Pending<T, M, E> {
         }
     }
 
+    /// Ends the wait: [`AskError::Timeout`], unless the answer has come before.
+    pub(super) fn leave(self) -> Result<T, AskError<M, E>> {
+        let lost = |failure: Failure| no_answer(ReplyError::NoReply(failure));
+        match self.state {
+            State::Plain(mut receiver) => match receiver.leave() {
+                Some(outcome) => outcome.map_err(lost),
+                None => Err(AskError::Timeout),
+            },
+            State::Fallible(mut receiver) => match receiver.leave() {
+                Some(outcome) => outcome.map_err(lost)?.map_err(AskError::Handler),
+                None => Err(AskError::Timeout),
+            },
+            State::Failed(error) => Err(error.unwrap_or(AskError::NoReply(None))),
+        }
+    }
+
     /// The answer, if it has come. After that it is gone.
     pub fn try_take(&mut self) -> Option<Result<T, AskError<M, E>>> {
         let lost = |failure: Failure| no_answer(ReplyError::NoReply(failure));

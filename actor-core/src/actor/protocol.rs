@@ -13,6 +13,7 @@ use crate::rt::wait;
 
 use super::addr::{self, Addr, Until};
 use super::cycle::WaitCycle;
+use super::delivery::Priority;
 use super::error::{AskError, TellError};
 use super::exit::ExitReason;
 use super::pending::Pending;
@@ -80,6 +81,58 @@ pub trait Protocol: 'static {
     type Ask<'a>: From<&'a AddrOf<Self>>;
     /// What [`AddrOf::request`] returns.
     type Request<'a>: From<&'a AddrOf<Self>>;
+
+    /// Whether [`priority`](Self::priority) ever says anything but [`Normal`](Priority::Normal). If not, it is never asked.
+    const HAS_PRIORITIES: bool = false;
+
+    /// Which lane `msg` takes in the mailbox of whoever takes part, by whatever address it is sent: as [`Actor::priority`],
+    /// which for an actor with `#[actor(protocols = [..])]` asks here. `#[protocol]` writes this for methods marked
+    /// `#[priority(high)]`.
+    ///
+    /// An actor written by hand, or one with a `run` body, decides for itself which lanes it has.
+    ///
+    /// ```
+    /// use actor_core::prelude::*;
+    /// use actor_core::Priority;
+    ///
+    /// #[protocol]
+    /// pub trait Job {
+    ///     fn step(&mut self);
+    ///     /// Does not wait behind the steps that are queued.
+    ///     #[priority(high)]
+    ///     fn cancel(&mut self) -> u64;
+    /// }
+    ///
+    /// #[actor]
+    /// #[derive(Default)]
+    /// struct Count { done: u64, cancelled: bool }
+    ///
+    /// #[actor(protocols = [Job])]
+    /// impl Count {}
+    ///
+    /// impl Job for Count {
+    ///     fn step(&mut self) {
+    ///         if !self.cancelled { self.done += 1 }
+    ///     }
+    ///     fn cancel(&mut self) -> u64 {
+    ///         self.cancelled = true;
+    ///         self.done
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(Count::priority(&CountMsg::Job(JobMsg::Cancel)), Priority::High);
+    /// let sys = System::new()?;
+    /// let job: AddrOf<dyn Job> = sys.spawn(Count::default())?.narrow();
+    /// for _ in 0..1000 {
+    ///     job.tell().step()?;
+    /// }
+    /// assert!(job.ask().cancel()? <= 1000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn priority(msg: &Self::Msg) -> Priority {
+        let _ = msg;
+        Priority::Normal
+    }
 
     /// What [`AddrOf::call`] does.
     ///

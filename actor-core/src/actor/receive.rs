@@ -10,6 +10,7 @@
 //!
 //! An actor with its own stack has nothing else that could be scheduled, and goes the same way.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::rt::park;
@@ -17,7 +18,7 @@ use crate::rt::wait;
 use crate::rt::worker::Worker;
 
 use super::addr::check_stack;
-use super::attend::attend_own;
+use super::attend::{attend_own, drop_lane};
 use super::cell::{Cell, ENDING, Envelope};
 use super::cx::Cx;
 use super::error::{RecvError, TryRecvError};
@@ -33,15 +34,15 @@ const HEARD: Flags = Flags::STOP
     .with(Flags::LANES)
     .with(Flags::TIMERS);
 
-/// The same for an actor with its own stack, whose message boundary this is: signals too.
-const HEARD_BY_OWN: Flags = HEARD.with(Flags::SIGNAL);
+/// The same where the wait is a message boundary, as it is of an actor with its own stack: signals too.
+const HEARD_AT_BOUNDARIES: Flags = HEARD.with(Flags::SIGNAL);
 
 impl<A: Actor> Cx<A> {
     /// Waits for the first message that `select` wants, among those already queued and those to come. The others keep their
     /// places, and are handled, or received, later.
     ///
     /// `select` gets each message in turn, urgent ones first, and gives back those that it does not want; it may be called twice
-    /// for one message. The handler waits on its stack; the actor handles nothing else meanwhile.
+    /// for one message, and cannot receive itself ([`RecvError::NotOwner`]). The handler waits on its stack; the actor handles nothing else meanwhile.
     ///
     /// If the message was asked, its asker is told that there will be no answer.
     ///
@@ -155,11 +156,15 @@ pub(super) fn without_deadline(error: TryRecvError) -> RecvError {
     }
 }
 
-/// Whether the caller is what runs as the actor of `cell`.
+/// Whether the caller is what runs as the actor of `cell`, and not in the middle of a receive.
 pub(super) fn check_owner<A: Actor>(cell: &Cell<A>) -> Result<(), TryRecvError> {
     let header: *const _ = cell.header();
     let mine = Worker::with(|worker| worker.is_some_and(|worker| worker.is_running(header)));
-    mine.then_some(()).ok_or(TryRecvError::NotOwner)
+    let selecting = |lanes: &Lanes<_>| lanes.selecting.load(Ordering::Relaxed);
+    match mine && !cell.lanes().is_some_and(selecting) {
+        true => Ok(()),
+        false => Err(TryRecvError::NotOwner),
+    }
 }
 
 /// Whether the caller is the actor, and shall go on receiving.
@@ -240,7 +245,38 @@ fn receive<A: Actor, T>(
             // A look for an empty mailbox waits for the end of this receive, which what it has passed does not make empty.
             scan.signal_again |= attend_own(cell, &mut consumer);
         }
-        in_time = park_listening(cell, &mut consumer, deadline);
+        let heard = if A::OWN_STACK {
+            HEARD_AT_BOUNDARIES
+        } else {
+            HEARD
+        };
+        in_time = park_listening(cell, &mut consumer, heard, deadline);
+    }
+}
+
+/// The next message for an actor that has been left, with its asker. Orders that come for it are dropped, and so are signals
+/// that do not end it.
+///
+/// # Errors
+/// [`TryRecvError::Closed`] if it has been asked to end.
+pub(super) fn next_to_pass_on<A: Actor>(cell: &Cell<A>) -> Result<Envelope<A::Msg>, TryRecvError> {
+    let scan = Scan {
+        cell,
+        lanes: cell.lanes_or_new(),
+        signal_again: false,
+    };
+    loop {
+        check_open(cell)?;
+        // SAFETY: as in `receive`.
+        let mut consumer = unsafe { cell.mailbox.consumer() };
+        if consumer.flags().contains(Flags::SIGNAL) {
+            drop_lane(cell, &mut consumer);
+            continue;
+        }
+        if let Some((_, envelope)) = scan.next(&mut consumer) {
+            return Ok(envelope);
+        }
+        park_listening(cell, &mut consumer, HEARD_AT_BOUNDARIES, None);
     }
 }
 
@@ -284,7 +320,10 @@ impl<A: Actor> Scan<'_, A> {
     ) -> Option<T> {
         // Off the stack: should `select` unwind or lose it, the asker is told why.
         self.lanes.aside().current = reply;
-        let selected = select(msg);
+        let selected = {
+            let _selecting = Selecting::of(self.lanes);
+            select(msg)
+        };
         let mut aside = self.lanes.aside();
         let reply = std::mem::replace(&mut aside.current, Port::none());
         match selected {
@@ -301,10 +340,28 @@ impl<A: Actor> Scan<'_, A> {
     }
 }
 
+/// While the user's code looks at a message, which has no place in any lane meanwhile: another receive would overtake it, and
+/// leave its asker without the answer.
+struct Selecting<'a, M>(&'a Lanes<M>);
+
+impl<'a, M> Selecting<'a, M> {
+    fn of(lanes: &'a Lanes<M>) -> Self {
+        lanes.selecting.store(true, Ordering::Relaxed);
+        Selecting(lanes)
+    }
+}
+
+impl<M> Drop for Selecting<'_, M> {
+    fn drop(&mut self) {
+        self.0.selecting.store(false, Ordering::Relaxed);
+    }
+}
+
 /// Parks the handler until something comes for the actor. `false`: the deadline has passed.
 fn park_listening<A: Actor>(
     cell: &Cell<A>,
     consumer: &mut Consumer<'_, Envelope<A::Msg>>,
+    heard: Flags,
     deadline: Option<Instant>,
 ) -> bool {
     struct Listening<'a, 'b, M>(&'a mut Consumer<'b, M>);
@@ -315,7 +372,6 @@ fn park_listening<A: Actor>(
     }
     // Noted before the mailbox says so: from then on a sender may unpark it.
     cell.header().set_parker(park::current());
-    let heard = if A::OWN_STACK { HEARD_BY_OWN } else { HEARD };
     if !consumer.listen(Cell::<A>::CAP, heard) {
         // Something has come meanwhile.
         return true;

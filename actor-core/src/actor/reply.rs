@@ -388,7 +388,7 @@ impl<T> Unpin for Receiver<T> {}
 
 impl<T> Receiver<T> {
     /// Leaves, with the outcome if that came first.
-    fn leave(&mut self) -> Option<Result<T, Failure>> {
+    pub(super) fn leave(&mut self) -> Option<Result<T, Failure>> {
         let slot = self.slot.take()?;
         // SAFETY: we have not left. After the swap the slot is the replier's, unless it left first: then it is ours, with
         // the payload that the word tells. A waiter that the swap took out is ours in any case.

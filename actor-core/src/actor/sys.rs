@@ -4,7 +4,6 @@
 //! the messages that wait, also while the actor is suspended. The caller waits on a channel of its own for what came of it. An
 //! order that is not carried out is dropped with the lane, and with it the channel's sending side, which the caller is told of.
 
-use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -16,11 +15,13 @@ use crate::rt::wait;
 use crate::rt::worker::Worker;
 
 use super::addr::{Addr, check_stack};
-use super::any_addr::Peer;
-use super::cell::DOWN;
+use super::attend::exit_signal;
+use super::boundary::{Boundary, Right};
+use super::cell::{Cell, DOWN};
 use super::exit::ExitReason;
-use super::life::contain;
+use super::life::{contain, stop_reason};
 use super::mailbox::Flags;
+use super::ties;
 use super::traits::Actor;
 
 /// Where an order's outcome goes.
@@ -30,8 +31,18 @@ type Outcome<R> = oneshot::Sender<Result<R, SysError>>;
 pub(crate) enum Order {
     Suspend(Outcome<()>),
     Resume(Outcome<()>),
-    /// Is given the state, and says for what reason the actor must end, if it must.
-    Visit(Box<dyn FnOnce(&mut dyn Any) -> Option<ExitReason> + Send>),
+    /// Is lent the right to run the actor, and says what is to become of it.
+    Visit(Box<dyn FnOnce(Right<'_>) -> Visited + Send>),
+}
+
+/// What an order leaves of the actor.
+pub(super) enum Visited {
+    /// It goes on.
+    Well,
+    /// It must end, for that reason.
+    Ends(ExitReason),
+    /// It has ended: its state is gone.
+    Left(ExitReason),
 }
 
 /// What can be done to a running actor from outside its handlers: what [`Addr::sys`] returns.
@@ -143,7 +154,7 @@ impl<A: Actor> Sys<'_, A> {
         R: Send + 'static,
         F: FnOnce(&A) -> R + Send + 'static,
     {
-        self.visit(move |state| look(state), |_| None)
+        self.at_boundary(move |actor| look(actor.state()))
     }
 
     /// Changes the actor's state, by reference or by `*state = other`. It runs where the actor does, and may wait, which holds
@@ -158,32 +169,86 @@ impl<A: Actor> Sys<'_, A> {
         R: Send + 'static,
         F: FnOnce(&mut A) -> R + Send + 'static,
     {
-        self.visit(change, Some)
+        self.visit(move |mut actor| change(actor.state_mut()), Visited::Ends)
     }
 
-    /// `ends`: whether a panic is the actor's end, too.
-    fn visit<R, F>(self, f: F, ends: fn(ExitReason) -> Option<ExitReason>) -> Result<R, SysError>
+    /// What `look` sees of the actor as a whole.
+    ///
+    /// # Errors
+    /// As [`inspect`](Self::inspect).
+    pub(crate) fn at_boundary<R, F>(self, look: F) -> Result<R, SysError>
     where
         R: Send + 'static,
-        F: FnOnce(&mut A) -> R + Send + 'static,
+        F: FnOnce(&Boundary<'_, A>) -> R + Send + 'static,
     {
+        self.visit(move |actor| look(&actor), |_| Visited::Well)
+    }
+
+    /// Returns what `look` sees of the actor, which is then held at that boundary until the second thing that `look` gives,
+    /// if any, has decided. If that gives a way to leave it, it is left.
+    ///
+    /// # Errors
+    /// As [`inspect`](Self::inspect).
+    pub(crate) fn hold<R, F, D, L>(self, look: F) -> Result<R, SysError>
+    where
+        R: Send + 'static,
+        F: FnOnce(&Boundary<'_, A>) -> (R, Option<D>) + Send + 'static,
+        D: FnOnce() -> Option<L>,
+        L: FnOnce(Boundary<'_, A>) -> ExitReason,
+    {
+        let addr = self.addr.clone();
         self.order(move |outcome: Outcome<R>| {
-            Order::Visit(Box::new(move |state: &mut dyn Any| {
+            Order::Visit(Box::new(move |right: Right<'_>| {
                 if outcome.is_disconnected() {
-                    return None; // the caller has given up
+                    return Visited::Well; // the caller has given up
                 }
-                let state = state.downcast_mut().expect("an order for this type");
-                match contain(|| f(state)) {
+                let actor = right.to(&addr);
+                let (seen, decide) = match contain(|| look(&actor)) {
+                    Ok(seen) => seen,
+                    Err(ExitReason::Panicked(text)) => {
+                        let _ = outcome.send(Err(SysError::Panicked(text)));
+                        return Visited::Well;
+                    }
+                    Err(reason) => return Visited::Ends(reason),
+                };
+                if outcome.send(Ok(seen)).is_err() {
+                    return Visited::Well; // the caller has given up
+                }
+                match contain(|| decide.and_then(|decide| decide())) {
+                    Ok(None) => Visited::Well,
+                    Ok(Some(leave)) => {
+                        let left = contain(|| leave(actor));
+                        Visited::Left(left.unwrap_or_else(|reason| reason))
+                    }
+                    Err(reason) => Visited::Ends(reason),
+                }
+            }))
+        })
+    }
+
+    /// `panics`: what a panic does to the actor.
+    fn visit<R, F>(self, f: F, panics: fn(ExitReason) -> Visited) -> Result<R, SysError>
+    where
+        R: Send + 'static,
+        F: FnOnce(Boundary<'_, A>) -> R + Send + 'static,
+    {
+        let addr = self.addr.clone();
+        self.order(move |outcome: Outcome<R>| {
+            Order::Visit(Box::new(move |right: Right<'_>| {
+                if outcome.is_disconnected() {
+                    return Visited::Well; // the caller has given up
+                }
+                match contain(|| f(right.to(&addr))) {
                     Ok(seen) => {
                         let _ = outcome.send(Ok(seen));
-                        None
+                        Visited::Well
                     }
                     Err(ExitReason::Panicked(text)) => {
                         let _ = outcome.send(Err(SysError::Panicked(text.clone())));
-                        ends(ExitReason::Panicked(text))
+                        panics(ExitReason::Panicked(text))
                     }
                     // Killed, or out of stack: that is the actor's in any case, and the caller hears of it by the channel.
-                    Err(reason) => Some(reason),
+                    Err(reason) => Visited::Ends(reason),
                 }
             }))
         })
@@ -203,7 +268,7 @@ impl<A: Actor> Sys<'_, A> {
         let (outcome, mut answer) = oneshot::channel();
         let order = make(outcome);
         let refused = {
-            let mut state = Peer::extra(self.addr).lock();
+            let mut state = ties::lock(self.addr);
             if cell.life() < DOWN {
                 state.ties().orders.push_back(order);
                 None
@@ -226,6 +291,11 @@ impl<A: Actor> Sys<'_, A> {
             Err(_) => Err(SysError::Dead),
         }
     }
+}
+
+/// Why an actor that has been left ends: it has been asked to, or by an exit signal.
+pub(super) fn reason_to_end<A: Actor>(cell: &Cell<A>) -> ExitReason {
+    exit_signal(cell).unwrap_or_else(|| stop_reason(cell))
 }
 
 /// Drops orders that will not be carried out: their callers are told.

@@ -129,7 +129,8 @@ enum Watcher {
     Handle(oneshot::Sender<ExitReason>),
 }
 
-fn lock(peer: &dyn Peer) -> Guard<'_> {
+/// The actor's lock, for whoever is about to look at its life.
+pub(super) fn lock(peer: &dyn Peer) -> Guard<'_> {
     let extra = peer.extra();
     // It may be new. Crosswise with the ending, which writes its life, then looks for an `Extra`.
     fence(Ordering::SeqCst);

@@ -167,6 +167,13 @@ pub trait Actor: ActorOptions + Sized + Send + 'static {
         Priority::Normal
     }
 
+    /// Whether a [snapshot](crate::snapshot) keeps `msg` while it waits. `#[actor]` writes this for methods marked
+    /// `#[snapshot(skip)]`.
+    fn is_kept(msg: &Self::Msg) -> bool {
+        let _ = msg;
+        true
+    }
+
     /// Called once, before the first message, or before [`run`](Self::run). May wait.
     ///
     /// # Errors
@@ -270,11 +277,13 @@ impl<'a, A: Actor> From<&'a Addr<A>> for NoMethods {
 
 /// What the generated code needs beside the public API. Reached as `actor_core::__private`.
 pub mod private {
+    pub use crate::pool::declared::private as pool;
     pub use crate::supervision::declared::private as tree;
     #[cfg(feature = "macros")]
     pub use actor_macros::PlainData;
     pub use serde;
 
+    pub use crate::actor::asked;
     pub use crate::actor::failed::{
         ErrorText, TextByDebug, TextByDisplay, TextByType, told_in_vain,
     };

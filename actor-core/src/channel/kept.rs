@@ -4,6 +4,8 @@
 //! comes back into the state when the wait is given up, to freeze the function. Given up, a wait leaves no trace: a value
 //! that had just been received goes to the next receiver.
 
+pub mod choice;
+
 use std::any::Any;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -113,11 +115,12 @@ where
         true
     }
 
-    fn retract(self: Pin<&mut Self>, slot: &mut dyn Any) {
+    fn retract(self: Pin<&mut Self>, slot: &mut dyn Any) -> bool {
         let left = self.give_up();
         if let Some(slot) = slot.downcast_mut::<Option<O::Slot>>() {
             *slot = left;
         }
+        true
     }
 }
 

@@ -108,7 +108,7 @@ impl<'de, M: Migratable> Deserialize<'de> for Call<M> {
                 let fingerprint: u64 = parts.next_element()?.ok_or_else(missing)?;
                 let version: u32 = parts.next_element()?.ok_or_else(missing)?;
                 if let Err(error) = image::same_body::<M>(fingerprint, version) {
-                    return Err(A::Error::custom(image::remember(error)));
+                    return Err(A::Error::custom(image::refuse_thaw(error)));
                 }
                 let state = parts.next_element()?.ok_or_else(missing)?;
                 Ok(Call::with(self.1, state))

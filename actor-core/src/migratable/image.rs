@@ -26,6 +26,15 @@ use super::Migratable;
 pub enum FreezeError {
     /// It has ended, or panicked: there is nothing left to continue. Look at its result.
     Ended,
+    /// It waits for the answer to an ask, which comes to this process: it can be frozen at its next wait. It has not been
+    /// disturbed.
+    Asking,
+    /// It keeps the address of an actor that has no name, by which it could be found again: register it first,
+    /// `sys.register(name, &addr, ..)`.
+    NoName {
+        /// Its type.
+        actor: &'static str,
+    },
     /// It cannot be written: something that it keeps refuses to be serialised, or it is beyond the limits of an image.
     Image(EncodeError),
 }
@@ -36,6 +45,13 @@ impl fmt::Display for FreezeError {
             Self::Ended => {
                 f.write_str("it has ended, or panicked, and nothing is left to be continued")
             }
+            Self::Asking => f.write_str(
+                "it waits for the answer to an ask, which comes to this process: freeze it at its next wait",
+            ),
+            Self::NoName { actor } => write!(
+                f,
+                "it keeps the address of an actor, a `{actor}`, that has no name by which to find it again: register it"
+            ),
             Self::Image(error) => error.fmt(f),
         }
     }
@@ -75,6 +91,13 @@ pub enum ThawError {
         /// The version now.
         now: u32,
     },
+    /// It keeps the address of an actor by its name, and there is no such actor here.
+    NoActor {
+        /// Its name.
+        name: String,
+        /// Why not.
+        why: String,
+    },
 }
 
 impl fmt::Display for ThawError {
@@ -100,6 +123,9 @@ impl fmt::Display for ThawError {
                 f,
                 "the image was made by version {image} of `{function}`, which is {now} now"
             ),
+            Self::NoActor { name, why } => {
+                write!(f, "it keeps the address of the actor `{name}`: {why}")
+            }
         }
     }
 }
@@ -131,7 +157,7 @@ thread_local! {
 }
 
 /// Keeps `error` for [`thaw`], on the way through serde.
-pub(super) fn remember(error: ThawError) -> String {
+pub fn refuse_thaw(error: ThawError) -> String {
     let text = error.to_string();
     REMEMBERED.set(Some(error));
     text
@@ -147,7 +173,8 @@ pub(super) enum Pass {
 
 thread_local! {
     static PASS: Cell<Option<Pass>> = const { Cell::new(None) };
-    static SAW_ENDED: Cell<bool> = const { Cell::new(false) };
+    /// As [`REMEMBERED`].
+    static REFUSED: RefCell<Option<FreezeError>> = const { RefCell::new(None) };
     /// The header that the function which came first would have.
     static FIRST: RefCell<Option<Head>> = const { RefCell::new(None) };
 }
@@ -172,10 +199,11 @@ pub(super) fn met<M: Migratable>() {
     });
 }
 
-/// Keeps [`FreezeError::Ended`] for [`freeze`], on the way through serde.
-pub(super) fn ended() -> String {
-    SAW_ENDED.set(true);
-    FreezeError::Ended.to_string()
+/// Keeps `error` for [`freeze`], on the way through serde.
+pub fn refuse_freeze(error: FreezeError) -> String {
+    let text = error.to_string();
+    REFUSED.set(Some(error));
+    text
 }
 
 /// Makes an image of `value`: of the suspended functions in it, the channels that they and the value hold sides of, with what is
@@ -217,7 +245,7 @@ pub(super) fn ended() -> String {
 /// ```
 ///
 /// # Errors
-/// [`FreezeError`] if a function in it has ended or panicked, if something refuses to be serialised, or if the image would be
+/// [`FreezeError`] if a function in it has ended or panicked or waits for the answer to an ask, if something refuses to be serialised, or if the image would be
 /// beyond the default [`Limits`].
 pub fn freeze<T: Serialize + ?Sized>(value: &T) -> Result<Image, FreezeError> {
     freeze_within(value, &Limits::default())
@@ -240,11 +268,8 @@ pub fn freeze_within<T: Serialize + ?Sized>(
         }
     }
     let _outer = Outer(PASS.replace(Some(Pass::GiveUp)), FIRST.take());
-    SAW_ENDED.set(false);
-    let failed = |error: EncodeError| match SAW_ENDED.take() {
-        true => FreezeError::Ended,
-        false => FreezeError::Image(error),
-    };
+    REFUSED.set(None);
+    let failed = |error| REFUSED.take().unwrap_or(FreezeError::Image(error));
     let mut sink = rmp_serde::Serializer::new(io::sink());
     frozen::image(|| value.serialize(&mut sink))
         .map_err(|error| failed(EncodeError::Value(error.to_string())))?;

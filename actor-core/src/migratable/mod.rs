@@ -10,15 +10,20 @@
 //!   drop the original.
 //! - **A wait leaves no trace.** Freezing gives it up: a value that was to be sent is in the image, one that had just been given to a
 //!   receive goes to the next receiver, or back into the channel, before that is written. Continued, it tries again.
+//! - **An ask is asked once.** The answer comes to this process, so what waits for one is not frozen ([`FreezeError::Asking`]) and
+//!   not disturbed; it is at its next wait.
 //! - **Channels stay connected** among what is in one image, with what is in them.
 //! - **A panic is the end**: what has panicked is neither frozen nor resumed.
 //! - **A changed body is refused**, with its [`ThawError`]; a damaged image is refused where its bytes are read.
 //!
 //! # What is not frozen
 //! A sleep keeps how much of it was left. Time goes on at the other end's clock. The sides of a channel that are not in the image do
-//! not exist for the copy. Errors sent with `send_error`, and everything that serde does not serialise, are refused.
+//! not exist for the copy. An actor stays where it is: its address is frozen as the name it is registered under, and looked up again
+//! ([`System::with_names`](crate::System::with_names)). Errors sent with `send_error`, and everything that serde does not serialise, are refused.
 
 mod call;
+#[doc(hidden)]
+pub mod hold;
 mod image;
 pub mod iter;
 mod program;
@@ -82,10 +87,14 @@ impl<M: Migratable> fmt::Debug for Start<M> {
 #[doc(hidden)]
 pub mod private {
     pub use super::call::{Call, begin, poll_call};
+    pub use super::hold;
+    pub use super::image::{refuse_freeze, refuse_thaw};
     pub use super::iter;
     pub use super::iter::{Ours, Theirs};
     pub use super::program::{Keep, Program, broken, keep, program, resumed_after_end};
     pub use super::question::{branch, residual};
+    pub use crate::__hold as hold;
+    pub use crate::channel::kept::choice;
     pub use crate::channel::kept::{Recv, Send};
     pub use crate::rt::cx::{Cx, Until};
     pub use serde;

@@ -139,16 +139,21 @@ impl<M: Migratable> Suspended<M> {
 }
 
 impl<M: Migratable> Inner<M> {
-    /// Gives up the wait, by the operation that has begun it: it may have put something of the state into it.
-    fn give_up_wait(&mut self) {
+    /// Gives up the wait, by the operation that has begun it: it may have put something of the state into it. An ask is not
+    /// given up.
+    fn give_up_wait(&mut self) -> Result<(), FreezeError> {
         if self.waiting.is_empty() {
-            return;
+            return Ok(());
         }
         if let Some(call) = &mut self.call {
             let mut cx = Cx::retracting(Waker::noop(), &mut self.waiting);
             if call.resume(&mut cx).is_ready() {
                 unreachable!("what gives up its wait does not go on");
             }
+        }
+        match self.waiting.is_empty() {
+            true => Ok(()),
+            false => Err(FreezeError::Asking),
         }
     }
 }
@@ -169,13 +174,15 @@ impl<M: Migratable> Serialize for Suspended<M> {
         match image::pass() {
             Some(Pass::GiveUp) => {
                 image::met::<M>();
-                inner.give_up_wait();
+                let given_up = inner.give_up_wait();
+                given_up.map_err(|error| S::Error::custom(image::refuse_freeze(error)))?;
             }
             Some(Pass::Write) => {}
             None => return Err(S::Error::custom(image::OUTSIDE)),
         }
         let call = inner.call.as_ref();
-        let call = call.ok_or_else(|| S::Error::custom(image::ended()))?;
+        let call =
+            call.ok_or_else(|| S::Error::custom(image::refuse_freeze(FreezeError::Ended)))?;
         let mut parts = serializer.serialize_tuple(2)?;
         parts.serialize_element(M::NAME)?;
         parts.serialize_element(call)?;
@@ -203,7 +210,7 @@ impl<'de, M: Migratable> Deserialize<'de> for Suspended<M> {
                         image: name,
                         wanted,
                     };
-                    return Err(A::Error::custom(image::remember(error)));
+                    return Err(A::Error::custom(image::refuse_thaw(error)));
                 }
                 let call = parts.next_element()?.ok_or_else(missing)?;
                 Ok(Suspended::with(call))

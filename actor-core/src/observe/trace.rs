@@ -109,6 +109,18 @@ pub(super) fn emit(about: &Event) {
             let (name, from) = (name.as_deref(), from.as_ref().map(|from| from.id));
             event!(target: "actor_core::lifecycle", Level::DEBUG, id, label, name, from, %reason, "signal dropped");
         }
+        Event::SnapshotFailed {
+            who: Who { id, label, .. },
+            name,
+            error,
+        } => event!(
+            target: "actor_core::snapshot", Level::WARN,
+            id, label, name = &**name, error = &**error, "no snapshot"
+        ),
+        Event::SnapshotDamaged { name, damaged } => event!(
+            target: "actor_core::snapshot", Level::WARN,
+            name = &**name, damaged = &**damaged, "a snapshot is damaged"
+        ),
         Event::Lagged { missed } => {
             event!(target: "actor_core::events", Level::DEBUG, missed, "a subscription missed events");
         }

@@ -105,8 +105,8 @@ impl<A: Actor> PoolBuilder<A> {
     /// stopped.
     pub fn start(mut self, sys: &System) -> Result<Pool<A>, SpawnError> {
         let name = self.name.take();
-        let (setup, pool) = self.set_up();
-        let supervisor = setup();
+        let pool = self.pool();
+        let supervisor = self.set_up(&pool)();
         let supervisor = match name {
             Some(name) => supervisor.name(name),
             None => supervisor,
@@ -139,25 +139,36 @@ impl<A: Actor> PoolBuilder<A> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn child(self, id: impl Into<Arc<str>>) -> (ChildSpec<DynamicBuilder<A, usize>>, Pool<A>) {
-        let (setup, pool) = self.set_up();
-        (ChildSpec::new(id, setup), pool)
+        let pool = self.pool();
+        (self.child_of(id, &pool), pool)
     }
 
-    /// What sets up each life of the supervisor, and the handle.
-    fn set_up(
+    /// The spec of a pool that there is already.
+    pub(super) fn child_of(
         self,
-    ) -> (
-        impl Fn() -> DynamicBuilder<A, usize> + Send + 'static,
-        Pool<A>,
-    ) {
-        let table = Table::new(self.size);
-        let pool = Pool {
-            table: table.clone(),
+        id: impl Into<Arc<str>>,
+        pool: &Pool<A>,
+    ) -> ChildSpec<DynamicBuilder<A, usize>> {
+        ChildSpec::new(id, self.set_up(pool))
+    }
+
+    /// The handle of a new pool.
+    pub(super) fn pool(&self) -> Pool<A> {
+        Pool {
+            table: Table::new(self.size),
             picker: Arc::new(Picker::new(self.balance)),
             resizing: Arc::new(sync::Mutex::new(())),
             drain: self.drain,
-        };
-        let setup = move || {
+        }
+    }
+
+    /// What sets up each life of a pool's supervisor.
+    fn set_up(
+        self,
+        pool: &Pool<A>,
+    ) -> impl Fn() -> DynamicBuilder<A, usize> + Send + 'static + use<A> {
+        let table = pool.table.clone();
+        move || {
             let factory = self.factory.clone();
             let places = table.clone();
             let template =
@@ -176,8 +187,7 @@ impl<A: Actor> PoolBuilder<A> {
                 builder = builder.backoff(backoff);
             }
             builder
-        };
-        (setup, pool)
+        }
     }
 }
 

@@ -36,6 +36,7 @@
 //! it. Resizes are one at a time, by a lock that parks.
 
 mod builder;
+pub(crate) mod declared;
 mod error;
 mod hash;
 mod pick;

@@ -1,7 +1,7 @@
 //! The pool as users see it.
 
 use std::fmt;
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ use crate::sync;
 /// A supervised set of workers, each in a numbered slot, and a router to them.
 ///
 /// A worker that fails is started again in its slot, at the same address, as a child of any supervisor. The pool's
-/// supervisor may itself be a child of another ([`PoolBuilder::child`]).
+/// supervisor may itself be a child of another: by [`PoolBuilder::child`], or as a field of a declared tree, marked `#[pool(..)]`
+/// (see [`Tree`](crate::supervision::Tree)).
 ///
 /// - [`pick`](Self::pick) gives the address of the next worker, as the pool's [`Balance`](crate::Balance) says;
 /// - [`by_key`](Self::by_key) that of the worker to whose slot a key belongs: the same over crashes and restarts, and when the
@@ -272,6 +273,21 @@ impl<A: Actor> Clone for Pool<A> {
             resizing: self.resizing.clone(),
             drain: self.drain,
         }
+    }
+}
+
+impl<A: Actor> PartialEq for Pool<A> {
+    /// Whether both lead to the same pool.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.table, &other.table)
+    }
+}
+
+impl<A: Actor> Eq for Pool<A> {}
+
+impl<A: Actor> Hash for Pool<A> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.table).hash(state);
     }
 }
 

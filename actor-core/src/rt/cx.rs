@@ -15,8 +15,9 @@ pub(crate) trait Parked: Send {
     /// Whether it is over. Then `outcome`, an `Option` of what it ends with, has it.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>, outcome: &mut dyn Any) -> bool;
 
-    /// Gives the wait up: nothing has happened. What it was to hand over is in `slot` again, an `Option` of that.
-    fn retract(self: Pin<&mut Self>, slot: &mut dyn Any);
+    /// Gives the wait up: nothing has happened. What it was to hand over is in `slot` again, an `Option` of that. `false`: it
+    /// cannot be given up, and goes on.
+    fn retract(self: Pin<&mut Self>, slot: &mut dyn Any) -> bool;
 }
 
 /// The place for it.
@@ -80,6 +81,11 @@ impl<'a> Cx<'a> {
         self.deadline
     }
 
+    /// It wants to go on at that time, if not before.
+    pub(crate) fn go_on_at(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
     /// Whether a wait has begun. It is that of the operation that is tried now, as a function waits for one at a time.
     #[inline]
     pub(crate) fn is_waiting(&self) -> bool {
@@ -97,8 +103,9 @@ impl<'a> Cx<'a> {
             return Poll::Pending;
         };
         if self.retracts {
-            parked.as_mut().retract(slot);
-            self.waiting.0 = None;
+            if parked.as_mut().retract(slot) {
+                self.waiting.0 = None;
+            }
             return Poll::Pending;
         }
         let mut outcome: Option<O> = None;
@@ -124,12 +131,22 @@ impl Until {
         Until(wait::after(duration))
     }
 
+    /// This one.
+    pub fn new(at: Instant) -> Self {
+        Until(Some(at))
+    }
+
+    /// None: later than the clock can say.
+    pub(crate) fn at(&self) -> Option<Instant> {
+        self.0
+    }
+
     /// Whether it has come.
     pub fn poll(&self, cx: &mut Cx<'_>) -> Poll<()> {
         if self.0.is_some_and(|at| wait::now() >= at) {
             return Poll::Ready(());
         }
-        cx.deadline = self.0;
+        cx.go_on_at(self.0);
         Poll::Pending
     }
 }

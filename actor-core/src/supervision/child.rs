@@ -34,8 +34,8 @@ use super::driver::Driver;
 use super::msg::{Msg, Site};
 use super::roster::Roster;
 use super::seats::Seat;
-use super::spec::Factory;
-use crate::actor::{Actor, Addr, ExitReason, Keeper, cause};
+use super::spec::{Factory, Policy};
+use crate::actor::{Actor, Addr, ExitReason, Host, Keeper, Role, Seed, cause};
 use crate::registry::Erased;
 use crate::rt::park::Killed;
 
@@ -76,6 +76,21 @@ pub(crate) trait Place<A: Actor>: Send + Sync {
     fn declined(&self) {}
 }
 
+/// Where a child's lives go on from.
+pub(crate) trait Past<A: Actor>: Send {
+    /// How far the last one came. `None`: there is nothing to go on from, and the factory makes the next. Runs where the
+    /// factory does.
+    fn last(&self, host: &Arc<Host>) -> Result<Option<Continued<A>>, Arc<str>>;
+    /// The child is this actor from now on, which is about to have its first life.
+    fn attach(&self, addr: &Addr<A>, host: &Arc<Host>);
+}
+
+/// See [`Past`].
+pub(crate) struct Continued<A: Actor> {
+    pub(crate) actor: A,
+    pub(crate) seed: Seed<A::Msg>,
+}
+
 /// A child whose actor is an `A`.
 pub(super) struct ChildOf<A: Actor> {
     factory: Factory<A>,
@@ -85,6 +100,8 @@ pub(super) struct ChildOf<A: Actor> {
     /// The size it has come to, if it has.
     stack_size: Option<usize>,
     place: Option<Arc<dyn Place<A>>>,
+    past: Option<Box<dyn Past<A>>>,
+    role: Option<Role>,
     lease: Option<Lease<A>>,
 }
 
@@ -115,6 +132,8 @@ impl<A: Actor> ChildOf<A> {
             grow_stack: None,
             stack_size: None,
             place: None,
+            past: None,
+            role: None,
             lease: None,
         }
     }
@@ -130,6 +149,7 @@ impl<A: Actor> ChildOf<A> {
     /// With what its spec says.
     pub(super) fn of_spec(
         factory: Factory<A>,
+        policy: &Policy,
         name: Option<Arc<str>>,
         grow_stack: Option<usize>,
         seat: Option<Seat>,
@@ -138,8 +158,21 @@ impl<A: Actor> ChildOf<A> {
             name,
             grow_stack,
             place: seat.map(|seat| -> Arc<dyn Place<A>> { Arc::new(seat) }),
-            ..Self::new(factory)
+            ..Self::new(factory).with_role(policy)
         }
+    }
+
+    pub(super) fn with_role(mut self, policy: &Policy) -> Self {
+        self.role = Some(Role {
+            child: policy.id.clone(),
+            restart: policy.restart.name(),
+        });
+        self
+    }
+
+    pub(super) fn with_past(mut self, past: Option<Box<dyn Past<A>>>) -> Self {
+        self.past = past;
+        self
     }
 
     pub(super) fn placed(mut self, place: Option<Arc<dyn Place<A>>>) -> Self {
@@ -151,12 +184,15 @@ impl<A: Actor> ChildOf<A> {
     fn prepare(
         name: Option<&Arc<str>>,
         place: Option<&Arc<dyn Place<A>>>,
+        role: Option<&Role>,
         site: &Site,
         key: ChildKey,
         incarnation: Incarnation,
     ) -> Result<Lease<A>, ExitReason> {
         let down = Fate::Down(ExitReason::Shutdown);
-        let tie = Arc::new(Tie::new(&site.addr, &site.roster, key, down));
+        let mut tie = Tie::new(&site.addr, &site.roster, key, down);
+        tie.role = role.cloned();
+        let tie = Arc::new(tie);
         let addr = Addr::prepare(&site.host, name.cloned(), tie.clone());
         // Just made, and set nowhere else.
         let _ = tie.actor.set(addr.clone());
@@ -184,8 +220,18 @@ impl<A: Actor> ChildOf<A> {
 
 impl<A: Actor> Child for ChildOf<A> {
     fn start(&mut self, site: &Site, key: ChildKey, incarnation: Incarnation) -> Launch {
-        let state = match contain(|| (self.factory)()) {
-            Ok(Ok(Some(state))) => state,
+        let made = contain(|| match &self.past {
+            Some(past) => past.last(&site.host),
+            None => Ok(None),
+        });
+        let made = match made {
+            Ok(Ok(Some(Continued { actor, seed }))) => Ok(Ok(Some((actor, Some(seed))))),
+            Ok(Ok(None)) => contain(|| (self.factory)().map(|it| it.map(|it| (it, None)))),
+            Ok(Err(why)) => Ok(Err(why)),
+            Err(reason) => Err(reason),
+        };
+        let (state, mut seed) = match made {
+            Ok(Ok(Some(made))) => made,
             Ok(Ok(None)) => {
                 if let Some(place) = &self.place {
                     place.declined();
@@ -196,15 +242,25 @@ impl<A: Actor> Child for ChildOf<A> {
             Err(reason) => return Launch::Failed(reason),
         };
         let lease = match &mut self.lease {
-            Some(lease) => lease,
+            Some(lease) => {
+                // Its mailbox is the one of the last life, with what waits there.
+                seed = seed.map(Seed::without_messages);
+                lease
+            }
             None => match Self::prepare(
                 self.name.as_ref(),
                 self.place.as_ref(),
+                self.role.as_ref(),
                 site,
                 key,
                 incarnation,
             ) {
-                Ok(lease) => self.lease.insert(lease),
+                Ok(lease) => {
+                    if let Some(past) = &self.past {
+                        past.attach(&lease.addr, &site.host);
+                    }
+                    self.lease.insert(lease)
+                }
                 Err(reason) => {
                     drop_quietly(state);
                     return Launch::Failed(reason);
@@ -220,7 +276,7 @@ impl<A: Actor> Child for ChildOf<A> {
         if let Some(bytes) = self.stack_size {
             lease.addr.set_stack_size(bytes);
         }
-        match contain(|| lease.addr.restart(state)) {
+        match contain(|| lease.addr.restart(state, seed)) {
             Ok(Ok(life)) => {
                 lease.life = life;
                 lease.incarnation = incarnation;
@@ -320,6 +376,7 @@ pub(super) struct Tie<A: Actor> {
     roster: Arc<Roster>,
     child: ChildKey,
     actor: OnceLock<Addr<A>>,
+    role: Option<Role>,
     /// Nothing that blocks or calls user code runs under the lock.
     fate: Mutex<Fate>,
 }
@@ -331,6 +388,7 @@ impl<A: Actor> Tie<A> {
             roster: roster.clone(),
             child,
             actor: OnceLock::new(),
+            role: None,
             fate: Mutex::new(fate),
         }
     }
@@ -380,6 +438,10 @@ impl<A: Actor> Keeper for Tie<A> {
     fn exited(self: Arc<Self>, _: u64, life: u32, reason: ExitReason) {
         self.down(&reason);
         self.tell(life, News::Exited(reason)); // step 2
+    }
+
+    fn role(&self) -> Option<Role> {
+        self.role.clone()
     }
 }
 

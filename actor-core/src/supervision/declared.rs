@@ -46,7 +46,8 @@ use private::Handle;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a supervision tree",
     label = "not marked as a supervisor",
-    note = "write `#[supervisor]` on the definition of `{Self}`"
+    note = "write `#[supervisor]` on the definition of `{Self}`",
+    note = "a field that is a `Pool<A>` is marked `#[pool(..)]`, and a `DynamicSupervisor<A, Args>` `#[dynamic(..)]`"
 )]
 pub trait Tree: Sized + 'static {
     /// What it is started with.
@@ -111,23 +112,23 @@ pub mod private {
     #[diagnostic::on_unimplemented(
         message = "this does not make a `{A}`",
         label = "a `{Self}`",
-        note = "the expression of a `#[child]` gives the actor itself, or a `Result` of it whose error can be displayed; \
-                if it may decline, the field is an `Option<Addr<..>>`"
+        note = "the expression gives the actor itself, or a `Result` of it whose error can be displayed; that of a `#[child]` \
+                may also decline, if the field is an `Option<Addr<..>>`"
     )]
     pub trait Makes<A> {
         /// As a factory says it.
-        fn made(self) -> Made<A>;
+        fn made(self) -> Result<A, Arc<str>>;
     }
 
     impl<A: Actor> Makes<A> for A {
-        fn made(self) -> Made<A> {
-            Ok(Some(self))
+        fn made(self) -> Result<A, Arc<str>> {
+            Ok(self)
         }
     }
 
     impl<A: Actor, E: Display> Makes<A> for Result<A, E> {
-        fn made(self) -> Made<A> {
-            self.map(Some).map_err(|error| error.to_string().into())
+        fn made(self) -> Result<A, Arc<str>> {
+            self.map_err(|error| error.to_string().into())
         }
     }
 
@@ -170,7 +171,7 @@ pub mod private {
         id: &str,
         make: impl Fn() -> R + Send + 'static,
     ) -> ChildSpec<A> {
-        ChildSpec::optional(id, move || make().made()).seated(seats)
+        ChildSpec::try_new(id, move || make().made()).seated(seats)
     }
 
     /// `#[child(..)] field: Option<Addr<A>>`
@@ -187,7 +188,7 @@ pub mod private {
         id: &str,
         make: impl Fn(&Args) -> R + Send + Sync + 'static,
     ) -> ChildTemplate<A, Args> {
-        ChildTemplate::optional(id, move |args: &Args| make(args).made())
+        ChildTemplate::try_new(id, move |args: &Args| make(args).made())
     }
 
     /// `#[dynamic(..)] field: DynamicSupervisor<A, Args>`
@@ -266,6 +267,9 @@ pub mod private {
     /// one that cannot decline never leaves its seat.
     const TAKEN: &str = "a child of a tree that has started has an address";
 
+    /// It is kept since the first life of the tree was set up, as what the field is declared to be.
+    const KEPT: &str = "the tree has been set up";
+
     impl Handle {
         /// The supervisor.
         #[must_use]
@@ -308,6 +312,11 @@ pub mod private {
         pub fn tree<T: Tree>(&self, id: &str) -> T {
             let (supervisor, seats) = (self.inner(id), self.seats.inner(id));
             T::__handles(Handle { supervisor, seats })
+        }
+
+        /// What a child keeps beside its seat.
+        pub(crate) fn kept<T: Clone + Send + Sync + 'static>(&self, id: &str) -> T {
+            self.seats.kept(id).expect(KEPT)
         }
 
         fn inner(&self, id: &str) -> Supervisor {

@@ -95,7 +95,7 @@ mod supervisor;
 mod template;
 
 pub use backoff::Backoff;
-pub(crate) use child::Place;
+pub(crate) use child::{Continued, Past, Place};
 pub use declared::{Tree, TreeSetup};
 pub use dynamic::{DynamicBuilder, DynamicSupervisor};
 pub use error::{BatchError, ChildError};

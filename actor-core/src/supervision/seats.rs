@@ -4,7 +4,11 @@
 //! may have ended for good by then, and with restarts of inner trees, whose children are new actors. So each child of a
 //! declared tree has a *seat*: a place under its id where its address is put when its actor is made, before that starts. The
 //! seats of an inner tree hang from those of the outer one and outlive its lives, so that the handle can be read again.
+//!
+//! Of a child that is more than its address to who holds the handle, what it is to them is kept beside the seats, and outlives
+//! those lives too.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +25,7 @@ pub struct Seats(Arc<Mutex<Entries>>);
 struct Entries {
     addresses: HashMap<Arc<str>, Arc<dyn Erased>>,
     inner: HashMap<Arc<str>, Seats>,
+    kept: HashMap<Arc<str>, Arc<dyn Any + Send + Sync>>,
 }
 
 impl Seats {
@@ -38,6 +43,26 @@ impl Seats {
     pub(super) fn inner(&self, id: &str) -> Seats {
         let mut entries = self.lock();
         entries.inner.entry(id.into()).or_default().clone()
+    }
+
+    /// What is kept for the child with this id: what `make` made, if there was nothing before.
+    pub(crate) fn keep<T: Clone + Send + Sync + 'static>(
+        &self,
+        id: &str,
+        make: impl FnOnce() -> T,
+    ) -> T {
+        if let Some(kept) = self.kept(id) {
+            return kept;
+        }
+        let made = make();
+        self.lock().kept.insert(id.into(), Arc::new(made.clone()));
+        made
+    }
+
+    /// What is kept for the child with this id.
+    pub(super) fn kept<T: Clone + Send + Sync + 'static>(&self, id: &str) -> Option<T> {
+        let kept = self.lock().kept.get(id).cloned()?;
+        kept.downcast_ref::<T>().cloned()
     }
 
     /// The address in a seat, as a `T`.

@@ -14,13 +14,15 @@
 //! * *Shutdown with a reason* does not exist as an exit reason; *normal* and *shutdown* are the two normal ends.
 //! * A factory makes the actor's state; the start hook runs afterwards, in the actor. Either may fail.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::backoff::Backoff;
+use super::child::{ChildOf, Past};
 use super::seats::{Seat, Seats};
-use crate::actor::Options;
+use crate::actor::{Actor, Options};
 
 /// When a child that ended is started again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -33,6 +35,16 @@ pub enum Restart {
     Transient,
     /// Never. Once ended it is forgotten, spec and all.
     Temporary,
+}
+
+impl Restart {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Permanent => "permanent",
+            Self::Transient => "transient",
+            Self::Temporary => "temporary",
+        }
+    }
 }
 
 /// How a child is stopped.
@@ -102,6 +114,8 @@ pub struct ChildSpec<A> {
     seat: Option<Seat>,
     /// Where its children's addresses go, if it is a declared tree itself.
     tree: Option<Seats>,
+    /// Where its lives go on from: a `Box<dyn Past<A>>`, if `A` is an actor.
+    past: Option<Box<dyn Any + Send>>,
     factory: Factory<A>,
 }
 
@@ -156,6 +170,7 @@ impl<A> ChildSpec<A> {
             grow_stack: None,
             seat: None,
             tree: None,
+            past: None,
             factory: Box::new(factory),
         }
     }
@@ -276,6 +291,7 @@ impl<A> ChildSpec<A> {
             name: self.name,
             grow_stack: self.grow_stack,
             seat: self.seat,
+            past: self.past,
         })
     }
 }
@@ -297,6 +313,30 @@ pub(super) struct Parts<A> {
     pub(super) name: Option<Arc<str>>,
     pub(super) grow_stack: Option<usize>,
     pub(super) seat: Option<Seat>,
+    past: Option<Box<dyn Any + Send>>,
+}
+
+impl<A: Actor> ChildSpec<A> {
+    /// Its lives go on from there.
+    pub(crate) fn with_past(mut self, past: Box<dyn Past<A>>) -> Self {
+        self.past = Some(Box::new(past));
+        self
+    }
+}
+
+impl<A: Actor> Parts<A> {
+    /// What the deciding half needs, and the child.
+    pub(super) fn into_child(self) -> (Policy, ChildOf<A>) {
+        let past = self.past.and_then(|it| it.downcast().ok());
+        let child = ChildOf::of_spec(
+            self.factory,
+            &self.policy,
+            self.name,
+            self.grow_stack,
+            self.seat,
+        );
+        (self.policy, child.with_past(past.map(|it| *it)))
+    }
 }
 
 impl<A> fmt::Debug for ChildSpec<A> {

@@ -172,9 +172,8 @@ impl sealed::Build for SupervisorBuilder {
 }
 
 fn worker<A: Actor>(spec: ChildSpec<A>) -> Result<First, SpecError> {
-    let parts = spec.into_parts()?;
-    let child = ChildOf::of_spec(parts.factory, parts.name, parts.grow_stack, parts.seat);
-    Ok((parts.policy, Box::new(child)))
+    let (policy, child) = spec.into_parts()?.into_child();
+    Ok((policy, Box::new(child)))
 }
 
 fn supervisor<B: SupervisorSetup>(spec: ChildSpec<B>) -> Result<First, SpecError> {
@@ -187,7 +186,13 @@ fn supervisor<B: SupervisorSetup>(spec: ChildSpec<B>) -> Result<First, SpecError
         let built = builder.build().map(|Built(driver)| Some(driver));
         built.map_err(|error| error.to_string().into())
     });
-    let child = ChildOf::of_spec(factory, parts.name, parts.grow_stack, parts.seat);
+    let child = ChildOf::of_spec(
+        factory,
+        &parts.policy,
+        parts.name,
+        parts.grow_stack,
+        parts.seat,
+    );
     Ok((parts.policy, Box::new(child)))
 }
 

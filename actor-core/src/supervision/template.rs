@@ -148,6 +148,7 @@ impl<A: Actor, Args: Send + 'static> Template for TemplateOf<A, Args> {
         let factory = Arc::clone(&self.factory);
         let place = self.places.as_ref().map(|places| places(&args));
         let child = ChildOf::<A>::new(Box::new(move || factory(&args)));
+        let child = child.with_role(&self.policy);
         Ok((self.policy.clone(), Box::new(child.placed(place))))
     }
 

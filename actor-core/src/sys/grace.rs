@@ -119,21 +119,25 @@ fn sit_down() -> &'static Seat {
 #[derive(Debug)]
 pub(crate) struct Reading {
     seat: &'static Seat,
+    /// For this once: the thread is ending, and has given its own back.
+    borrowed: bool,
     not_send: PhantomData<*const ()>,
 }
 
 /// Begins to read. Not to be nested, and nothing that may free, wait or call out is done meanwhile.
 pub(crate) fn read() -> Reading {
-    let seat = MINE.with(|mine| {
+    let mine = MINE.try_with(|mine| {
         // Loom's atomics do not outlive a model.
         let seat = mine.0.get().filter(|_| !cfg!(loom));
         let seat = seat.unwrap_or_else(sit_down);
         mine.0.set(Some(seat));
         seat
     });
+    let seat = mine.unwrap_or_else(|_| sit_down());
     seat.enter();
     Reading {
         seat,
+        borrowed: mine.is_err(),
         not_send: PhantomData,
     }
 }
@@ -141,6 +145,11 @@ pub(crate) fn read() -> Reading {
 impl Drop for Reading {
     fn drop(&mut self) {
         self.seat.leave();
+        if self.borrowed
+            && let Some(seats) = seats().as_mut()
+        {
+            seats.free.push(self.seat);
+        }
     }
 }
 
@@ -217,5 +226,25 @@ mod tests {
         assert!(ENDED.load(Ordering::SeqCst));
         reader.join().unwrap();
         wait();
+    }
+
+    #[test]
+    fn a_destructor_of_an_ending_thread_can_read() {
+        struct Late;
+        impl Drop for Late {
+            fn drop(&mut self) {
+                assert!(MINE.try_with(|_| ()).is_err(), "its seat is gone");
+                drop(read());
+            }
+        }
+        thread_local! {
+            static LATE: Late = const { Late };
+        }
+        // Destroyed in the opposite order of their first uses.
+        let ends = std::thread::spawn(|| {
+            LATE.with(|_| ());
+            drop(read());
+        });
+        ends.join().unwrap();
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::Level;
 
 use super::System;
-use crate::actor::{Actor, Addr, NameTaken, SpawnError};
+use crate::actor::{Actor, Addr, NameTaken, SpawnError, frozen};
 use crate::observe::{Event, Who};
 use crate::registry::{LookupError, OnConflict, RegisterError, SpawnOptions};
 use crate::rt::wait;
@@ -53,11 +53,21 @@ impl System {
         options: SpawnOptions,
         actor: A,
     ) -> Result<Addr<A>, SpawnError> {
+        self.spawn_tied(options, actor, |_| {})
+    }
+
+    /// As [`spawn_with`](Self::spawn_with), and calls `tie` with its address before it runs.
+    pub(crate) fn spawn_tied<A: Actor>(
+        &self,
+        options: SpawnOptions,
+        actor: A,
+        tie: impl FnOnce(&Addr<A>),
+    ) -> Result<Addr<A>, SpawnError> {
         match (options.name, options.on_conflict) {
-            (name, OnConflict::Refuse) => Addr::spawn(&self.host, actor, name),
-            (None, _) => Addr::spawn(&self.host, actor, None),
+            (name, OnConflict::Refuse) => Addr::spawn_tied(&self.host, actor, name, tie),
+            (None, _) => Addr::spawn_tied(&self.host, actor, None, tie),
             (Some(name), by_force) => {
-                let addr = Addr::spawn(&self.host, actor, None)?;
+                let addr = Addr::spawn_tied(&self.host, actor, None, tie)?;
                 self.take_over(name, &addr, by_force);
                 Ok(addr)
             }
@@ -154,7 +164,7 @@ impl System {
         }
     }
 
-    fn take_over<A: Actor>(
+    pub(crate) fn take_over<A: Actor>(
         &self,
         name: Arc<str>,
         addr: &Addr<A>,
@@ -229,6 +239,50 @@ impl System {
     ) -> Result<Addr<A>, LookupError> {
         let deadline = wait::after(timeout);
         self.host.registry.lookup_until::<Addr<A>>(name, deadline)
+    }
+
+    /// Calls `f`, in which the addresses of an image are looked up among this system's names: what has been frozen with
+    /// the address of a named actor goes on with whoever has that name here.
+    ///
+    /// ```
+    /// use actor_core::migratable; // the attribute and the module
+    /// use actor_core::migratable::Suspended;
+    /// use actor_core::prelude::*;
+    /// use std::task::{Poll, Waker};
+    ///
+    /// #[actor]
+    /// struct Counter { n: u64 }
+    ///
+    /// #[actor]
+    /// impl Counter {
+    ///     pub fn add(&mut self, by: u64) -> u64 { self.n += by; self.n }
+    /// }
+    ///
+    /// #[migratable]
+    /// fn counts(counter: Addr<Counter>, by: u64) -> Result<u64, AskError<CounterMsg>> {
+    ///     microthread::yield_now();
+    ///     counter.ask().add(by)
+    /// }
+    ///
+    /// let here = System::new()?;
+    /// let mut waits = Suspended::new(counts(here.spawn_named("hits", Counter { n: 1 })?, 2));
+    /// assert!(waits.resume(Waker::noop()).is_pending());
+    /// let image = waits.freeze()?;
+    ///
+    /// let there = System::new()?; // in another process, perhaps
+    /// there.spawn_named("hits", Counter { n: 40 })?;
+    /// let mut waits: Suspended<counts> = there.with_names(|| migratable::thaw(&image))?;
+    /// let answer = loop {
+    ///     if let Poll::Ready(answer) = waits.resume(Waker::noop()) {
+    ///         break answer;
+    ///     }
+    ///     std::thread::yield_now();
+    /// };
+    /// assert_eq!(answer?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_names<R>(&self, f: impl FnOnce() -> R) -> R {
+        frozen::with_names(&self.host, f)
     }
 
     /// The names in use, sorted.

@@ -93,7 +93,8 @@ pub(super) fn enumeration(side: &Side<'_>, message_type: &EnumType) -> TokenStre
             quote!(#[doc = #doc] #name: #ty)
         });
         let fields = has_fields.then(|| quote!({ #(#fields),* }));
-        quote!(#head #variant #fields,)
+        let skipped = (!message.kept).then(|| quote!(#[plain(skip)]));
+        quote!(#head #skipped #variant #fields,)
     });
     let spoken = side.spoken.iter().map(|spoken| {
         let (variant, ty) = (&spoken.variant, spoken.assoc("Msg"));

@@ -57,8 +57,9 @@ pub(crate) fn actor(actor: &Actor) -> TokenStream {
             let data = data(&side, &message);
             let types = views::associated_types(&side);
             let handle = handle(&side, &message);
-            let priority = priority(&message, messages);
-            let body = quote!(#types #priority #handle);
+            let priority = priority(&side, &message);
+            let kept = kept(&message, messages);
+            let body = quote!(#types #priority #kept #handle);
             let implementation = implementation(actor, &message.ty(), &body);
             let replies = replies(actor, &side, &message);
             let forward = forward::view(actor, &side, &message);
@@ -93,6 +94,7 @@ pub(crate) fn protocol(protocol: &Protocol) -> TokenStream {
     let data = data(&side, &message);
     let types = views::associated_types(&side);
     let call = messages::call(&side, &message, &reply);
+    let priority = priority(&side, &message);
     let (message_ty, reply_ty) = (message.ty(), reply.ty());
     let (actor, msg, answer, cx) = (local("actor"), local("msg"), local("reply"), local("cx"));
     let who = format_ident!("SomeActor", span = Span::mixed_site());
@@ -117,6 +119,7 @@ pub(crate) fn protocol(protocol: &Protocol) -> TokenStream {
             type Msg = #message_ty;
             type Reply = #reply_ty;
             #types
+            #priority
             #call
         }
 
@@ -330,26 +333,56 @@ fn answered(answer: &Answer) -> Type {
     }
 }
 
-/// Which lane each message takes, if any takes another than the ordinary one.
-fn priority(message: &EnumType, messages: &[Message]) -> TokenStream {
-    if !messages.iter().any(|message| message.urgent) {
+/// Which lane each message takes, if any may take another than the ordinary one. Those of a protocol take what that says.
+fn priority(side: &Side<'_>, message: &EnumType) -> TokenStream {
+    let has_urgent = side.messages.iter().any(|message| message.urgent);
+    if !has_urgent && side.spoken.is_empty() {
         return TokenStream::new();
     }
     let msg = local("msg");
-    let urgent = messages.iter().filter(|message| message.urgent);
+    let urgent = side.messages.iter().filter(|message| message.urgent);
     let arms = urgent.map(|urgent| {
         let cfgs = &urgent.cfgs;
         let pattern = message.variant(&urgent.variant);
         quote!(#(#cfgs)* #pattern { .. } => ::actor_core::Priority::High,)
     });
+    let objects = side.spoken.iter().map(Spoken::object);
+    let spoken = side.spoken.iter().map(|spoken| {
+        let (pattern, object) = (message.variant(&spoken.variant), spoken.object());
+        quote!(#pattern(#msg) => <#object as ::actor_core::Protocol>::priority(#msg),)
+    });
     quote! {
-        const HAS_PRIORITIES: ::core::primitive::bool = true;
+        const HAS_PRIORITIES: ::core::primitive::bool =
+            #has_urgent #(|| <#objects as ::actor_core::Protocol>::HAS_PRIORITIES)*;
 
         #[inline]
         fn priority(#msg: &Self::Msg) -> ::actor_core::Priority {
             match #msg {
                 #(#arms)*
+                #(#spoken)*
                 _ => ::actor_core::Priority::Normal,
+            }
+        }
+    }
+}
+
+/// Which messages a snapshot keeps, if not all.
+fn kept(message: &EnumType, messages: &[Message]) -> TokenStream {
+    if messages.iter().all(|message| message.kept) {
+        return TokenStream::new();
+    }
+    let msg = local("msg");
+    let skipped = messages.iter().filter(|message| !message.kept);
+    let arms = skipped.map(|skipped| {
+        let cfgs = &skipped.cfgs;
+        let pattern = message.variant(&skipped.variant);
+        quote!(#(#cfgs)* #pattern { .. } => false,)
+    });
+    quote! {
+        fn is_kept(#msg: &Self::Msg) -> ::core::primitive::bool {
+            match #msg {
+                #(#arms)*
+                _ => true,
             }
         }
     }

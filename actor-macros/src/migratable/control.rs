@@ -51,12 +51,14 @@ impl Lower<'_> {
     }
 
     pub(super) fn lower_if(&mut self, found: &ExprIf, dest: &Dest) {
-        let then = self.graph.block();
         let otherwise = self.graph.block();
         let exit = self.graph.block();
-        self.condition(&found.cond, then, otherwise);
-        self.current = then;
-        self.statements(&found.then_branch, dest);
+        self.within(|this| {
+            let then = this.graph.block();
+            this.condition(&found.cond, then, otherwise);
+            this.current = then;
+            this.statements(&found.then_branch, dest);
+        });
         self.end(Exit::Goto(exit), otherwise);
         match &found.else_branch {
             Some((_, branch)) => self.into(branch, dest),
@@ -92,8 +94,9 @@ impl Lower<'_> {
             }
             Expr::Paren(inner) => self.condition(&inner.expr, then, otherwise),
             Expr::Let(found) => {
+                let owned = self.graph.is_owned(&found.expr.to_token_stream());
                 let value = self.expr(&found.expr);
-                self.choose(&found.pat, value, then, otherwise);
+                self.choose(&found.pat, owned, value, then, otherwise);
             }
             cond => {
                 let value = self.expr(cond);
@@ -108,8 +111,15 @@ impl Lower<'_> {
         }
     }
 
-    fn choose(&mut self, pattern: &Pat, value: Expr, then: BlockId, otherwise: BlockId) {
-        let binds = self.declare(pattern);
+    fn choose(
+        &mut self,
+        pattern: &Pat,
+        owned: bool,
+        value: Expr,
+        then: BlockId,
+        otherwise: BlockId,
+    ) {
+        let binds = self.declare(pattern, owned);
         let arms = vec![
             Arm {
                 pattern: pattern.to_token_stream(),
@@ -131,7 +141,10 @@ impl Lower<'_> {
     /// What the `let`s of a condition bind.
     fn declare_in(&mut self, cond: &Expr) -> Vec<String> {
         match cond {
-            Expr::Let(found) => self.declare(&found.pat),
+            Expr::Let(found) => {
+                let owned = self.graph.is_owned(&found.expr.to_token_stream());
+                self.declare(&found.pat, owned)
+            }
             Expr::Binary(found) if matches!(found.op, BinOp::And(_)) => {
                 let mut binds = self.declare_in(&found.left);
                 binds.extend(self.declare_in(&found.right));
@@ -145,6 +158,7 @@ impl Lower<'_> {
     pub(super) fn let_else(
         &mut self,
         pattern: &Pat,
+        owned: bool,
         ty: Option<Type>,
         value: Expr,
         diverge: &Expr,
@@ -155,7 +169,7 @@ impl Lower<'_> {
             Some(ty) => parse_quote!({ let __typed: #ty = #value; __typed }),
             None => value,
         };
-        self.choose(pattern, value, then, otherwise);
+        self.choose(pattern, owned, value, then, otherwise);
         self.current = otherwise;
         self.into(diverge, &Dest::Discard);
         // It does not come here, which the compiler sees only where nothing was taken apart.
@@ -166,35 +180,37 @@ impl Lower<'_> {
     }
 
     pub(super) fn lower_match(&mut self, found: &ExprMatch, dest: &Dest) {
+        let owned = self.graph.is_owned(&found.expr.to_token_stream());
         let scrutinee = self.expr(&found.expr).into_token_stream();
+        let from = self.current;
         let exit = self.graph.block();
         let mut arms = Vec::new();
         for arm in &found.arms {
-            let binds = self.declare(&arm.pat);
-            let guard = arm.guard.as_ref().map(|(_, guard)| {
-                if waits(guard) {
-                    self.errors.at(
-                        guard,
-                        "a guard cannot wait, as the patterns after it may still be tried: \
-                         write the `if` inside the arm, or wait before the `match`",
-                    );
-                }
-                verbatim::expr(guard, &self.targets).into_token_stream()
+            self.within(|this| {
+                let binds = this.declare(&arm.pat, owned);
+                let guard = arm.guard.as_ref().map(|(_, guard)| {
+                    if waits(guard) {
+                        this.errors.at(
+                            guard,
+                            "a guard cannot wait, as the patterns after it may still be tried: \
+                             write the `if` inside the arm, or wait before the `match`",
+                        );
+                    }
+                    verbatim::expr(guard, &this.targets).into_token_stream()
+                });
+                let target = this.graph.block();
+                arms.push(Arm {
+                    pattern: arm.pat.to_token_stream(),
+                    guard,
+                    binds,
+                    target,
+                });
+                this.current = target;
+                this.into(&arm.body, dest);
             });
-            arms.push(Arm {
-                pattern: arm.pat.to_token_stream(),
-                guard,
-                binds,
-                target: self.graph.block(),
-            });
-        }
-        let targets: Vec<BlockId> = arms.iter().map(|arm| arm.target).collect();
-        self.end(Exit::Match { scrutinee, arms }, exit);
-        for (arm, target) in found.arms.iter().zip(targets) {
-            self.current = target;
-            self.into(&arm.body, dest);
             self.end(Exit::Goto(exit), exit);
         }
+        self.graph.blocks[from].exit = Some(Exit::Match { scrutinee, arms });
         self.current = exit;
     }
 
@@ -210,31 +226,36 @@ impl Lower<'_> {
 
     pub(super) fn lower_while(&mut self, found: &ExprWhile, dest: &Dest) {
         let head = self.graph.block();
-        let body = self.graph.block();
         let exit = self.graph.block();
         self.end(Exit::Goto(head), head);
-        self.condition(&found.cond, body, exit);
-        self.current = body;
-        self.enter(found.label.as_ref(), Some(head), exit, &Dest::Discard);
-        self.statements(&found.body, &Dest::Discard);
+        self.within(|this| {
+            let body = this.graph.block();
+            this.condition(&found.cond, body, exit);
+            this.current = body;
+            this.enter(found.label.as_ref(), Some(head), exit, &Dest::Discard);
+            this.statements(&found.body, &Dest::Discard);
+        });
         self.end(Exit::Goto(head), exit);
         self.targets.pop();
         self.deliver(parse_quote!(()), dest);
     }
 
     pub(super) fn lower_for(&mut self, found: &ExprForLoop, dest: &Dest) {
+        let owned = self.graph.is_owned(&found.expr.to_token_stream());
         let items = self.iterator(&found.expr);
         let head = self.graph.block();
-        let body = self.graph.block();
         let exit = self.graph.block();
         self.end(Exit::Goto(head), head);
         let pattern = &found.pat;
         let pattern: Pat = parse_quote!(::core::option::Option::Some(#pattern));
         let next = parse_quote!(#items.next());
-        self.choose(&pattern, next, body, exit);
-        self.current = body;
-        self.enter(found.label.as_ref(), Some(head), exit, &Dest::Discard);
-        self.statements(&found.body, &Dest::Discard);
+        self.within(|this| {
+            let body = this.graph.block();
+            this.choose(&pattern, owned, next, body, exit);
+            this.current = body;
+            this.enter(found.label.as_ref(), Some(head), exit, &Dest::Discard);
+            this.statements(&found.body, &Dest::Discard);
+        });
         self.end(Exit::Goto(head), exit);
         self.targets.pop();
         self.deliver(parse_quote!(()), dest);

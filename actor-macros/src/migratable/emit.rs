@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 
-use super::graph::{BlockId, Code, Exit, Graph, Names, replace_jumps};
+use super::graph::{BlockId, Code, Exit, Graph, Names, Var, replace_jumps};
+use super::live::Has;
 
 pub(super) struct Program {
     /// The two enums.
@@ -51,7 +52,7 @@ pub(super) fn program(graph: &Graph) -> Program {
         .filter(|id| entries.get(id).is_some_and(|n| *n > 1) || states.contains(id))
         .collect();
     let emit = Emit {
-        live: graph.liveness(),
+        has: graph.has(),
         graph,
         states,
         named,
@@ -86,7 +87,7 @@ fn targets(graph: &Graph, id: BlockId) -> Vec<BlockId> {
 
 struct Emit<'a> {
     graph: &'a Graph,
-    live: Vec<Names>,
+    has: Vec<Has>,
     /// Where it can be suspended; the first is the start.
     states: Vec<BlockId>,
     /// The blocks that are entered by name.
@@ -123,12 +124,12 @@ impl Emit<'_> {
         });
         let arms = order.iter().filter(|id| self.named.contains(id)).map(|id| {
             let name = block_name(*id);
-            let fields = self.live[*id].iter().map(|name| {
-                let var = &self.graph.vars[name];
+            // What is bound last is dropped first.
+            let fields = self.vars(*id).into_iter().map(|(_, var)| {
                 let (mutable, ident) = (var.mutable.then(|| quote!(mut)), &var.ident);
                 quote!(#mutable #ident)
             });
-            let body = self.block(*id, &mut self.live[*id].clone());
+            let body = self.block(*id, &mut self.has[*id].all().cloned().collect());
             quote!(__Block::#name { #(#fields),* } => { #body })
         });
         let resume = quote! {
@@ -161,12 +162,17 @@ impl Emit<'_> {
         let mut types = BTreeMap::new();
         let mut out = Vec::new();
         for (variant, id) in variants {
-            let fields: Vec<TokenStream> = self.live[id]
-                .iter()
-                .map(|name| {
+            // The fields of a state that is dropped are, in their order.
+            let fields: Vec<TokenStream> = self
+                .vars(id)
+                .into_iter()
+                .rev()
+                .map(|(name, var)| {
                     let n = types.len();
-                    let ty = types.entry(name).or_insert_with(|| format_ident!("T{n}"));
-                    let ident = &self.graph.vars[name].ident;
+                    let held = self.has[id].held.contains(name);
+                    let ty = types.entry((name, held));
+                    let ty = ty.or_insert_with(|| format_ident!("T{n}"));
+                    let ident = &var.ident;
                     quote!(#ident: #ty)
                 })
                 .collect();
@@ -185,9 +191,30 @@ impl Emit<'_> {
         )
     }
 
+    /// The variables of a block, in the order in which they were declared.
+    fn vars(&self, id: BlockId) -> Vec<(&String, &Var)> {
+        let names = self.has[id].all();
+        let mut vars: Vec<_> = names.map(|name| (name, &self.graph.vars[name])).collect();
+        vars.sort_by_key(|(_, var)| var.order);
+        vars
+    }
+
     fn idents(&self, id: BlockId) -> Vec<&Ident> {
-        let live = self.live[id].iter();
-        live.map(|name| &self.graph.vars[name].ident).collect()
+        let vars = self.vars(id).into_iter();
+        vars.map(|(_, var)| &var.ident).collect()
+    }
+
+    /// The values of those variables, for one who goes there.
+    fn values(&self, id: BlockId) -> Vec<TokenStream> {
+        let vars = self.vars(id).into_iter();
+        vars.map(|(name, var)| {
+            let ident = &var.ident;
+            match self.has[id].held.contains(name) {
+                true => quote!(#ident: ::actor_core::__private::migratable::hold!(#ident)),
+                false => quote!(#ident),
+            }
+        })
+        .collect()
     }
 
     /// The code of a block, which ends by leaving it. `bound`: the variables that are in scope.
@@ -270,7 +297,11 @@ impl Emit<'_> {
     fn suspend(&self, id: BlockId) -> TokenStream {
         let state = self.states.iter().position(|state| *state == id);
         let state = format_ident!("S{}", state.expect("it can be suspended there"));
-        let fields = self.idents(id).into_iter().map(|ident| {
+        let fields = self.vars(id).into_iter().map(|(name, var)| {
+            let ident = &var.ident;
+            if self.has[id].held.contains(name) {
+                return quote!(#ident: ::actor_core::__private::migratable::hold!(#ident));
+            }
             // At the variable's own token, where what cannot be kept is reported.
             let kept =
                 quote_spanned!(ident.span()=> ::actor_core::__private::migratable::keep(#ident));
@@ -287,15 +318,31 @@ impl Emit<'_> {
             true => self.enter(id),
             false => {
                 let mut bound = bound.clone();
+                let left = self.leave_scopes(id, &mut bound);
                 bound.extend(binds.iter().cloned());
-                self.block(id, &mut bound)
+                let body = self.block(id, &mut bound);
+                quote!(#left #body)
             }
         }
     }
 
+    /// Drops what is bound in scopes that end where block `id` begins, the last first.
+    fn leave_scopes(&self, id: BlockId, bound: &mut Names) -> TokenStream {
+        let scope = self.graph.blocks[id].scope;
+        let ends = |name: &String| {
+            let var = &self.graph.vars[name];
+            (var.held && !self.graph.is_within(scope, var.scope)).then_some(var)
+        };
+        let mut ended: Vec<&Var> = bound.iter().filter_map(ends).collect();
+        ended.sort_by_key(|var| std::cmp::Reverse(var.order));
+        bound.retain(|name| ends(name).is_none());
+        let idents = ended.into_iter().map(|var| &var.ident);
+        quote!(#(::core::mem::drop(#idents);)*)
+    }
+
     fn enter(&self, id: BlockId) -> TokenStream {
         let name = block_name(id);
-        let fields = self.idents(id);
+        let fields = self.values(id);
         quote! {
             __block = __Block::#name { #(#fields),* };
             continue '__blocks;

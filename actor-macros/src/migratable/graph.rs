@@ -1,12 +1,13 @@
 //! The function as blocks between which it can be left and entered again, and what each block needs.
 //!
-//! A block is a run of statements and an exit. What a block needs to run, its *live* variables, is what the statements
-//! that can follow mention before they bind it. Names are unique by now (`rename`), so a variable is its name, and a token
-//! with that name is a mention of it.
+//! A block is a run of statements and an exit. Names are unique by now (`rename`), so a variable is its name, and a token with
+//! that name is a mention of it. `live` says what each block needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+
+use super::format;
 
 pub(super) type BlockId = usize;
 pub(super) type Names = BTreeSet<String>;
@@ -15,20 +16,34 @@ pub(super) type Names = BTreeSet<String>;
 pub(super) struct Var {
     pub(super) ident: Ident,
     pub(super) mutable: bool,
+    /// The how manieth it is: variables are dropped in the reverse order.
+    pub(super) order: usize,
+    pub(super) scope: ScopeId,
+    /// It borrows nothing, as far as can be seen.
+    pub(super) owned: bool,
+    /// It lives to the end of its scope, as in a function, whether it is needed or not (`owned`).
+    pub(super) held: bool,
 }
+
+/// A block of the user's, or another scope of variables.
+pub(super) type ScopeId = usize;
 
 #[derive(Default)]
 pub(super) struct Graph {
     pub(super) blocks: Vec<Block>,
     pub(super) vars: BTreeMap<String, Var>,
-    /// Parameters that nothing in the body takes by value: they live as long as the call, as they would in a function.
-    pub(super) held: Names,
+    pub(super) parameters: Names,
+    /// The scope of what is made now.
+    pub(super) scope: ScopeId,
+    /// The scope around each but the first.
+    outer: Vec<ScopeId>,
 }
 
 #[derive(Default)]
 pub(super) struct Block {
     pub(super) steps: Vec<Step>,
     pub(super) exit: Option<Exit>,
+    pub(super) scope: ScopeId,
 }
 
 /// One statement.
@@ -82,8 +97,29 @@ pub(super) const JUMP: &str = "__jump";
 
 impl Graph {
     pub(super) fn block(&mut self) -> BlockId {
-        self.blocks.push(Block::default());
+        self.blocks.push(Block {
+            scope: self.scope,
+            ..Block::default()
+        });
         self.blocks.len() - 1
+    }
+
+    /// Begins a scope within the current one. That one.
+    pub(super) fn open_scope(&mut self) -> ScopeId {
+        self.outer.push(self.scope);
+        std::mem::replace(&mut self.scope, self.outer.len())
+    }
+
+    /// Whether a variable of scope `outer` is in scope in `inner`.
+    pub(super) fn is_within(&self, inner: ScopeId, outer: ScopeId) -> bool {
+        let mut scope = inner;
+        while scope != outer {
+            match scope.checked_sub(1) {
+                Some(n) => scope = self.outer[n],
+                None => return false,
+            }
+        }
+        true
     }
 
     /// The variables that `tokens` mentions.
@@ -95,102 +131,6 @@ impl Graph {
             }
         });
         found
-    }
-
-    /// What each block needs, by iteration from nothing to the least solution.
-    pub(super) fn liveness(&self) -> Vec<Names> {
-        let mut live = vec![self.held.clone(); self.blocks.len()];
-        loop {
-            let mut changed = false;
-            for (id, block) in self.blocks.iter().enumerate().rev() {
-                let mut names = self.needed_by_exit(block.exit.as_ref(), &live);
-                for step in block.steps.iter().rev() {
-                    self.before_step(step, &live, &mut names);
-                }
-                names.extend(self.held.iter().cloned());
-                changed |= names != live[id];
-                live[id] = names;
-            }
-            if !changed {
-                return live;
-            }
-        }
-    }
-
-    fn before_step(&self, step: &Step, live: &[Names], names: &mut Names) {
-        match &step.code {
-            Code::Statement(tokens) => names.extend(self.needed(tokens, live)),
-            Code::Assign(name, value) => {
-                names.remove(name);
-                names.extend(self.needed(value, live));
-            }
-        }
-        // What a statement binds it cannot have mentioned before: each variable has its own name.
-        for bound in &step.binds {
-            names.remove(bound);
-        }
-    }
-
-    /// By code: what it mentions, and what the blocks need that it jumps to.
-    fn needed(&self, tokens: &TokenStream, live: &[Names]) -> Names {
-        let mut names = self.mentions(tokens);
-        for (target, bound) in jumps(tokens) {
-            let mut there = live[target].clone();
-            if let Some(bound) = bound {
-                there.remove(&bound);
-                names.remove(&bound);
-            }
-            names.extend(there);
-        }
-        names
-    }
-
-    fn needed_by_exit(&self, exit: Option<&Exit>, live: &[Names]) -> Names {
-        let without = |target: BlockId, binds: &[String]| {
-            let mut names = live[target].clone();
-            for bound in binds {
-                names.remove(bound);
-            }
-            names
-        };
-        match exit {
-            None => Names::new(),
-            Some(Exit::Goto(target)) => live[*target].clone(),
-            Some(Exit::Return(value)) => self.needed(value, live),
-            Some(Exit::If {
-                cond,
-                binds,
-                then,
-                otherwise,
-            }) => {
-                let mut names = self.needed(cond, live);
-                for bound in binds {
-                    names.remove(bound);
-                }
-                names.extend(without(*then, binds));
-                names.extend(live[*otherwise].iter().cloned());
-                names
-            }
-            Some(Exit::Match { scrutinee, arms }) => {
-                let mut names = self.needed(scrutinee, live);
-                for arm in arms {
-                    let mut there = without(arm.target, &arm.binds);
-                    if let Some(guard) = &arm.guard {
-                        let mut guard = self.needed(guard, live);
-                        guard.retain(|name| !arm.binds.contains(name));
-                        there.extend(guard);
-                    }
-                    names.extend(there);
-                }
-                names
-            }
-            Some(Exit::Wait { poll, result, next }) => {
-                let mut names = without(*next, std::slice::from_ref(result));
-                names.extend(self.needed(poll, live));
-                names
-            }
-            Some(Exit::Yield { next }) => live[*next].clone(),
-        }
     }
 }
 
@@ -237,7 +177,7 @@ fn jumped(tokens: &TokenStream, found: &mut Vec<(BlockId, bool)>) {
 }
 
 /// The jumps in code.
-fn jumps(tokens: &TokenStream) -> Vec<(BlockId, Option<String>)> {
+pub(super) fn jumps(tokens: &TokenStream) -> Vec<(BlockId, Option<String>)> {
     let mut found = Vec::new();
     replace_jumps(tokens.clone(), &mut |target, bound| {
         found.push((target, bound));
@@ -277,11 +217,21 @@ pub(super) fn replace_jumps(
     out
 }
 
+fn names_argument(tokens: &[TokenTree], at: usize) -> bool {
+    let before = at.checked_sub(1).map(|before| &tokens[before]);
+    matches!(tokens[at], TokenTree::Ident(_)) && format::is_named(before, tokens[at + 1..].iter())
+}
+
 /// Calls `found` for each identifier in `tokens` that may be a variable: no field, no method, no part of a path; and for
 /// each that a format string in a macro's arguments names.
 pub(super) fn mentions(tokens: &TokenStream, found: &mut impl FnMut(&str)) {
     let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
     let punct = |at: Option<&TokenTree>, c: char| matches!(at, Some(TokenTree::Punct(p)) if p.as_char() == c);
+    // Of a macro, whose format string may mention them.
+    let named: BTreeSet<String> = (0..tokens.len())
+        .filter(|&i| names_argument(&tokens, i))
+        .map(|i| tokens[i].to_string())
+        .collect();
     for (i, token) in tokens.iter().enumerate() {
         let before = |n: usize| i.checked_sub(n).and_then(|at| tokens.get(at));
         let after = |n: usize| tokens.get(i + n);
@@ -295,29 +245,25 @@ pub(super) fn mentions(tokens: &TokenStream, found: &mut impl FnMut(&str)) {
                 let tail = punct(before(1), ':') && punct(before(2), ':');
                 let head = punct(after(1), ':') && punct(after(2), ':');
                 let named = punct(after(1), ':') && !punct(after(2), ':');
-                if !(field || lifetime || tail || head || named) {
+                let argument = names_argument(&tokens, i);
+                if !(field || lifetime || tail || head || named || argument) {
                     found(&ident.to_string());
                 }
             }
             TokenTree::Literal(literal) => {
                 let text = literal.to_string();
                 if text.contains('"') && text.contains('{') {
-                    for name in captured(&text) {
-                        found(name);
+                    for range in format::captured(&text) {
+                        let name = &text[range];
+                        if !named.contains(name) {
+                            found(name);
+                        }
                     }
                 }
             }
             TokenTree::Punct(_) => {}
         }
     }
-}
-
-/// The names that a format string captures.
-fn captured(text: &str) -> impl Iterator<Item = &str> {
-    text.split('{').skip(1).filter_map(|rest| {
-        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_'))?;
-        (end > 0).then(|| &rest[..end])
-    })
 }
 
 /// A number for code, the same for the same tokens, on every machine and by every compiler: FNV-1a over the tree of tokens.

@@ -7,11 +7,11 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Block, Expr, Item, Local, Pat, PatIdent, Stmt, Type, parse_quote};
+use syn::{Block, Expr, ExprMethodCall, Item, Local, Pat, PatIdent, Stmt, Type, parse_quote};
 
 use crate::diagnostics::Errors;
 
-use super::graph::{BlockId, Code, Exit, Graph, Step, Var};
+use super::graph::{BlockId, Code, Exit, Graph, Names, Step, Var};
 use super::rename;
 use super::verbatim;
 use super::waits::{Wait, wait, waits};
@@ -42,11 +42,13 @@ pub(super) struct Lower<'e> {
     /// Items that were among the statements: they are seen from everywhere.
     pub(super) items: Vec<Item>,
     pub(super) errors: &'e mut Errors,
+    /// What is taken by value somewhere.
+    taken: Names,
     temps: usize,
 }
 
 impl<'e> Lower<'e> {
-    pub(super) fn new(errors: &'e mut Errors) -> Self {
+    pub(super) fn new(taken: Names, errors: &'e mut Errors) -> Self {
         let mut graph = Graph::default();
         let current = graph.block();
         Lower {
@@ -55,35 +57,54 @@ impl<'e> Lower<'e> {
             targets: Vec::new(),
             items: Vec::new(),
             errors,
+            taken,
             temps: 0,
         }
     }
 
-    /// Makes the variables that `pattern` binds known.
-    pub(super) fn declare(&mut self, pattern: &Pat) -> Vec<String> {
+    /// Makes the variables that `pattern` binds known, in the current scope. `owned`: what it takes apart borrows nothing.
+    pub(super) fn declare(&mut self, pattern: &Pat, owned: bool) -> Vec<String> {
         let mut bound = Bound(Vec::new());
         bound.visit_pat(pattern);
         let idents = bound.0;
         let mut names = Vec::new();
-        for (ident, mutable) in idents {
-            let name = ident.to_string();
-            self.graph.vars.insert(name.clone(), Var { ident, mutable });
+        for found in idents {
+            let name = found.ident.to_string();
+            let owned = owned && found.by_ref.is_none();
+            let held = owned && !self.taken.contains(&name);
+            self.add_var(found.ident, found.mutability.is_some(), owned, held);
             names.push(name);
         }
         names
     }
 
+    fn add_var(&mut self, ident: syn::Ident, mutable: bool, owned: bool, held: bool) {
+        let var = Var {
+            mutable,
+            order: self.graph.vars.len(),
+            scope: self.graph.scope,
+            owned,
+            held,
+            ident,
+        };
+        self.graph.vars.insert(var.ident.to_string(), var);
+    }
+
     pub(super) fn temp(&mut self, span: Span) -> syn::Ident {
         self.temps += 1;
         let ident = format_ident!("__v{}", self.temps, span = span);
-        self.graph.vars.insert(
-            ident.to_string(),
-            Var {
-                ident: ident.clone(),
-                mutable: true,
-            },
-        );
+        self.add_var(ident.clone(), true, true, false);
         ident
+    }
+
+    /// Lowers a scope of variables.
+    pub(super) fn within<R>(&mut self, lower: impl FnOnce(&mut Self) -> R) -> R {
+        let outer = self.graph.open_scope();
+        let result = lower(self);
+        self.graph.scope = outer;
+        let next = self.graph.block();
+        self.end(Exit::Goto(next), next);
+        result
     }
 
     pub(super) fn step(&mut self, code: TokenStream, binds: Vec<String>) {
@@ -109,7 +130,7 @@ impl<'e> Lower<'e> {
     }
 
     /// Keeps the value of `expr`, which has no wait, in a variable.
-    fn keep(&mut self, expr: Expr) -> Expr {
+    pub(super) fn keep(&mut self, expr: Expr) -> Expr {
         let span = expr.span();
         let temp = self.temp(span);
         self.step(
@@ -123,7 +144,7 @@ impl<'e> Lower<'e> {
         verbatim::expr(expr, &self.targets)
     }
 
-    fn refuse(&mut self, at: impl ToTokens, message: &str) -> Expr {
+    pub(super) fn refuse(&mut self, at: impl ToTokens, message: &str) -> Expr {
         self.errors.at(at, message);
         parse_quote!(::core::unreachable!())
     }
@@ -197,6 +218,10 @@ impl<'e> Lower<'e> {
 
     /// Runs the statements of `block`, and hands on its value.
     pub(super) fn statements(&mut self, block: &Block, dest: &Dest) {
+        self.within(|this| this.statements_within(block, dest));
+    }
+
+    fn statements_within(&mut self, block: &Block, dest: &Dest) {
         for (i, stmt) in block.stmts.iter().enumerate() {
             let last = i + 1 == block.stmts.len();
             match stmt {
@@ -235,13 +260,14 @@ impl<'e> Lower<'e> {
         let Some(init) = &local.init else {
             let mut local = local.clone();
             make_mutable(&mut local.pat);
-            let binds = self.declare(&local.pat);
+            let binds = self.declare(&local.pat, false);
             return self.step(local.to_token_stream(), binds);
         };
+        let owned = self.graph.is_owned(&init.expr.to_token_stream());
         let diverge = init.diverge.as_ref().map(|(_, diverge)| &**diverge);
         if !waits(&init.expr) && !diverge.is_some_and(waits) {
             let stmt = verbatim::stmt(&Stmt::Local(local.clone()), &self.targets);
-            let binds = self.declare(&local.pat);
+            let binds = self.declare(&local.pat, owned);
             return self.step(stmt.to_token_stream(), binds);
         }
         let (pattern, ty) = match &local.pat {
@@ -260,11 +286,11 @@ impl<'e> Lower<'e> {
         };
         match diverge {
             None => {
-                let binds = self.declare(pattern);
+                let binds = self.declare(pattern, owned);
                 let ty = ty.map(|ty| quote!(: #ty));
                 self.step(quote!(let #pattern #ty = #value;), binds);
             }
-            Some(diverge) => self.let_else(pattern, ty, value, diverge),
+            Some(diverge) => self.let_else(pattern, owned, ty, value, diverge),
         }
     }
 
@@ -375,6 +401,12 @@ impl<'e> Lower<'e> {
                 let call = self.keep(parse_quote!(#rt::begin(#call)));
                 quote_spanned!(span=> #rt::poll_call(&mut #call, __cx))
             }
+            Wait::Ask {
+                address,
+                within,
+                message,
+            } => self.ask(expr.span(), address, *within, message),
+            Wait::Select(call, number) => self.select(call, *number),
             Wait::Sleep(function, duration) => {
                 let function =
                     quote_spanned!(span=> let _: fn(::core::time::Duration) = #function;);
@@ -395,6 +427,36 @@ impl<'e> Lower<'e> {
         };
         self.end(exit, next);
         parse_quote!(#result)
+    }
+
+    /// An ask, which is begun once; what it waits with does not come into the state.
+    fn ask(
+        &mut self,
+        span: Span,
+        address: &Expr,
+        within: Option<&Expr>,
+        message: &ExprMethodCall,
+    ) -> TokenStream {
+        let asked = quote_spanned!(span=> ::actor_core::__private::asked);
+        let operand = |expr, place| Operand { expr, place };
+        let mut operands = vec![operand(address, true)];
+        operands.extend(within.map(|within| operand(within, false)));
+        operands.extend(message.args.iter().map(|arg| operand(arg, false)));
+        let mut values = self.operands(&operands).into_iter();
+        let mut next = || values.next().expect("a value for each operand");
+        let address = next();
+        let within = match within {
+            Some(_) => {
+                let within = next();
+                quote_spanned!(span=> ::core::option::Option::Some(#within))
+            }
+            None => quote_spanned!(span=> ::core::option::Option::None),
+        };
+        let args: Vec<Expr> = values.collect();
+        let (method, turbofish) = (&message.method, &message.turbofish);
+        let request = quote_spanned!(span=> #address.request().#method #turbofish(#(#args),*));
+        let begun = self.keep(parse_quote!(#asked::begin(__cx, #request, #within)));
+        quote_spanned!(span=> #asked::poll(&#begun, __cx))
     }
 
     /// Code for what an operation is done on, each time it is tried.
@@ -418,13 +480,12 @@ pub(super) struct Operand<'a> {
     pub(super) place: bool,
 }
 
-struct Bound(Vec<(syn::Ident, bool)>);
+struct Bound(Vec<PatIdent>);
 
 impl<'a> Visit<'a> for Bound {
     fn visit_pat_ident(&mut self, pattern: &'a PatIdent) {
-        if rename::binds(pattern) && !self.0.iter().any(|(ident, _)| *ident == pattern.ident) {
-            let mutable = pattern.mutability.is_some();
-            self.0.push((pattern.ident.clone(), mutable));
+        if rename::binds(pattern) && !self.0.iter().any(|found| found.ident == pattern.ident) {
+            self.0.push(pattern.clone());
         }
         visit::visit_pat_ident(self, pattern);
     }

@@ -63,24 +63,28 @@
 //! wait for; a variable that is declared without a value, and gets it both in code that stays and in a block; a wait in the index
 //! that is assigned to (`v[rx.recv()?] += 1`).
 
+mod choice;
 mod control;
 mod emit;
+mod format;
 mod graph;
+mod live;
 mod lower;
 mod operators;
+mod owned;
 mod rename;
 mod verbatim;
 mod waits;
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote};
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
 use syn::parse::Parser;
 use syn::spanned::Spanned;
 use syn::{FnArg, GenericParam, ItemFn, LitInt, Pat, ReturnType, Token, Type, parse_quote};
 
 use crate::diagnostics::Errors;
 
-use self::graph::{Names, fingerprint};
+use self::graph::fingerprint;
 use self::lower::{Dest, Lower};
 
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -243,53 +247,23 @@ fn body(function: &ItemFn, parameters: &[Parameter], errors: &mut Errors) -> Bod
         let (pattern, ident) = (&parameter.pattern, &parameter.ident);
         block.stmts.insert(n, parse_quote!(let #pattern = #ident;));
     }
+    let uses = choice::as_matches(&mut block, errors);
     let idents: Vec<Ident> = parameters.iter().map(|p| p.ident.clone()).collect();
     rename::rename(&idents, &mut block);
-    let mut lower = Lower::new(errors);
+    let mut lower = Lower::new(owned::taken(&block), errors);
     for parameter in parameters {
         let ident = &parameter.ident;
         let mutable = parameter.mutable.then(|| quote!(mut));
-        lower.declare(&parse_quote!(#mutable #ident));
+        let names = lower.declare(&parse_quote!(#mutable #ident), true);
+        lower.graph.parameters.extend(names);
     }
-    let body = block.to_token_stream();
-    lower.graph.held = idents
-        .iter()
-        .map(ToString::to_string)
-        .filter(|name| !may_be_taken(&body, name))
-        .collect::<Names>();
+    lower.items = uses;
     lower.statements(&block, &Dest::Return);
     let Lower { graph, items, .. } = lower;
     Body {
         items,
         program: emit::program(&graph),
     }
-}
-
-/// Whether `name` may be moved out of somewhere in `body`: it is mentioned otherwise than behind `&`, as what a channel
-/// operation is done on, or for one of its fields.
-fn may_be_taken(body: &TokenStream, name: &str) -> bool {
-    let tokens: Vec<TokenTree> = body.clone().into_iter().collect();
-    tokens.iter().enumerate().any(|(i, token)| match token {
-        TokenTree::Group(group) => may_be_taken(&group.stream(), name),
-        TokenTree::Ident(ident) if ident == name => {
-            let is = |at: Option<usize>, c: char| {
-                at.and_then(|at| tokens.get(at))
-                    .is_some_and(|t| matches!(t, TokenTree::Punct(p) if p.as_char() == c))
-            };
-            let word =
-                |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(ToString::to_string);
-            let borrowed = is(i.checked_sub(1), '&')
-                || (word(i.checked_sub(1)).as_deref() == Some("mut") && is(i.checked_sub(2), '&'));
-            let field = is(i.checked_sub(1), '.');
-            let operated = is(Some(i + 1), '.')
-                && matches!(
-                    word(Some(i + 2)).as_deref(),
-                    Some("recv" | "send" | "clone" | "try_recv" | "try_send" | "len")
-                );
-            !(borrowed || field || operated)
-        }
-        _ => false,
-    })
 }
 
 fn definition(

@@ -12,8 +12,10 @@ use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Arm, Block, Expr, ExprClosure, ExprForLoop, ExprIf, ExprLet, ExprStruct, ExprWhile, FieldPat,
-    Item, Local, Macro, Pat, PatIdent, Token,
+    Item, Lit, Local, Macro, Pat, PatIdent, Token,
 };
+
+use super::format::{self, Position};
 
 /// Renames in `body`, in whose scope the `parameters` are.
 pub(super) fn rename(parameters: &[Ident], body: &mut Block) {
@@ -107,53 +109,71 @@ impl Renamer {
         }
     }
 
-    /// In the arguments of a macro, which may be anything: words that are no field and no path, and format strings.
+    /// In the arguments of a macro, which may be anything: words that are no field, no path and no argument's name; and of the
+    /// string literals that are arguments the first, which may be a format string.
     fn tokens(&self, tokens: TokenStream) -> TokenStream {
-        let mut out: Vec<TokenTree> = Vec::new();
-        let mut rest = tokens.into_iter().peekable();
+        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let is = |token: Option<&TokenTree>, c: char| matches!(token, Some(TokenTree::Punct(p)) if p.as_char() == c);
-        while let Some(token) = rest.next() {
-            let token = match token {
-                TokenTree::Group(group) => {
-                    let mut new = Group::new(group.delimiter(), self.tokens(group.stream()));
-                    new.set_span(group.span());
-                    TokenTree::Group(new)
+        let before = |i: usize, n: usize| i.checked_sub(n).map(|at| &tokens[at]);
+        let named = |i: usize| {
+            matches!(tokens[i], TokenTree::Ident(_))
+                && format::is_named(before(i, 1), tokens[i + 1..].iter())
+        };
+        let names: BTreeSet<String> = (0..tokens.len())
+            .filter(|&i| named(i))
+            .map(|i| tokens[i].to_string())
+            .collect();
+        let is_argument = |i: usize| {
+            let (before, after) = (before(i, 1), tokens.get(i + 1));
+            (before.is_none() || is(before, ',')) && (after.is_none() || is(after, ','))
+        };
+        let format = (0..tokens.len())
+            .find(|&i| matches!(tokens[i], TokenTree::Literal(_)) && is_argument(i));
+        let renamed = tokens.iter().enumerate().map(|(i, token)| match token {
+            TokenTree::Group(group) => {
+                let mut new = Group::new(group.delimiter(), self.tokens(group.stream()));
+                new.set_span(group.span());
+                TokenTree::Group(new)
+            }
+            TokenTree::Ident(ident) => {
+                let part = is(before(i, 1), '.') && !is(before(i, 2), '.')
+                    || is(before(i, 1), ':') && is(before(i, 2), ':')
+                    || is(before(i, 1), '\'')
+                    || is(tokens.get(i + 1), ':')
+                    || named(i);
+                let mut ident = ident.clone();
+                if !part {
+                    self.ident(&mut ident);
                 }
-                TokenTree::Ident(mut ident) => {
-                    let before = |n: usize| out.len().checked_sub(n).and_then(|at| out.get(at));
-                    let part = is(before(1), '.') && !is(before(2), '.')
-                        || is(before(1), ':') && is(before(2), ':')
-                        || is(before(1), '\'')
-                        || is(rest.peek(), ':');
-                    if !part {
-                        self.ident(&mut ident);
-                    }
-                    TokenTree::Ident(ident)
-                }
-                TokenTree::Literal(literal) => TokenTree::Literal(self.literal(literal)),
-                other => other,
-            };
-            out.push(token);
-        }
-        out.into_iter().collect()
+                TokenTree::Ident(ident)
+            }
+            TokenTree::Literal(literal) if Some(i) == format => {
+                TokenTree::Literal(self.format(literal.clone(), &names))
+            }
+            other => other.clone(),
+        });
+        renamed.collect()
     }
 
-    fn literal(&self, literal: Literal) -> Literal {
+    /// A format string, which may capture variables; `named` are arguments.
+    fn format(&self, literal: Literal, named: &BTreeSet<String>) -> Literal {
         let text = literal.to_string();
         if !text.contains('"') || !text.contains('{') {
             return literal;
         }
-        let mut parts = text.split('{');
-        let mut new = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            new.push('{');
-            let end = part
-                .find(|c: char| !(c.is_alphanumeric() || c == '_'))
-                .unwrap_or(0);
-            let (name, after) = part.split_at(end);
-            new.push_str(self.lookup(name).unwrap_or(name));
-            new.push_str(after);
+        let mut new = String::new();
+        let mut copied = 0;
+        for range in format::captured(&text) {
+            let name = &text[range.clone()];
+            let renamed = match named.contains(name) {
+                true => None,
+                false => self.lookup(name),
+            };
+            new.push_str(&text[copied..range.start]);
+            new.push_str(renamed.unwrap_or(name));
+            copied = range.end;
         }
+        new.push_str(&text[copied..]);
         match new.parse::<Literal>() {
             Ok(mut renamed) => {
                 renamed.set_span(literal.span());
@@ -253,12 +273,27 @@ impl VisitMut for Renamer {
         // Arguments that are expressions have scopes of their own.
         let parser = Punctuated::<Expr, Token![,]>::parse_terminated;
         if let Ok(mut args) = found.parse_body_with(parser) {
-            for arg in &mut args {
+            let named = args.iter().filter_map(|arg| match arg {
+                Expr::Assign(named) => Some(named.left.to_token_stream().to_string()),
+                _ => None,
+            });
+            let named: BTreeSet<String> = named.collect();
+            let word = found.path.segments.last();
+            let word = word.map(|segment| segment.ident.to_string());
+            let is_string =
+                |arg: &Expr| matches!(arg, Expr::Lit(found) if matches!(found.lit, Lit::Str(_)));
+            let format = match format::position(&word.unwrap_or_default()) {
+                Some(Position::At(at)) => Some(at),
+                Some(Position::FirstLiteral) => args.iter().position(is_string),
+                None => None,
+            };
+            for (i, arg) in args.iter_mut().enumerate() {
                 match arg {
-                    // A format string, and a named argument of one.
-                    Expr::Lit(literal) => {
-                        let renamed = self.tokens(literal.to_token_stream());
-                        *arg = Expr::Verbatim(renamed);
+                    Expr::Lit(found) if Some(i) == format => {
+                        if let Lit::Str(string) = &mut found.lit {
+                            let renamed = self.format(string.token(), &named);
+                            found.lit = Lit::new(renamed);
+                        }
                     }
                     Expr::Assign(named) => self.visit_expr_mut(&mut named.right),
                     arg => self.visit_expr_mut(arg),

@@ -6,6 +6,8 @@ use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::{Expr, ExprAsync, ExprCall, ExprClosure, ExprConst, ExprMethodCall, Item, Macro, Token};
 
+use super::choice;
+
 /// A call that waits, told by its name and its number of arguments.
 pub(super) enum Wait<'a> {
     /// `rx.recv()`
@@ -18,6 +20,14 @@ pub(super) enum Wait<'a> {
     Sleep(&'a Expr, &'a Expr),
     /// `microthread::yield_now()`
     Yield(&'a Expr),
+    /// What a `select!` has become, with its number.
+    Select(&'a ExprCall, usize),
+    /// `address.ask().method(..)`, `address.ask().within(limit).method(..)`, `address.request().method(..).wait()`
+    Ask {
+        address: &'a Expr,
+        within: Option<&'a Expr>,
+        message: &'a ExprMethodCall,
+    },
 }
 
 /// The wait that `expr` itself is, whatever waits there are in its parts.
@@ -30,6 +40,9 @@ pub(super) fn wait(expr: &Expr) -> Option<Wait<'_>> {
 }
 
 fn of_method(call: &ExprMethodCall) -> Option<Wait<'_>> {
+    if let Some(ask) = of_ask(call) {
+        return Some(ask);
+    }
     if call.turbofish.is_some() {
         return None;
     }
@@ -42,10 +55,46 @@ fn of_method(call: &ExprMethodCall) -> Option<Wait<'_>> {
     }
 }
 
+fn of_ask(call: &ExprMethodCall) -> Option<Wait<'_>> {
+    fn plain<'a>(expr: &'a Expr, name: &str, count: usize) -> Option<&'a ExprMethodCall> {
+        match expr {
+            Expr::MethodCall(call) if call.method == name && call.args.len() == count => Some(call),
+            _ => None,
+        }
+    }
+    if call.method == "wait" && call.args.is_empty() {
+        let Expr::MethodCall(message) = &*call.receiver else {
+            return None;
+        };
+        let view = plain(&message.receiver, "request", 0)?;
+        return Some(Wait::Ask {
+            address: &view.receiver,
+            within: None,
+            message,
+        });
+    }
+    let (view, within) = match plain(&call.receiver, "within", 1) {
+        Some(within) => (&*within.receiver, within.args.first()),
+        None => (&*call.receiver, None),
+    };
+    // `address.ask().within(limit)` itself asks nothing.
+    if call.method == "within" && within.is_none() {
+        return None;
+    }
+    Some(Wait::Ask {
+        address: &plain(view, "ask", 0)?.receiver,
+        within,
+        message: call,
+    })
+}
+
 fn of_function(call: &ExprCall) -> Option<Wait<'_>> {
     let Expr::Path(path) = &*call.func else {
         return None;
     };
+    if let Some(number) = choice::number(&path.path) {
+        return Some(Wait::Select(call, number));
+    }
     let words: Vec<String> = path
         .path
         .segments
@@ -79,7 +128,7 @@ pub(super) fn arguments(call: &Macro) -> Option<Punctuated<Expr, Token![,]>> {
 /// Whether there is a word in `tokens` that would wait as a method.
 pub(super) fn looks_waiting(tokens: &TokenStream) -> bool {
     let text = tokens.to_string().replace(' ', "");
-    [".recv()", ".send(", ".call()", "yield_now()"]
+    [".recv()", ".send(", ".call()", ".ask()", "yield_now()"]
         .iter()
         .any(|call| text.contains(call))
 }

@@ -162,12 +162,7 @@ fn added(tree: &Tree, child: &Child) -> TokenStream {
         } => {
             let (outside, inside) = params(tree, make);
             let spec = spec_fn(*optional, actor, make);
-            let made = match make {
-                Expr::Closure(closure) => {
-                    quote_spanned!(at(make)=> ::actor_core::__private::tree::apply(#closure, __i))
-                }
-                other => quote!(#other),
-            };
+            let made = of_index(make, quote!(__i));
             let factory = quote_spanned!(at(make)=> { #outside move || { #inside #made } });
             quote! {
                 let mut __builder = __builder;
@@ -209,6 +204,26 @@ fn added(tree: &Tree, child: &Child) -> TokenStream {
                 )
             }
         }
+        Kind::Pool {
+            actor,
+            size,
+            make,
+            builder,
+        } => {
+            let (own, _) = params(tree, size);
+            let (outside, inside) = params(tree, make);
+            let new =
+                quote_spanned!(at(make)=> ::actor_core::__private::pool::builder::<#actor, _>);
+            let made = of_index(make, quote!(__slot));
+            let factory = quote_spanned! {at(make)=>
+                { #outside move |__slot: ::core::primitive::usize| { #inside #made } }
+            };
+            let size = quote_spanned!(at(size)=> { #own #size });
+            quote! {
+                let __pool = #new(#size, #id, #factory) #builder;
+                __builder.supervisor(::actor_core::__private::pool::field(__seats, #id, __pool) #named)
+            }
+        }
         Kind::Tree { ty, args } => {
             let (outside, inside) = params(tree, quote!(#(#args,)*));
             let spec = quote_spanned!(at(ty)=> ::actor_core::__private::tree::inner::<#ty>);
@@ -216,6 +231,16 @@ fn added(tree: &Tree, child: &Child) -> TokenStream {
             let args = quote_spanned!(span=> { #outside move || { #inside (#(#args,)*) } });
             quote_spanned!(at(ty)=> __builder.supervisor(#spec(__seats, #id, #args) #settings #named))
         }
+    }
+}
+
+/// One of many: what a closure makes of its index, or the expression makes alike.
+fn of_index(make: &Expr, index: TokenStream) -> TokenStream {
+    match make {
+        Expr::Closure(closure) => {
+            quote_spanned!(at(make)=> ::actor_core::__private::tree::apply(#closure, #index))
+        }
+        other => quote!(#other),
     }
 }
 
@@ -260,18 +285,13 @@ fn handles(tree: &Tree, handle: &Ident) -> TokenStream {
         let Child { field, cfgs, .. } = child;
         let id = field.to_string();
         let id = id.trim_start_matches("r#");
-        let mut method = match &child.kind {
-            Kind::One { optional, .. } => pick(*optional, "maybe", "addr"),
-            Kind::Many { optional, .. } => pick(*optional, "maybe_many", "many"),
-            Kind::Dynamic { .. } => format_ident!("dynamic"),
-            Kind::Tree { .. } => format_ident!("tree"),
-        };
+        let called = |method: Ident| quote!(__handle.#method(#id));
         let value = match &child.kind {
-            Kind::Tree { ty, .. } => {
-                method.set_span(at(ty));
-                quote_spanned!(at(ty)=> __handle.#method(#id))
-            }
-            _ => quote!(__handle.#method(#id)),
+            Kind::One { optional, .. } => called(pick(*optional, "maybe", "addr")),
+            Kind::Many { optional, .. } => called(pick(*optional, "maybe_many", "many")),
+            Kind::Dynamic { .. } => called(format_ident!("dynamic")),
+            Kind::Pool { .. } => quote!(::actor_core::__private::pool::handle(&__handle, #id)),
+            Kind::Tree { ty, .. } => quote_spanned!(at(ty)=> __handle.tree(#id)),
         };
         quote!(#(#cfgs)* #field: #value,)
     });

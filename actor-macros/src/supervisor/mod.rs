@@ -1,6 +1,6 @@
 //! `#[supervisor]`: a supervision tree declared as a struct.
 //!
-//! The same stages as those of `#[actor]`. *Parse* (`parse`, `values`) takes the attributes apart, into options that stand at the
+//! The same stages as those of `#[actor]`. *Parse* (`parse`, `options`, `values`) takes the attributes apart, into options that stand at the
 //! user's tokens. The *model* holds only what can be expanded, and reading into it reports every mistake. *Expand* writes the
 //! code: most of it is calls of functions in `actor_core::__private::tree`, so that types are checked by the compiler, at the
 //! user's expression.
@@ -10,7 +10,8 @@
 
 mod expand;
 mod model;
-mod parse;
+mod options;
+pub(crate) mod parse;
 mod read;
 mod values;
 

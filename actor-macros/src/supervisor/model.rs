@@ -54,6 +54,14 @@ pub(crate) enum Kind {
         /// Calls on the builder of the supervisor.
         builder: TokenStream,
     },
+    /// `Pool<A>`.
+    Pool {
+        actor: Type,
+        size: Expr,
+        make: Expr,
+        /// Calls on its builder.
+        builder: TokenStream,
+    },
     /// Another tree.
     Tree { ty: Type, args: Vec<Expr> },
 }

@@ -1,4 +1,4 @@
-//! The inside of `#[supervisor(..)]`, `#[child(..)]` and `#[dynamic(..)]`: options, after an expression perhaps.
+//! The inside of `#[supervisor(..)]`, `#[child(..)]` and their like: options, after an expression perhaps.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;

@@ -1,13 +1,13 @@
 //! From the user's struct to the [`model`](super::model), reporting everything that does not fit on the way.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
+use quote::quote;
 use syn::{
     Attribute, Expr, Field, Fields, GenericArgument, Ident, ItemStruct, Meta, PathArguments, Type,
 };
 
 use super::model::{Child, Kind, Tree};
+use super::options::{self, Options, Place, word};
 use super::parse::{self, Opt};
 use super::values;
 use crate::diagnostics::Errors;
@@ -85,7 +85,7 @@ fn settings(args: TokenStream, errors: &mut Errors) -> Settings {
                 }
             }
             ("intensity", Opt::Value(_, expr)) => intensity = Some(expr.clone()),
-            ("period", Opt::Value(_, expr)) => period = self::period(expr, errors),
+            ("period", Opt::Value(_, expr)) => period = options::period(expr, errors),
             ("auto_shutdown", Opt::Value(_, expr)) => {
                 settings.auto_shutdown = auto_shutdown(expr, &mut settings.calls, errors);
             }
@@ -114,7 +114,7 @@ fn settings(args: TokenStream, errors: &mut Errors) -> Settings {
         quote!(.strategy(::actor_core::Strategy::#name))
     });
     settings.calls.extend(strategy);
-    settings.calls.extend(self::intensity(intensity, period));
+    settings.calls.extend(options::intensity(intensity, period));
     settings
 }
 
@@ -136,181 +136,6 @@ fn auto_shutdown(expr: &Expr, calls: &mut TokenStream, errors: &mut Errors) -> b
     true
 }
 
-fn period(expr: &Expr, errors: &mut Errors) -> Option<TokenStream> {
-    const ZERO: &str = "a period of zero counts no restart: write how long a restart is remembered, as in `period = \"10s\"`";
-    values::duration("period", expr, Some(ZERO), errors)
-}
-
-/// The call that sets the intensity, if anything about it is said.
-fn intensity(restarts: Option<Expr>, period: Option<TokenStream>) -> Option<TokenStream> {
-    if restarts.is_none() && period.is_none() {
-        return None;
-    }
-    let restarts = restarts.map(|it| quote_spanned!(it.span()=> #it));
-    let restarts = restarts.unwrap_or(quote!(::actor_core::__private::tree::DEFAULT_INTENSITY.0));
-    let period = period.unwrap_or(quote!(::actor_core::__private::tree::DEFAULT_INTENSITY.1));
-    Some(quote!(.intensity(#restarts, #period)))
-}
-
-/// Where options stand.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Struct,
-    Child,
-    Dynamic,
-    Tree,
-}
-
-impl Place {
-    fn options(self) -> &'static str {
-        match self {
-            Self::Struct => {
-                "the supervisor of a tree has `one_for_one`, `one_for_all` or `rest_for_one`, `intensity = ..`, \
-                 `period = ..`, `auto_shutdown = ..`, `backoff = ..`, `name = ..` and `args(..)`"
-            }
-            Self::Child => {
-                "a child has `permanent`, `transient` or `temporary`, `significant`, `shutdown = ..`, `backoff = ..` \
-                 and `name = ..`"
-            }
-            Self::Dynamic => {
-                "a dynamic supervisor has `permanent`, `transient` or `temporary` and `shutdown = ..` for its children, \
-                 `intensity = ..`, `period = ..`, `backoff = ..` and `name = ..`"
-            }
-            Self::Tree => {
-                "an inner tree has `permanent`, `transient` or `temporary`, `significant`, `shutdown = ..`, \
-                 `backoff = ..`, `name = ..` and `args(..)`"
-            }
-        }
-    }
-
-    fn refuse(self, option: &Opt, errors: &mut Errors) {
-        let (key, options) = (option.key(), self.options());
-        errors.at(
-            option,
-            format_args!("no such option, or not in this form: `{key}`; {options}"),
-        );
-    }
-}
-
-/// The options of a child of any kind.
-#[derive(Default)]
-struct Options {
-    restart: Option<Ident>,
-    significant: Option<Ident>,
-    shutdown: Option<TokenStream>,
-    backoff: Option<TokenStream>,
-    name: Option<Expr>,
-    args: Vec<Expr>,
-    intensity: Option<Expr>,
-    period: Option<TokenStream>,
-}
-
-impl Options {
-    fn read(place: Place, options: Vec<Opt>, errors: &mut Errors) -> Self {
-        let mut read = Self::default();
-        for option in options {
-            let key = option.key().to_string();
-            match (&*key, &option) {
-                ("permanent" | "transient" | "temporary", Opt::Word(word)) => {
-                    if read.restart.replace(word.clone()).is_some() {
-                        errors.at(
-                            word,
-                            "a child is one of `permanent`, `transient` and `temporary`",
-                        );
-                    }
-                }
-                ("restart", Opt::Value(_, expr)) => errors.at(
-                    expr,
-                    "when a child is started again stands by itself: write `permanent`, `transient` or `temporary`",
-                ),
-                ("significant", Opt::Word(word)) if place != Place::Dynamic => {
-                    read.significant = Some(word.clone());
-                }
-                ("significant", Opt::Word(word)) => errors.at(
-                    word,
-                    "a dynamic supervisor is permanent and never ends for good, so it cannot be significant: \
-                     take the word off",
-                ),
-                ("shutdown", Opt::Value(_, expr)) => {
-                    read.shutdown = shutdown(place, expr, errors);
-                }
-                ("backoff", Opt::Value(_, expr)) => read.backoff = values::backoff(expr, errors),
-                ("name", Opt::Value(_, expr)) => read.name = Some(expr.clone()),
-                ("args", Opt::List(_, list)) if place == Place::Tree => {
-                    read.args = parse::arguments(list.clone(), errors);
-                }
-                ("intensity", Opt::Value(_, expr)) if place == Place::Dynamic => {
-                    read.intensity = Some(expr.clone());
-                }
-                ("period", Opt::Value(_, expr)) if place == Place::Dynamic => {
-                    read.period = period(expr, errors);
-                }
-                _ => place.refuse(&option, errors),
-            }
-        }
-        let permanent = (read.restart.as_ref()).is_none_or(|word| word == "permanent");
-        if let (true, Some(significant)) = (permanent, &read.significant) {
-            errors.at(
-                significant,
-                "a permanent child never ends for good, so it cannot be significant: write `transient` or `temporary` \
-                 beside it, or take `significant` off",
-            );
-            read.significant = None;
-        }
-        read
-    }
-
-    fn restart_call(&self) -> Option<TokenStream> {
-        let name = match &*self.restart.as_ref()?.to_string() {
-            "transient" => quote!(Transient),
-            "temporary" => quote!(Temporary),
-            _ => quote!(Permanent),
-        };
-        Some(quote!(.restart(::actor_core::Restart::#name)))
-    }
-
-    fn shutdown_call(&self) -> Option<TokenStream> {
-        self.shutdown.as_ref().map(|it| quote!(.shutdown(#it)))
-    }
-
-    fn backoff_call(&self) -> Option<TokenStream> {
-        self.backoff.as_ref().map(|it| quote!(.backoff(#it)))
-    }
-
-    /// The calls on a child's spec.
-    fn calls(&self) -> TokenStream {
-        let significant = (self.significant.as_ref()).map(|_| quote!(.significant(true)));
-        let (restart, shutdown) = (self.restart_call(), self.shutdown_call());
-        let backoff = self.backoff_call();
-        quote!(#restart #shutdown #significant #backoff)
-    }
-}
-
-fn shutdown(place: Place, expr: &Expr, errors: &mut Errors) -> Option<TokenStream> {
-    match &*word(expr).map(Ident::to_string).unwrap_or_default() {
-        "infinity" => return Some(quote!(::actor_core::Shutdown::Infinity)),
-        "brutal_kill" if place == Place::Tree => {
-            errors.at(
-                expr,
-                "an inner tree that is killed stops nobody in order, and its children are not waited for: leave \
-                 `shutdown` out to wait for them, or write a time",
-            );
-            return None;
-        }
-        "brutal_kill" => return Some(quote!(::actor_core::Shutdown::BrutalKill)),
-        _ => {}
-    }
-    values::duration("shutdown", expr, None, errors)
-}
-
-/// An expression that is one lower-case word.
-fn word(expr: &Expr) -> Option<&Ident> {
-    match expr {
-        Expr::Path(path) => path.path.get_ident(),
-        _ => None,
-    }
-}
-
 /// Reads a field, and takes its attribute off. With the `significant` of a child that is.
 fn child(field: &mut Field, errors: &mut Errors) -> Option<(Child, Option<Ident>)> {
     let name = field.ident.clone()?;
@@ -326,13 +151,14 @@ fn child(field: &mut Field, errors: &mut Errors) -> Option<(Child, Option<Ident>
     let (kind, options) = match &*attribute.path().get_ident()?.to_string() {
         "child" => worker(&attribute, tokens, field, errors)?,
         "dynamic" => dynamic(&attribute, tokens, field, errors)?,
+        "pool" => pool(&attribute, tokens, field, errors)?,
         _ => {
             let options = Options::read(Place::Tree, parse::options(tokens, errors), errors);
             (inner(field, options.args.clone(), errors)?, options)
         }
     };
     let settings = match &kind {
-        Kind::Dynamic { .. } => TokenStream::new(),
+        Kind::Dynamic { .. } | Kind::Pool { .. } => TokenStream::new(),
         _ => options.calls(),
     };
     let cfgs = field.attrs.iter().filter(|it| it.path().is_ident("cfg"));
@@ -348,7 +174,7 @@ fn child(field: &mut Field, errors: &mut Errors) -> Option<(Child, Option<Ident>
 
 fn take_attribute(field: &mut Field, name: &Ident, errors: &mut Errors) -> Option<Attribute> {
     let is_ours = |it: &Attribute| {
-        ["child", "dynamic", "supervisor"]
+        ["child", "dynamic", "pool", "supervisor"]
             .iter()
             .any(|ours| it.path().is_ident(ours))
     };
@@ -361,7 +187,8 @@ fn take_attribute(field: &mut Field, name: &Ident, errors: &mut Errors) -> Optio
     if first.is_none() {
         errors.at(
             name,
-            "each field of a tree is a child: write `#[child(..)]`, `#[dynamic(..)]` or `#[supervisor]` before it",
+            "each field of a tree is a child: write `#[child(..)]`, `#[dynamic(..)]`, `#[pool(..)]` or \
+             `#[supervisor]` before it",
         );
     }
     for another in ours {
@@ -452,7 +279,8 @@ fn wrong_type<R>(field: &Field, errors: &mut Errors) -> Option<R> {
     errors.at(
         &field.ty,
         "a child is an `Addr<A>`, an `Option<Addr<A>>` if its expression may decline, or an array of these; many of a kind \
-         that come and go are `#[dynamic(..)]`, and an inner tree is `#[supervisor]`",
+         that come and go are `#[dynamic(..)]`, those that share out their messages `#[pool(..)]`, and an inner tree is \
+         `#[supervisor]`",
     );
     None
 }
@@ -504,14 +332,57 @@ fn dynamic(
         return None;
     };
     let (restart, shutdown) = (options.restart_call(), options.shutdown_call());
-    let builder = intensity(options.intensity.clone(), options.period.clone());
-    let backoff = options.backoff_call();
     let kind = Kind::Dynamic {
         actor: actor.clone(),
         args: args.clone(),
         make,
         template: quote!(#restart #shutdown),
-        builder: quote!(#builder #backoff),
+        builder: options.dynamic_calls(),
+    };
+    Some((kind, options))
+}
+
+fn pool(
+    attribute: &Attribute,
+    tokens: TokenStream,
+    field: &Field,
+    errors: &mut Errors,
+) -> Option<(Kind, Options)> {
+    if tokens.is_empty() {
+        errors.at(
+            attribute,
+            "how are its workers made, and how many? Write `#[pool(Worker::new(), size = 4)]`: the expression is evaluated \
+             for each life of each worker",
+        );
+        return None;
+    }
+    let (make, options) = making(Place::Pool, tokens, errors)?;
+    if let Some(name @ Expr::Closure(_)) = &options.name {
+        errors.at(
+            name,
+            "the name is that of the pool's supervisor, and its workers have none: write `name = \"workers\"`",
+        );
+    }
+    let arguments = arguments_of(&field.ty, "Pool").unwrap_or_default();
+    let [actor] = *arguments else {
+        errors.at(
+            &field.ty,
+            "workers that share out their messages are a `Pool<A>`",
+        );
+        return None;
+    };
+    let Some(size) = options.size.clone() else {
+        errors.at(
+            attribute,
+            "how many workers are there? Write `size = 4` behind the expression",
+        );
+        return None;
+    };
+    let kind = Kind::Pool {
+        actor: actor.clone(),
+        size,
+        make,
+        builder: options.pool_calls(),
     };
     Some((kind, options))
 }

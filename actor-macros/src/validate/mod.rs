@@ -15,12 +15,14 @@ use syn::{
 use crate::args::ImplArgs;
 use crate::diagnostics::Errors;
 use crate::model::{Actor, Answer, Arg, Body, Field, Message, Spoken};
+use crate::snapshot;
 use crate::types::{self, Place};
 
 /// Reads the block. Hook attributes are taken off its methods, and `#[from]` off their parameters, which are otherwise left alone. `None`, if there is too
 /// much wrong with the block as a whole for anything to be generated; methods that are wrong are only left out.
 pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -> Option<Actor> {
     let name = header(block, errors);
+    let of_trait = block.trait_.is_some();
     let ty = (*block.self_ty).clone();
     let mut reader = Reader {
         ty: &ty,
@@ -33,6 +35,7 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
     for item in &mut block.items {
         let ImplItem::Fn(method) = item else { continue };
         let priority = reader.take_priority(&mut method.attrs);
+        let skip = snapshot::of_message(&mut method.attrs, reader.errors);
         let hook = reader.take_hook(&mut method.attrs);
         let is_message =
             is_public(&method.vis) && method.sig.receiver().is_some() && !is_run(method);
@@ -41,7 +44,19 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
         {
             reader.errors.at(
                 attr,
-                "only a message has a priority: put this on a public method with a receiver",
+                match of_trait {
+                    true => "a protocol says for all its actors which messages are urgent: put this on the method in the \
+                             trait, which is marked `#[protocol]`",
+                    false => "only a message has a priority: put this on a public method with a receiver",
+                },
+            );
+        }
+        if let Some(attr) = &skip
+            && (hook.is_some() || !is_message)
+        {
+            reader.errors.at(
+                attr,
+                "only a message waits, and may be left out of snapshots: put this on a public method with a receiver",
             );
         }
         match hook {
@@ -54,6 +69,9 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
                 let mut message = reader.message(method);
                 if let (Some(message), Some((_, urgent))) = (&mut message, priority) {
                     message.urgent = urgent;
+                }
+                if let Some(message) = &mut message {
+                    message.kept = skip.is_none();
                 }
                 messages.push((method.clone(), message));
                 take_from(method);
@@ -366,6 +384,7 @@ impl Reader<'_> {
             args: args.into_iter().collect::<Option<_>>()?,
             answer,
             urgent: false,
+            kept: true,
         })
     }
 

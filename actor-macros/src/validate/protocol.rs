@@ -24,6 +24,15 @@ pub(crate) fn protocol(item: &mut ItemTrait, errors: &mut Errors) -> Option<Prot
     };
     let mut messages = Vec::new();
     for item in &mut item.items {
+        if let TraitItem::Fn(function) = item
+            && function.sig.receiver().is_none()
+            && let Some((attr, _)) = reader.take_priority(&mut function.attrs)
+        {
+            reader.errors.at(
+                attr,
+                "only a message has a priority: put this on a method with a receiver",
+            );
+        }
         match item {
             TraitItem::Fn(method) if method.sig.receiver().is_some() => {
                 messages.extend(reader.protocol_message(method));
@@ -116,9 +125,11 @@ fn not_for_the_object(method: &mut TraitItemFn) {
 }
 
 impl Reader<'_> {
-    /// Reads a method as a message. If it takes a context it gets the bound that makes `Cx<Self>` a type.
+    /// Reads a method as a message, and takes `#[priority(..)]` off. If it takes a context it gets the bound that makes
+    /// `Cx<Self>` a type.
     fn protocol_message(&mut self, method: &mut TraitItemFn) -> Option<Message> {
         let before = self.errors.count();
+        let priority = self.take_priority(&mut method.attrs);
         for attr in method.sig.inputs.iter().flat_map(from_attrs) {
             self.errors.at(
                 attr,
@@ -154,7 +165,9 @@ impl Reader<'_> {
         if has_context || !sound {
             not_for_the_object(method);
         }
-        message.filter(|_| sound)
+        let mut message = message.filter(|_| sound)?;
+        message.urgent = priority.is_some_and(|(_, urgent)| urgent);
+        Some(message)
     }
 
     /// Reports `Self` in a type that travels: it would be another type for each actor.

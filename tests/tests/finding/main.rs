@@ -14,6 +14,7 @@ use actor_core::prelude::*;
 use actor_core::{Event, Group, GroupEvent};
 
 mod groups;
+mod pool_fields;
 mod pools;
 mod registry;
 mod routers;

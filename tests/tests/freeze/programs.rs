@@ -355,7 +355,7 @@ struct Sums {
 }
 
 #[migratable]
-fn feed(to: Sender<u64>, values: Vec<u64>) {
+pub(crate) fn feed(to: Sender<u64>, values: Vec<u64>) {
     for value in values {
         if to.send(value).is_err() {
             return;
@@ -487,4 +487,55 @@ fn a_function_may_be_generic() {
         alone(|| generic("x".to_owned(), (3, 0))),
         r#"["x", "x", "x"]"#
     );
+}
+
+#[migratable]
+fn formats(n: u32) -> String {
+    let x = n;
+    let mut out = String::new();
+    {
+        let x = x + 1;
+        let width = 4;
+        {
+            let width = width - 1;
+            yield_now();
+            // Captured, named, escaped, in the width, and in strings that are no formats.
+            out += &format!("{x}|{y}|{{x}}|{x:>width$}|{0}", "{x}", y = x * 2);
+            out += &format!("|{x}|{width:?}", x = "named", width = width + 1);
+            out.push_str("|{x} {width}");
+        }
+        assert_eq!(width, 4, "{x} and {width}");
+        yield_now();
+        out += &format!("|{x:.*}", 2, x = 1.0);
+    }
+    let late = format!("|{late}", late = x);
+    yield_now();
+    let late_too = late;
+    out + &late_too
+}
+
+#[test]
+fn format_strings_name_what_they_name() {
+    assert_eq!(
+        alone(|| formats(6)),
+        r#""7|14|{x}|  7|{x}|named|4|{x} {width}|1.00|6""#
+    );
+}
+
+fn total(n: u32) -> u32 {
+    n * 100
+}
+
+#[migratable]
+fn names_of_others(n: u32) -> u32 {
+    let sum = total(n);
+    yield_now();
+    let total = total(1) + sum;
+    yield_now();
+    total
+}
+
+#[test]
+fn a_variable_may_have_the_name_of_a_function() {
+    assert_eq!(alone(|| names_of_others(2)), "300");
 }

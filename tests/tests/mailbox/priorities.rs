@@ -18,7 +18,26 @@ impl<const N: usize> ActorOptions for Ward<N> {
     };
 }
 
-#[actor]
+/// Where the urgent message is one of a protocol.
+#[protocol]
+pub trait Paged {
+    fn note(&mut self, n: u32) -> u32;
+
+    #[priority(high)]
+    fn page(&mut self, n: u32) -> u32;
+}
+
+impl<const N: usize> Paged for Ward<N> {
+    fn note(&mut self, n: u32) -> u32 {
+        self.visit(n)
+    }
+
+    fn page(&mut self, n: u32) -> u32 {
+        self.visit(n)
+    }
+}
+
+#[actor(protocols = [Paged])]
 impl<const N: usize> Ward<N> {
     pub fn visit(&mut self, n: u32) -> u32 {
         self.seen.push(n);
@@ -89,6 +108,92 @@ fn the_lane_follows_from_the_message_and_not_from_the_verb() {
     assert_eq!(asked.wait().unwrap(), 4);
     assert_eq!(asking.join().unwrap().unwrap(), 5);
     assert_eq!(ward.ask().seen().unwrap(), [1, 2, 3, 4, 5, 0]);
+}
+
+#[test]
+fn an_urgent_message_of_a_protocol_overtakes_by_whatever_address_each_lane_in_order() {
+    let sys = system(2);
+    let (ward, release) = held::<0>(&sys);
+    let narrow: AddrOf<dyn Paged> = ward.narrow();
+    let recipient = narrow.recipient();
+    narrow.tell().note(0).unwrap();
+    ward.tell().visit(1).unwrap();
+    narrow.tell().page(10).unwrap();
+    ward.tell().alarm(11).unwrap(); // in one lane with those of the protocol
+    narrow.try_tell().page(12).unwrap();
+    narrow.send(PagedMsg::Page { n: 13 }).unwrap();
+    recipient.send(PagedMsg::Note { n: 2 }).unwrap();
+    recipient.send(PagedMsg::Page { n: 14 }).unwrap();
+    let asked = narrow.request().page(15);
+    ward.send(WardMsg::Paged(PagedMsg::Page { n: 16 })).unwrap();
+    ward.send(WardMsg::Paged(PagedMsg::Note { n: 3 })).unwrap();
+    let to = narrow.clone();
+    let asking = std::thread::spawn(move || to.ask().page(17));
+    until(|| ward.queued() == 12);
+    release.raise();
+    assert_eq!(asked.wait().unwrap(), 15);
+    assert_eq!(asking.join().unwrap().unwrap(), 17);
+    let seen = ward.ask().seen().unwrap();
+    assert!(seen.into_iter().eq((10..18).chain(0..4)));
+}
+
+/// All that is urgent about it is in the protocol.
+#[actor]
+#[derive(Default)]
+struct Clerk(Vec<u32>);
+
+#[actor(protocols = [Paged])]
+impl Clerk {
+    pub fn hold(&mut self, entered: Flag, release: Flag) {
+        entered.raise();
+        release.wait();
+    }
+
+    pub fn seen(&self) -> Vec<u32> {
+        self.0.clone()
+    }
+}
+
+impl Paged for Clerk {
+    fn note(&mut self, n: u32) -> u32 {
+        self.0.push(n);
+        n
+    }
+
+    fn page(&mut self, n: u32) -> u32 {
+        self.note(n)
+    }
+}
+
+#[test]
+fn a_protocol_makes_messages_urgent_of_an_actor_that_has_none_of_its_own() {
+    let sys = system(1);
+    let clerk = sys.spawn(Clerk::default()).unwrap();
+    let (entered, release) = (Flag::default(), Flag::default());
+    clerk.tell().hold(entered.clone(), release.clone()).unwrap();
+    entered.wait();
+    let narrow = clerk.narrow::<dyn Paged>();
+    for n in 0..100 {
+        narrow.tell().note(n).unwrap();
+        narrow.tell().page(1000 + n).unwrap();
+    }
+    release.raise();
+    let seen = clerk.ask().seen().unwrap();
+    assert!(seen.into_iter().eq((1000..1100).chain(0..100)));
+}
+
+#[test]
+fn an_urgent_message_of_a_protocol_that_finds_its_lane_full_comes_back_as_the_protocols() {
+    let sys = system(2);
+    let (ward, release) = held::<1>(&sys);
+    let narrow = ward.narrow::<dyn Paged>();
+    narrow.try_tell().note(0).unwrap();
+    narrow.try_tell().page(1).unwrap(); // a lane of its own
+    let full = narrow.try_tell().page(2).unwrap_err();
+    assert!(matches!(full, TellError::Full(PagedMsg::Page { n: 2 })));
+    release.raise();
+    assert_eq!(narrow.ask().note(3).unwrap(), 3);
+    assert_eq!(ward.ask().seen().unwrap(), [1, 0, 3]);
 }
 
 #[test]

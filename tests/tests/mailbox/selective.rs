@@ -468,3 +468,36 @@ fn an_inbox_receives_selectively() {
         );
     }
 }
+
+#[actor]
+struct Nosy;
+
+#[actor(message = u32)]
+impl Nosy {
+    pub fn run(self, inbox: Inbox<Self>) -> Exit {
+        let mut inner = Vec::new();
+        let found = inbox.receive(|n| {
+            inner.push(inbox.receive(Ok));
+            inner.push(inbox.recv());
+            if n == 2 { Ok(n) } else { Err(n) }
+        });
+        let refused = inner.iter().all(|it| *it == Err(RecvError::NotOwner));
+        assert!(refused && inner.len() == 4, "{inner:?}");
+        // A panic out of the closure ends its look too.
+        let lost = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            inbox.receive(|n| -> Result<(), u32> { panic!("at {n}") })
+        }));
+        assert!(lost.is_err());
+        Exit::failed(format!("{found:?} {:?}", inbox.recv()))
+    }
+}
+
+#[test]
+fn the_closure_of_a_selective_receive_cannot_receive() {
+    let sys = system(1);
+    let nosy = sys.spawn(Nosy).unwrap();
+    for n in [1, 2, 3] {
+        nosy.send(n).unwrap();
+    }
+    assert_eq!(nosy.join(), ExitReason::failed("Ok(2) Ok(3)"));
+}

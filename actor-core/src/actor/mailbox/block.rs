@@ -129,6 +129,20 @@ impl<M> Slots<M> {
         }
     }
 
+    /// The message in slot `at`, which stays there.
+    ///
+    /// # Safety
+    /// As for [`read`](Self::read); the message stays for as long as the reference is used.
+    pub(super) unsafe fn get<'a>(block: BlockPtr, at: u16) -> &'a M {
+        debug_assert!(at < Self::CAP);
+        // SAFETY: as in `read`.
+        unsafe {
+            #[cfg(loom)]
+            (*block).slots[at as usize].with(|_| ());
+            &*block.byte_add(Self::OFFSET).cast::<M>().add(at as usize)
+        }
+    }
+
     /// The block after `block`.
     ///
     /// # Safety

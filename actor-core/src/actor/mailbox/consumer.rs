@@ -58,6 +58,41 @@ impl<'a, M> Consumer<'a, M> {
         Some(message)
     }
 
+    /// The messages in the queue, oldest first, which stay there.
+    ///
+    /// # Safety
+    /// Senders do not [displace](Mailbox::push_displacing): then only the consumer takes messages out.
+    pub(crate) unsafe fn peek(&self) -> Vec<&M> {
+        let mailbox = self.mailbox;
+        let consumed = mailbox.consumed.load(Ordering::Relaxed);
+        let left = word::len(mailbox.word.load(Ordering::Acquire), consumed);
+        let mut seen = Vec::with_capacity(usize::try_from(left).unwrap_or(0));
+        if left <= 0 {
+            return seen;
+        }
+        // SAFETY: as in `pop`, for each of the messages that the word counts and we have not consumed. They stay where they
+        // are while the consumer, which is borrowed, does not pop; senders write to later slots only.
+        unsafe {
+            let mut block = mailbox.head.with(|head| *head);
+            let mut at = mailbox.head_at.with(|at| *at);
+            for _ in 0..left {
+                if at == Slots::<M>::CAP {
+                    block = Slots::<M>::next(block);
+                    at = 0;
+                }
+                seen.push(Slots::<M>::get(block, at));
+                at += 1;
+            }
+        }
+        seen
+    }
+
+    /// How many of the messages in the queue were there when [`position`](Self::position) gave this.
+    pub(crate) fn ahead_of(&self, position: u32) -> usize {
+        let consumed = self.mailbox.consumed.load(Ordering::Relaxed);
+        usize::try_from(position.wrapping_sub(consumed) as i32).unwrap_or(0)
+    }
+
     /// The place behind everything that is in the queue now: see [`has_reached`](Self::has_reached).
     pub(crate) fn position(&self) -> u32 {
         word::pushed(self.mailbox.word.load(Ordering::Acquire))

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::What;
+use super::{Copies, What};
 use crate::actor::addr::Addr;
 use crate::actor::cx::Cx;
 use crate::actor::traits::{Actor, MessageMethods};
@@ -172,7 +172,9 @@ pub struct Every<A: Actor> {
 impl<A: Actor> Every<A> {
     #[doc(hidden)]
     pub fn __set_cloned(self, msg: A::Msg, clone: fn(&A::Msg) -> A::Msg) -> Timer {
-        self.set(move || clone(&msg))
+        let Every { addr, period } = self;
+        let what = What::Every(period, Box::new(Copies { msg, copy: clone }));
+        super::set(addr.cell(), period.period, what)
     }
 
     /// Sets the timer, counted from now, for messages that `make` makes.
@@ -215,8 +217,8 @@ pub enum MissedTicks {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use = "it says how often: give it to `every`"]
 pub struct Period {
-    pub(super) period: Duration,
-    pub(super) missed: MissedTicks,
+    pub(crate) period: Duration,
+    pub(crate) missed: MissedTicks,
 }
 
 impl Period {

@@ -33,11 +33,13 @@
 //! in between on either side.
 
 mod handle;
+mod lend;
 mod schedule;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
 pub use handle::{After, Every, MissedTicks, Period, Timer};
+pub(super) use lend::{Lent, lend};
 
 use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, OnceLock};
@@ -47,7 +49,7 @@ use super::cell::{Cell, DEAD, Envelope};
 use super::mailbox::{Consumer, Flags};
 use super::traits::Actor;
 use handle::Cancel;
-use schedule::{Due, Maker, Schedule};
+use schedule::{Copies, Due, Maker, Schedule};
 
 /// An actor's schedule, once it has had a timer.
 #[derive(Default)]
@@ -111,6 +113,25 @@ enum What<M> {
     Every(Period, Maker<M>),
 }
 
+/// A timer of an actor that is about to start, as it stood in another life of it: due when `left` is over.
+pub(crate) struct Sown<M> {
+    pub(crate) left: Duration,
+    pub(crate) msg: M,
+    /// For one that repeats: how often, and what makes the copies.
+    pub(crate) every: Option<(Period, Box<dyn Fn(&M) -> M + Send>)>,
+}
+
+/// Sets the timers of an actor that is about to start. The caller has its right to run.
+pub(super) fn sow<A: Actor>(cell: &Cell<A>, timers: impl IntoIterator<Item = Sown<A::Msg>>) {
+    for Sown { left, msg, every } in timers {
+        let what = match every {
+            None => What::Once(msg),
+            Some((period, copy)) => What::Every(period, Box::new(Copies { msg, copy })),
+        };
+        let _ = set(cell, left, what);
+    }
+}
+
 /// Steps 2 to 4, at a message boundary with TIMERS up: the message whose turn it is.
 ///
 /// May unwind: it calls what makes the message of a repeated timer. Its handler may catch that, and receive again.
@@ -137,7 +158,7 @@ pub(super) fn attend<A: Actor>(
             None => break None,
             Some(Due::Once(msg)) => break Some(msg),
             Some(Due::Tick(number, mut make)) => {
-                let msg = make();
+                let msg = make.make();
                 // Cancelled meanwhile: its message is not wanted.
                 if schedule.ticked(number, make, now) {
                     break Some(msg);

@@ -12,49 +12,84 @@ use crate::rt::worker::{Shared, Worker};
 
 use super::handle::{Cancel, MissedTicks, Period};
 
-/// Makes the messages of a repeated timer.
-pub(super) type Maker<M> = Box<dyn FnMut() -> M + Send>;
+/// What makes the messages of a repeated timer.
+pub(super) type Maker<M> = Box<dyn Make<M>>;
+
+/// See [`Maker`].
+pub(super) trait Make<M>: Send {
+    fn make(&mut self) -> M;
+
+    /// The message of which it makes copies, if that is what it does.
+    fn original(&self) -> Option<&M> {
+        None
+    }
+}
+
+impl<M, F: FnMut() -> M + Send> Make<M> for F {
+    fn make(&mut self) -> M {
+        self()
+    }
+}
+
+/// Makes copies of a message.
+pub(super) struct Copies<M, C> {
+    pub(super) msg: M,
+    pub(super) copy: C,
+}
+
+impl<M: Send, C: Fn(&M) -> M + Send> Make<M> for Copies<M, C> {
+    fn make(&mut self) -> M {
+        (self.copy)(&self.msg)
+    }
+
+    fn original(&self) -> Option<&M> {
+        Some(&self.msg)
+    }
+}
 
 /// See the [parent module](super). Nothing of the user's is called or dropped under the lock.
 pub(super) struct Schedule<M>(Mutex<Lists<M>>);
 
-struct Lists<M> {
+pub(super) struct Lists<M> {
     /// The number of the next timer.
     next: u64,
     /// By when they are due, and those due at the same time by number. Most are set for later than all others, and leave at
     /// the front: at either end this is as cheap as a queue, and in between it moves the shorter side.
-    once: VecDeque<Once<M>>,
+    pub(super) once: VecDeque<Once<M>>,
     /// In no order: few.
-    repeating: Vec<Repeating<M>>,
-    turns: VecDeque<Turn<M>>,
+    pub(super) repeating: Vec<Repeating<M>>,
+    pub(super) turns: VecDeque<Turn<M>>,
+    /// The numbers of those that are lent out ([`lend`](super::lend)), sorted. What is not among them any more has been
+    /// cancelled meanwhile.
+    pub(super) lent: Vec<u64>,
     alarm: Option<Alarm>,
 }
 
 // What the docs of `Timer` say that one costs.
 const _: () = assert!(size_of::<Once<u64>>() == 32);
 
-struct Once<M> {
-    due: Instant,
-    number: u64,
-    msg: M,
+pub(super) struct Once<M> {
+    pub(super) due: Instant,
+    pub(super) number: u64,
+    pub(super) msg: M,
 }
 
-struct Repeating<M> {
-    number: u64,
-    due: Instant,
-    period: Period,
+pub(super) struct Repeating<M> {
+    pub(super) number: u64,
+    pub(super) due: Instant,
+    pub(super) period: Period,
     /// `None`: it is making a message.
-    make: Option<Maker<M>>,
+    pub(super) make: Option<Maker<M>>,
     /// It has a turn, and is not due before that has been taken.
-    has_turn: bool,
+    pub(super) has_turn: bool,
 }
 
 /// A timer that is due. See the parent module, 2.
-struct Turn<M> {
-    position: u32,
-    number: u64,
+pub(super) struct Turn<M> {
+    pub(super) position: u32,
+    pub(super) number: u64,
     /// `None`: that of a repeated timer is made when the turn is taken.
-    msg: Option<M>,
+    pub(super) msg: Option<M>,
 }
 
 /// What is handled next.
@@ -88,13 +123,14 @@ impl<M> Default for Schedule<M> {
             once: VecDeque::new(),
             repeating: Vec::new(),
             turns: VecDeque::new(),
+            lent: Vec::new(),
             alarm: None,
         }))
     }
 }
 
 impl<M> Schedule<M> {
-    fn lock(&self) -> MutexGuard<'_, Lists<M>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Lists<M>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -284,8 +320,10 @@ impl<M: Send + 'static> Cancel for Schedule<M> {
         let repeating = repeating.map(|at| lists.repeating.swap_remove(at));
         let once = lists.find_once(number, due);
         let once = once.and_then(|at| lists.once.remove(at));
+        let lent = lists.lent.binary_search(&number).ok();
+        let lent = lent.map(|at| lists.lent.remove(at));
         drop(lists);
-        turn.is_some() || repeating.is_some() || once.is_some()
+        turn.is_some() || repeating.is_some() || once.is_some() || lent.is_some()
     }
 
     fn is_set(&self, number: u64, due: Instant) -> bool {
@@ -293,6 +331,7 @@ impl<M: Send + 'static> Cancel for Schedule<M> {
         lists.turns.iter().any(|it| it.number == number)
             || lists.repeating.iter().any(|it| it.number == number)
             || lists.find_once(number, due).is_some()
+            || lists.lent.binary_search(&number).is_ok()
     }
 }
 
@@ -309,7 +348,7 @@ impl<M> fmt::Debug for Schedule<M> {
 
 impl Period {
     /// When a tick is due after the one that was due at `due` and is handled `now`.
-    fn next(self, due: Instant, now: Instant) -> Instant {
+    pub(super) fn next(self, due: Instant, now: Instant) -> Instant {
         let period = self.period;
         let far = now + Duration::from_secs(100 * 365 * 24 * 3600);
         match self.missed {

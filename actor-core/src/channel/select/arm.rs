@@ -48,7 +48,7 @@ impl fmt::Debug for AnyCase<'_> {
 }
 
 /// An arm that is never chosen.
-struct Nothing;
+pub(super) struct Nothing;
 
 impl Case for Nothing {
     fn attempt(&mut self, _: Option<&crate::rt::block_on::Poller>) -> bool {

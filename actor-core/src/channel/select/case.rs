@@ -80,6 +80,11 @@ pub(crate) trait Case {
 
     /// A partner has served it, and the selection is being unwound.
     fn give_back(&mut self) {}
+
+    /// Whether it hands something over: then it cannot be given back.
+    fn sends(&self) -> bool {
+        false
+    }
 }
 
 /// A [`Case`] whose outcome can be fetched.
@@ -182,6 +187,10 @@ impl<O: Op> Case for OpCase<O> {
     fn settle(&mut self, how: Settled) -> bool {
         self.output = self.op.settled(how, self.node.slot_mut());
         self.output.is_some()
+    }
+
+    fn sends(&self) -> bool {
+        self.sends
     }
 
     fn give_back(&mut self) {

@@ -7,6 +7,7 @@ mod arm;
 pub(crate) mod case;
 mod dynamic;
 mod kinds;
+pub(in crate::channel) mod parked;
 pub(in crate::channel) mod selection;
 
 use std::time::{Duration, Instant};

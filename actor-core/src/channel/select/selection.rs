@@ -101,26 +101,13 @@ pub(in crate::channel) fn once(
     wait: impl FnOnce(&[&mut dyn Case], &Ticket) -> Waited,
 ) -> Waited {
     let ticket = Ticket::new(false, wake);
-    let locked = Locked::lock(cases, order);
     let mut wakes = Wakes::default();
-    for &index in order {
-        // SAFETY: its lock is held.
-        if unsafe { locked.cases[index].attempt_locked(&mut wakes) } {
-            drop(locked);
-            wakes.fire();
-            return Waited::Chosen(index);
-        }
+    // SAFETY: the cases are borrowed for all of this function, and the ticket lies in it; `enlisted` retracts every case before
+    // it is left.
+    if let Some(index) = unsafe { enlist(cases, order, &ticket, &mut wakes) } {
+        wakes.fire();
+        return Waited::Chosen(index);
     }
-    for &index in order {
-        if fault!("channel_lock_singly") {
-            locked.unlock_all();
-            locked.lock_all();
-        }
-        // SAFETY: its lock is held. The cases are borrowed for all of this function, and the ticket lies in it; `enlisted`
-        // retracts every case before it is left.
-        unsafe { locked.cases[index].enlist(&ticket, index) };
-    }
-    drop(locked);
     let mut enlisted = Enlisted {
         cases,
         order,
@@ -139,6 +126,34 @@ pub(in crate::channel) fn once(
             enlisted.settle(how, index)
         }
     }
+}
+
+/// Step 1 under all locks: the case that could be done. If none can, step 2.
+///
+/// # Safety
+/// Unless a case has been done, cases and ticket stay where they are until each case in `order` has been retracted, or settled.
+pub(super) unsafe fn enlist(
+    cases: &mut [&mut dyn Case],
+    order: &[usize],
+    ticket: &Ticket,
+    wakes: &mut Wakes,
+) -> Option<usize> {
+    let locked = Locked::lock(cases, order);
+    for &index in order {
+        // SAFETY: its lock is held.
+        if unsafe { locked.cases[index].attempt_locked(wakes) } {
+            return Some(index);
+        }
+    }
+    for &index in order {
+        if fault!("channel_lock_singly") {
+            locked.unlock_all();
+            locked.lock_all();
+        }
+        // SAFETY: its lock is held. The rest is the caller's.
+        unsafe { locked.cases[index].enlist(ticket, index) };
+    }
+    None
 }
 
 /// Step 4, by parking.
@@ -174,7 +189,7 @@ fn park(
 }
 
 /// A random order (Fisher and Yates), by the choices of the scheduler.
-fn shuffle(order: &mut [usize]) {
+pub(in crate::channel) fn shuffle(order: &mut [usize]) {
     for last in (1..order.len()).rev() {
         order.swap(last, wait::choose(last + 1));
     }

@@ -30,10 +30,6 @@ pub(crate) struct Waiting<O: Op> {
     stage: Cell<Stage>,
 }
 
-// SAFETY: the pointers in a node are followed under the lock of its channel only; the ticket and the slot are the future's,
-// and what they hold may be sent.
-unsafe impl<O: Op + Send> Send for Waiting<O> where O::Slot: Send {}
-
 impl<O: Op> Waiting<O> {
     pub(crate) fn new(op: O, slot: Option<O::Slot>) -> Self {
         Waiting {

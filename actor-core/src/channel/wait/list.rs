@@ -114,6 +114,9 @@ pub(crate) struct Node<S> {
     _pinned: PhantomPinned,
 }
 
+// SAFETY: its pointers are followed under the lock of its channel only; what is in the slot may be sent.
+unsafe impl<S: Send> Send for Node<S> {}
+
 impl<S> Node<S> {
     #[inline]
     pub(crate) fn new(slot: Option<S>) -> Self {

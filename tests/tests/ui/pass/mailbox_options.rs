@@ -12,7 +12,51 @@ struct Gauge<T> {
     last: Option<T>,
 }
 
+/// With parameters, whose urgent messages are under `cfg` or have a default.
+#[protocol]
+trait Resets<T: Send + 'static> {
+    #[cfg(any())]
+    #[priority(high)]
+    fn absent(&self);
+
+    #[priority(high)]
+    fn reset_to(&mut self, value: T, cx: &mut Cx<Self>);
+
+    #[priority(high)]
+    fn describe(&self) -> String {
+        "a gauge".into()
+    }
+
+    #[priority(normal)]
+    fn soothe(&mut self) {}
+}
+
+/// Says nothing of priorities.
+#[protocol]
+trait Quiet {
+    fn hush(&self) {}
+}
+
+impl<T: Send + Clone + 'static> Resets<T> for Gauge<T> {
+    fn reset_to(&mut self, value: T, _: &mut Cx<Self>) {
+        self.last = Some(value);
+    }
+}
+
+impl<T: Send + Clone + 'static> Quiet for Gauge<T> {}
+
+/// Takes part, and has nothing urgent.
 #[actor]
+struct Calm;
+
+#[actor(protocols = [Quiet])]
+impl Calm {}
+
+impl Quiet for Calm {}
+
+const _: () = assert!(Gauge::<u8>::HAS_PRIORITIES && !Calm::HAS_PRIORITIES);
+
+#[actor(protocols = [Resets<T>, Quiet])]
 impl<T: Send + Clone + 'static> Gauge<T> {
     pub fn read(&mut self, value: T) {
         self.last = Some(value);
@@ -47,4 +91,11 @@ fn main() {
     gauge.tell().reset().unwrap();
     gauge.ask().read(1.5).unwrap();
     assert_eq!(gauge.ask().last().unwrap(), Some(1.5));
+    let resets = gauge.narrow::<dyn Resets<f64>>();
+    resets.ask().reset_to(2.5).unwrap();
+    resets.tell().soothe().unwrap();
+    gauge.narrow::<dyn Quiet>().ask().hush().unwrap();
+    assert_eq!(resets.ask().describe().unwrap(), "a gauge");
+    assert_eq!(gauge.ask().last().unwrap(), Some(2.5));
+    sys.spawn(Calm).unwrap().narrow::<dyn Quiet>().ask().hush().unwrap();
 }

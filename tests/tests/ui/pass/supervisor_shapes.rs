@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use actor_core::prelude::*;
-use actor_core::{Backoff, DynamicSupervisor};
+use actor_core::{Backoff, DynamicSupervisor, Pool};
 
 /// Does nothing.
 #[actor]
@@ -72,6 +72,17 @@ pub struct App {
     pub sessions: DynamicSupervisor<Holds<u64>, u64>,
     #[dynamic(made)]
     by_function: DynamicSupervisor<Worker, (u8, u8)>,
+    /// Share out what comes.
+    #[pool(|slot| Holds { value: start + slot as u64 }, size = WORKERS, balance = least_loaded, drain = LONG, permanent, shutdown = "1m", intensity = 9, period = "1h", backoff = "1us..1ms", name = format!("pool"))]
+    pub pool: Pool<Holds<u64>>,
+    /// All alike, some of which may not start; as many as a parameter says.
+    #[pool(open(&dir), size = start as usize, temporary, shutdown = brutal_kill)]
+    r#for: Pool<Worker>,
+    #[pool(by_slot(slot_of), size = 0, balance = random)]
+    nobody: Pool<Worker>,
+    #[cfg(any())]
+    #[pool(no_such_thing(), size = 1)]
+    no_pool: Pool<NoSuchThing>,
     /// Inner.
     #[supervisor(args(start as usize + 1, r#type.to_owned()), transient, significant, shutdown = "1h", name = "inner")]
     pub inner: Inner<String>,
@@ -83,8 +94,20 @@ pub struct App {
     present: Addr<Worker>,
 }
 
+fn by_slot(_: fn(usize) -> usize) -> Worker {
+    Worker
+}
+
+fn slot_of(slot: usize) -> usize {
+    slot
+}
+
 fn made(_: &(u8, u8)) -> Worker {
     Worker
+}
+
+fn holds(value: usize) -> Holds<usize> {
+    Holds { value }
 }
 
 /// Generic, with text that mentions a parameter.
@@ -98,6 +121,8 @@ where
     one: Addr<Holds<T>>,
     #[child(Holds { value: format!("{n}") })]
     text: Addr<Holds<String>>,
+    #[pool(holds(n), size = n)]
+    pool: Pool<Holds<usize>>,
     /// With no parameters.
     #[supervisor]
     pub nothing: Empty,
@@ -118,6 +143,11 @@ fn main() {
     app.by_function.start_child((1, 2)).unwrap();
     app.r#loop.ask().rest().unwrap();
     app.present.ask().rest().unwrap();
+    assert_eq!(app.pool.get(1).unwrap().ask().value().unwrap(), 8);
+    assert_eq!(app.pool.supervisor(), Supervisor::lookup(&sys, "pool").ok());
+    app.r#for.pick().unwrap().ask().rest().unwrap();
+    assert!(app.r#for.size() == 7 && app.nobody.pick().is_err());
+    assert_eq!(app.inner.pool.pick().unwrap().ask().value().unwrap(), 8);
     assert_eq!(app.inner.one.ask().value().unwrap(), "kind");
     assert_eq!(app.inner.text.ask().value().unwrap(), "8");
     assert!(app.inner.nothing.is_alive());
