@@ -91,6 +91,6 @@ impl fmt::Display for WaitCycle {
 impl Error for WaitCycle {}
 
 /// What every error with a path says.
-pub(super) fn deadlock(path: &WaitCycle, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(crate) fn deadlock(path: &WaitCycle, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "the wait would never end: {path}")
 }

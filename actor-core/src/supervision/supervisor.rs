@@ -418,6 +418,7 @@ impl Supervisor {
     pub(super) fn call(&self, msg: Msg) -> Answered {
         match self.addr.__ask::<Answered>(msg, None) {
             Ok(answered) => answered,
+            Err(AskError::Deadlock { path, .. }) => Err(ChildError::Deadlock { path }),
             Err(AskError::StackLimit(_)) => Err(ChildError::StackLimit),
             Err(_) => Err(ChildError::ShuttingDown),
         }
