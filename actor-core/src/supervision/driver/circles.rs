@@ -23,6 +23,9 @@
 //! | `driver_keep_in_line` | a call that has failed stays in the line | `what_is_refused_in_line_changes_nothing` |
 //! | `driver_kill_first` | the child is killed though there is a call to fail | `a_step_that_closes_a_circle_fails_the_call` |
 
+#[cfg(all(test, not(loom)))]
+mod tests;
+
 use super::{Caller, Driver, answer};
 use crate::actor::{ExitReason, Inbox, Port, Step, TryRecvError, WaitCycle, breaks_circle_of};
 use crate::supervision::decide::{Awaits, ChildKey, Incarnation, Input};
