@@ -24,9 +24,10 @@ use crate::observe::Who;
 /// A wait with a deadline ends by itself, so a cycle with one in it is none. Neither are waits of threads and of microthreads
 /// that are no actors, waits for locks, channels and futures, nor such as are begun while a panic unwinds.
 ///
-/// Nor is one found yet that goes through a supervisor: while it waits for a child to start or to stop, nobody sees for which.
-/// So a start or stop hook that has its own supervisor start or stop a child waits for ever, as does one that asks an actor
-/// which is in such a call itself. Listing and counting children is safe there: it is answered meanwhile.
+/// A supervisor waits for a child to start, and for one to end whose [`Shutdown`](crate::Shutdown) is `Infinity`; whoever has it
+/// start or stop a child waits for it ([`ChildError::Deadlock`](crate::ChildError::Deadlock)). So a hook that has its own
+/// supervisor start or stop a child is refused. Listing and counting children is no such wait: it is answered meanwhile. Where no
+/// call is part of the cycle, the supervisor kills the child, and a start has failed then, for the path.
 ///
 /// ```
 /// use actor_core::prelude::*;
