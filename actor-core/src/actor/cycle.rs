@@ -24,6 +24,11 @@ use crate::observe::Who;
 /// A wait with a deadline ends by itself, so a cycle with one in it is none. Neither are waits of threads and of microthreads
 /// that are no actors, waits for locks, channels and futures, nor such as are begun while a panic unwinds.
 ///
+/// A supervisor waits for a child to start, and for one to end whose [`Shutdown`](crate::Shutdown) is `Infinity`; whoever has it
+/// start or stop a child waits for it ([`ChildError::Deadlock`](crate::ChildError::Deadlock)). So a hook that has its own
+/// supervisor start or stop a child is refused. Listing and counting children is no such wait: it is answered meanwhile. Where no
+/// call is part of the cycle, the supervisor kills the child, and a start has failed then, for the path.
+///
 /// ```
 /// use actor_core::prelude::*;
 ///
@@ -87,6 +92,6 @@ impl fmt::Display for WaitCycle {
 impl Error for WaitCycle {}
 
 /// What every error with a path says.
-pub(super) fn deadlock(path: &WaitCycle, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(crate) fn deadlock(path: &WaitCycle, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "the wait would never end: {path}")
 }

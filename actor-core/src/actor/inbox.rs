@@ -108,13 +108,18 @@ impl<A: Actor> Inbox<A> {
     /// # Errors
     /// [`TryRecvError::Empty`] if there is none, otherwise as [`recv`](Self::recv).
     pub fn try_recv(&self) -> Result<A::Msg, TryRecvError> {
+        self.try_next().map(|(msg, _)| msg)
+    }
+
+    /// As [`try_recv`](Self::try_recv), with the port for its answer.
+    pub(crate) fn try_next(&self) -> Result<(A::Msg, Port), TryRecvError> {
         let cell = self.cell();
         check_open(cell)?;
         // SAFETY: as in `next`.
         let mut consumer = unsafe { cell.mailbox.consumer() };
         let flags = consumer.flags();
         lanes::next(cell, &mut consumer, flags)
-            .map(|envelope| envelope.msg)
+            .map(|Envelope { msg, reply }| (msg, reply))
             .ok_or(TryRecvError::Empty)
     }
 

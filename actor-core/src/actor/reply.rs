@@ -7,6 +7,7 @@
 //!
 //! Beside the word the slot says who its *owner* is: the actor that has the port. It is what an asker waits for ([`owner_of`],
 //! `actor::waits`). Whoever takes a port out of its actor, or hands it on to another, says so by [`Port::leave_owner`] or [`Port::hand_to`].
+//! An owner that takes messages while it waits also says which ports are answered only after that, by [`Port::stand_in_line`].
 //!
 //! # The word
 //! The word is an `AtomicPtr`, so that a registered waiter is part of the state and is taken by the same exchange that ends
@@ -177,6 +178,16 @@ impl Port {
         self.set_owner(std::ptr::from_ref(actor).cast_mut().cast());
     }
 
+    /// The owner answers only when what it waits for meanwhile, taking messages, has come ([`Step`](super::step::Step)). For the
+    /// owner, who has to look for a circle before it waits.
+    pub(crate) fn stand_in_line(&self) {
+        if let Some(slot) = self.slot {
+            // SAFETY: the slot is alive while we have not left.
+            let owner = unsafe { slot.as_ref() }.owner.load(Ordering::Relaxed);
+            self.set_owner(owner.map_addr(|at| at | IN_LINE));
+        }
+    }
+
     /// No actor has the port from here on: whoever answers it, what that waits for is not tracked.
     pub(crate) fn leave_owner(&self) {
         self.set_owner(std::ptr::null_mut());
@@ -276,12 +287,18 @@ impl Port {
     }
 }
 
-/// Who has the port of the ask that `waiter` waits for in this slot, if it does and an actor has it. The answer is of one moment,
-/// and is good for nothing unless the caller knows otherwise that `waiter` was in that very wait.
+/// Set in a slot's owner if the port [stands in line](Port::stand_in_line).
+const IN_LINE: usize = 1;
+
+const _: () = assert!(mem::align_of::<Header>() > IN_LINE);
+
+/// Who has the port of the ask that `waiter` waits for in this slot, if it does and an actor has it, and whether the port stands
+/// in line there. The answer is of one moment, and is good for nothing unless the caller knows otherwise that `waiter` was in
+/// that very wait.
 ///
 /// # Safety
 /// `slot` was a slot's address at some time ([`Receiver::as_raw`]).
-pub(crate) unsafe fn owner_of(slot: *mut (), waiter: *const ()) -> Option<NonNull<Header>> {
+pub(crate) unsafe fn owner_of(slot: *mut (), waiter: *const ()) -> Option<(NonNull<Header>, bool)> {
     // SAFETY: a slot's memory stays a slot's, and these two fields are only accessed atomically.
     let (word, owner) = unsafe {
         let slot = slot.cast::<Slot>();
@@ -291,7 +308,9 @@ pub(crate) unsafe fn owner_of(slot: *mut (), waiter: *const ()) -> Option<NonNul
     if !std::ptr::addr_eq(word, waiter) && !fault!("reply_keep_edge") {
         return None;
     }
-    NonNull::new(owner.load(Ordering::Acquire).cast())
+    let owner = owner.load(Ordering::Acquire);
+    let header = NonNull::new(owner.map_addr(|at| at & !IN_LINE).cast())?;
+    Some((header, owner.addr() & IN_LINE != 0))
 }
 
 /// Fails the asker of a port that was lost with the stack it lay on.

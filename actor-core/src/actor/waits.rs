@@ -11,6 +11,22 @@
 //! microthread's, one made while a panic unwinds), or one for something that no single actor brings about (a lock, a channel, a
 //! future). A walk ends where there is no edge, so that these are no part of any circle.
 //!
+//! # Steps
+//! A supervisor that waits for a child to start or to stop takes messages meanwhile. It answers some of them at once, as those
+//! that ask for a listing; others *stand in line* until that step is over. So of the edges that lead to it some last as long as
+//! the step, and some do not. A step's edge says that it is one ([`Step`](super::step::Step)), and a walk passes from an edge to
+//! a step's only if that edge lasts as long: if its port stands in line ([`Port::stand_in_line`](reply::Port::stand_in_line)),
+//! if it waits for the actor itself (its start or its end, which come after the step), or if it is itself a step's, whose child
+//! has steps. When the supervisor waits otherwise, in a factory, it takes no messages, and each edge to it leads on.
+//!
+//! The supervisor begins to wait anew whenever it has taken a message, each time with P1 to P3, so also on behalf of those that
+//! have come to stand in line since. Where its walk comes back it fails the wait in the circle that leads to it, if that is a
+//! call, else it ends the step (`supervision::driver`).
+//!
+//! A step is a slot, too: the child has the port, and gives it up, which ends the edge, before it tells the supervisor that it has
+//! started or ended, and before any code of the child's that runs after its start. So a step that is over is in no circle,
+//! though the supervisor may not have run since.
+//!
 //! # Where an edge is
 //! In the parker of the stack that waits (`rt::edge`), which is never freed. From an actor one gets there by the place where it
 //! was parked last, noted in its header before the edge is published; that stack may run something else by now, so the edge
@@ -55,6 +71,7 @@
 //! |---|---|---|
 //! | `waits_walk_once` | what one walk has seen is a circle | `loom_edges_that_were_never_there_at_once_are_no_circle` |
 //! | `waits_ignore_waits` | the two rounds need not find the same waits | `loom_edges_that_come_and_go_in_turn_are_no_circle` |
+//! | `waits_cross_steps` | an ask that stands in no line waits for a step as well | `what_does_not_stand_in_line_does_not_wait_for_the_step` |
 //! | `waits_ignore_task` | an edge is taken for that of whoever was on the stack last | `an_edge_on_a_stack_that_runs_another_is_not_ones_own` |
 //!
 //! The fence P2 is that of [`grace::read`]; its fault is `grace_no_reader_fence`, which
@@ -80,8 +97,10 @@ use super::reply;
 
 /// Set in what is waited for if it is an actor itself, and not a slot.
 const ACTOR: usize = 1;
+/// Set in what is waited for if the waiter takes messages meanwhile.
+const STEP: usize = 2;
 
-const _: () = assert!(align_of::<Header>() > ACTOR);
+const _: () = assert!(align_of::<Header>() > (ACTOR | STEP));
 
 /// An actor whose own code is about to wait. See the [module](self).
 #[derive(Clone, Copy)]
@@ -123,6 +142,11 @@ impl Waiter {
         Waiting { waiter: self, wait }
     }
 
+    /// As [`waits_for`](Self::waits_for) a slot, while the waiter takes messages: a step.
+    pub(super) fn waits_for_step(self, slot: *mut ()) -> Waiting {
+        self.waits_for(slot.map_addr(|at| at | STEP))
+    }
+
     /// The circle that the waiter's published edge is part of, if it is in one. (P2, P3)
     #[cold]
     pub(super) fn circle(self) -> Option<WaitCycle> {
@@ -131,14 +155,14 @@ impl Waiter {
 }
 
 /// While this is there, the waiter waits.
-pub(super) struct Waiting {
+pub(crate) struct Waiting {
     waiter: Waiter,
     wait: Wait,
 }
 
 impl Waiting {
     /// As [`Waiter::circle`].
-    pub(super) fn circle(&self) -> Option<WaitCycle> {
+    pub(crate) fn circle(&self) -> Option<WaitCycle> {
         self.waiter.circle()
     }
 }
@@ -156,7 +180,18 @@ struct Link {
     of: NonNull<Header>,
     edge: &'static Edge,
     wait: Wait,
+    /// Whether `of` takes messages meanwhile.
+    is_step: bool,
     to: NonNull<Header>,
+    /// Whether it lasts as long as a step of `to`'s.
+    in_line: bool,
+}
+
+impl Link {
+    /// Whether it lasts as long as `next`, the edge of the actor that it leads to.
+    fn lasts_with(&self, next: &Self) -> bool {
+        self.in_line || !next.is_step || fault!("waits_cross_steps")
+    }
 }
 
 impl PartialEq for Link {
@@ -165,6 +200,7 @@ impl PartialEq for Link {
             && std::ptr::eq(self.edge, other.edge)
             && self.wait == other.wait
             && self.to == other.to
+            && self.in_line == other.in_line
     }
 }
 
@@ -180,14 +216,23 @@ unsafe fn link(of: NonNull<Header>) -> Option<Link> {
     if !std::ptr::eq(task, of.as_ptr()) && !fault!("waits_ignore_task") {
         return None;
     }
-    let to = if on.addr() & ACTOR != 0 {
-        NonNull::new(on.map_addr(|at| at & !ACTOR).cast())
+    let is_step = on.addr() & STEP != 0;
+    let at = on.map_addr(|at| at & !(ACTOR | STEP));
+    let (to, in_line) = if on.addr() & ACTOR != 0 {
+        // An actor makes room, starts and ends between its messages, and not in a step.
+        (NonNull::new(at.cast())?, true)
     } else {
         // SAFETY: what is published is an actor or a slot.
-        unsafe { reply::owner_of(on, std::ptr::from_ref(parker).cast()) }
+        unsafe { reply::owner_of(at, std::ptr::from_ref(parker).cast()) }?
     };
-    let (to, edge) = (to?, edge);
-    edge.is_still(wait).then_some(Link { of, edge, wait, to })
+    edge.is_still(wait).then_some(Link {
+        of,
+        edge,
+        wait,
+        is_step,
+        to,
+        in_line,
+    })
 }
 
 /// After how many edges a walk from `me` comes back to it, if it does.
@@ -197,12 +242,13 @@ unsafe fn link(of: NonNull<Header>) -> Option<Link> {
 unsafe fn way_back(me: NonNull<Header>) -> Option<usize> {
     // Brent's: `mark` is where the walk was at each power of two, so it meets a circle that `me` is not in.
     let (mut mark, mut power) = (me, 1);
-    let mut at = me;
+    // SAFETY: the caller's.
+    let first = unsafe { link(me) }?;
+    let mut last = first;
     for steps in 1.. {
-        // SAFETY: found since the caller began, as the owner of an edge that was on.
-        at = unsafe { link(at) }?.to;
+        let at = last.to;
         if at == me {
-            return Some(steps);
+            return last.lasts_with(&first).then_some(steps);
         }
         if at == mark {
             return None;
@@ -210,6 +256,12 @@ unsafe fn way_back(me: NonNull<Header>) -> Option<usize> {
         if steps == power {
             (mark, power) = (at, power * 2);
         }
+        // SAFETY: found since the caller began, as the owner of an edge that was on.
+        let next = unsafe { link(at) }?;
+        if !last.lasts_with(&next) {
+            return None;
+        }
+        last = next;
     }
     None
 }
@@ -257,7 +309,7 @@ fn circle_of(me: NonNull<Header>) -> Option<WaitCycle> {
 /// # Safety
 /// As [`way_back`].
 unsafe fn holds_together(me: NonNull<Header>, len: usize, held: &mut Vec<Held>) -> bool {
-    let mut links = Vec::with_capacity(len);
+    let mut links: Vec<Link> = Vec::with_capacity(len);
     let mut at = me;
     for _ in 0..len {
         // SAFETY: as in `way_back`.
@@ -273,7 +325,13 @@ unsafe fn holds_together(me: NonNull<Header>, len: usize, held: &mut Vec<Held>) 
         links.push(link);
         at = link.to;
     }
-    if at != me {
+    let nexts = links.iter().cycle().skip(1);
+    if at != me
+        || !links
+            .iter()
+            .zip(nexts)
+            .all(|(it, next)| it.lasts_with(next))
+    {
         return false;
     }
     // SAFETY: as above.
@@ -286,7 +344,7 @@ unsafe fn holds_together(me: NonNull<Header>, len: usize, held: &mut Vec<Held>) 
 /// Whether the ask whose port is `port`, and which its caller has just handed to another actor, is part of a circle now. Then
 /// the caller, who still has the port in hand, fails it with what this gives
 /// ([`Failure::Deadlock`](super::reply::Failure::Deadlock)), and nothing else does.
-pub(super) fn breaks_circle_of(port: &reply::Port) -> Option<WaitCycle> {
+pub(crate) fn breaks_circle_of(port: &reply::Port) -> Option<WaitCycle> {
     let waiter = port.waiter()?;
     let held = {
         let _reading = grace::read();

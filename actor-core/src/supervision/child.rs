@@ -24,20 +24,31 @@
 //! A supervisor that is a child keeps its mailbox across restarts, so notices of its former life's children may reach the
 //! next life. Actor ids are never used twice, and the next life has other actors: such a notice is a stranger's, and is
 //! dropped.
+//!
+//! # What the supervisor waits for
+//! The tie has the port of the supervisor's [`Step`], if it waits for this actor, in the [`Fate`] that is to change. So the step
+//! is over when the fate changes: when the start hook has run, before anything else of the actor's does, or when it is down; and
+//! before the supervisor is told.
+//!
+//! # Seeded faults
+//! | fault | what it breaks | caught by |
+//! |---|---|---|
+//! | `child_keep_step` | a start hook that has run does not end the step | `a_child_that_has_started_asks_whoever_had_it_started` |
 
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::decide::{ChildKey, How, Incarnation};
+use super::decide::{Awaits, ChildKey, How, Incarnation};
 use super::driver::Driver;
 use super::msg::{Msg, Site};
 use super::roster::Roster;
 use super::seats::Seat;
 use super::spec::{Factory, Policy};
-use crate::actor::{Actor, Addr, ExitReason, Host, Keeper, Role, Seed, cause};
+use crate::actor::{Actor, Addr, ExitReason, Host, Keeper, Port, Role, Seed, Step, cause};
 use crate::registry::Erased;
 use crate::rt::park::Killed;
+use crate::sys::fault::fault;
 
 /// How an attempt to start went, as far as the driver itself sees.
 #[derive(Debug)]
@@ -64,6 +75,8 @@ pub(super) trait Child: Send {
     fn incarnation(&self, notice: &Notice) -> Option<Incarnation>;
     /// Ends the actor for good, if it is there and down.
     fn bury(&mut self, site: &Site);
+    /// The rest of the actor's start, or of its end, to wait for. `None` if it is over.
+    fn step(&self, awaits: Awaits) -> Option<Step>;
 }
 
 /// Who keeps a child's address for others. Nothing that blocks runs in its methods.
@@ -200,7 +213,7 @@ impl<A: Actor> ChildOf<A> {
             && let Err(taken) = site.host.registry.register(name.clone(), addr.clone())
         {
             let reason = ExitReason::failed(taken);
-            *tie.fate() = Fate::Down(reason.clone());
+            tie.down(&reason);
             tie.bury();
             return Err(reason);
         }
@@ -268,7 +281,7 @@ impl<A: Actor> Child for ChildOf<A> {
             },
         };
         // Before the start: the actor may be down again before `restart` returns.
-        let last = std::mem::replace(&mut *lease.tie.fate(), Fate::Lives);
+        let last = lease.tie.becomes(Fate::Starts(Port::none()));
         if let (Some(max), Fate::Down(ExitReason::Overflow)) = (self.grow_stack, &last) {
             let had = lease.addr.stack_size();
             self.stack_size = Some(had.saturating_mul(2).min(max).max(had));
@@ -317,6 +330,10 @@ impl<A: Actor> Child for ChildOf<A> {
             lease.tie.bury();
         }
     }
+
+    fn step(&self, awaits: Awaits) -> Option<Step> {
+        self.lease.as_ref()?.tie.step(awaits)
+    }
 }
 
 impl<A: Actor> Lease<A> {
@@ -333,7 +350,7 @@ impl<A: Actor> Lease<A> {
     }
 
     fn refused(&self, reason: ExitReason) -> Launch {
-        *self.tie.fate() = Fate::Down(reason.clone());
+        self.tie.down(&reason);
         Launch::Failed(reason)
     }
 }
@@ -362,8 +379,10 @@ pub(super) fn drop_quietly<V>(value: V) {
 /// Who decides over an actor.
 #[derive(Debug)]
 enum Fate {
-    /// It lives.
-    Lives,
+    /// It is being started. The port is that of the supervisor's [`Step`], if it waits for that.
+    Starts(Port),
+    /// It lives. The port is that of the supervisor's [`Step`], if it waits for its end.
+    Lives(Port),
     /// It is down: whoever has the duty decides. Why its last life ended.
     Down(ExitReason),
     /// It has ended for good.
@@ -372,24 +391,24 @@ enum Fate {
 
 /// The tie between an actor and its supervisor.
 pub(super) struct Tie<A: Actor> {
+    /// Nothing that blocks or calls user code runs under the lock. Dropped before the address of the actor that has the port in it.
+    fate: Mutex<Fate>,
     supervisor: Addr<Driver>,
     roster: Arc<Roster>,
     child: ChildKey,
     actor: OnceLock<Addr<A>>,
     role: Option<Role>,
-    /// Nothing that blocks or calls user code runs under the lock.
-    fate: Mutex<Fate>,
 }
 
 impl<A: Actor> Tie<A> {
     fn new(supervisor: &Addr<Driver>, roster: &Arc<Roster>, child: ChildKey, fate: Fate) -> Self {
         Self {
+            fate: Mutex::new(fate),
             supervisor: supervisor.clone(),
             roster: roster.clone(),
             child,
             actor: OnceLock::new(),
             role: None,
-            fate: Mutex::new(fate),
         }
     }
 
@@ -400,7 +419,7 @@ impl<A: Actor> Tie<A> {
         child: ChildKey,
         actor: Addr<A>,
     ) -> Arc<Self> {
-        let tie = Self::new(supervisor, roster, child, Fate::Lives);
+        let tie = Self::new(supervisor, roster, child, Fate::Lives(Port::none()));
         // Just made, and set nowhere else.
         let _ = tie.actor.set(actor);
         Arc::new(tie)
@@ -408,6 +427,23 @@ impl<A: Actor> Tie<A> {
 
     fn fate(&self) -> MutexGuard<'_, Fate> {
         self.fate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the last fate. Where that is dropped, the step that was in it is over.
+    fn becomes(&self, fate: Fate) -> Fate {
+        std::mem::replace(&mut *self.fate(), fate)
+    }
+
+    fn step(&self, awaits: Awaits) -> Option<Step> {
+        let (step, mut port) = Step::of(self.actor.get()?);
+        let awaited = match (&mut *self.fate(), awaits) {
+            (Fate::Starts(of), Awaits::Start) | (Fate::Lives(of), Awaits::End) => {
+                std::mem::swap(of, &mut port);
+                true
+            }
+            _ => false,
+        };
+        awaited.then_some(step)
     }
 
     fn tell(self: Arc<Self>, life: u32, news: News) {
@@ -421,12 +457,16 @@ impl<A: Actor> Tie<A> {
 
     /// The actor is down, and torn down.
     fn down(&self, reason: &ExitReason) {
-        *self.fate() = Fate::Down(reason.clone()); // step 1
+        drop(self.becomes(Fate::Down(reason.clone()))); // step 1
     }
 }
 
 impl<A: Actor> Keeper for Tie<A> {
     fn started(self: Arc<Self>, _: u64, life: u32) {
+        let last = self.becomes(Fate::Lives(Port::none()));
+        if fault!("child_keep_step") {
+            std::mem::forget(last);
+        }
         self.tell(life, News::Started);
     }
 
@@ -466,7 +506,7 @@ impl<A: Actor> Tied for Tie<A> {
     }
 
     fn kill(&self) {
-        let lives = matches!(*self.fate(), Fate::Lives);
+        let lives = matches!(*self.fate(), Fate::Starts(_) | Fate::Lives(_));
         if let (true, Some(actor)) = (lives, self.actor.get()) {
             actor.kill();
         }

@@ -23,7 +23,7 @@
 //!
 //! # Steps of an input
 //! 1. If it answers the current step, the step is done and the plan goes on.
-//! 2. Else, if it is an answer to some step (`Started`, `StartFailed`, `Ignored`, `Overdue`) it is stale: dropped.
+//! 2. Else, if it is about some step (`Started`, `StartFailed`, `Ignored`, `Overdue`, `Endless`) it is stale: dropped.
 //! 3. Else, if there is a plan, it joins the line. An exit that joins the line is noted at its child, so that a stop of
 //!    that child which comes first finds it already dead (and swallows the exit, which is stale when its turn comes).
 //! 4. Else it is acted upon: refused, or answered, or made into a plan whose first step is ordered at once.
@@ -67,8 +67,8 @@ use crate::actor::ExitReason;
 use plan::{Plan, Purpose};
 
 pub(crate) use types::{
-    Action, ChildInfo, ChildKey, Counts, How, Incarnation, Input, Outcome, Phase, Report, Target,
-    What,
+    Action, Awaits, ChildInfo, ChildKey, Counts, How, Incarnation, Input, Outcome, Phase, Report,
+    Target, What,
 };
 
 #[derive(Debug)]
@@ -157,7 +157,8 @@ impl<T> Decider<T> {
             Input::Started { .. }
             | Input::StartFailed { .. }
             | Input::Ignored { .. }
-            | Input::Overdue { .. } => {}
+            | Input::Overdue { .. }
+            | Input::Endless { .. } => {}
             input if self.is_busy() => self.join_line(input, out),
             input => self.act(now, input, out),
         }
@@ -190,6 +191,15 @@ impl<T> Decider<T> {
             }
         }
         self.line.push_back(input);
+    }
+
+    /// Takes a call out of the line, as if it had not been made. Nothing, if it is not there.
+    pub(crate) fn withdraw(&mut self, is: impl Fn(&T) -> bool, out: Out<'_, T>) {
+        let at = self.line.iter().position(|it| it.caller().is_some_and(&is));
+        let withdrawn = at.and_then(|at| self.line.remove(at));
+        if let Some(Input::StartChild { child, .. }) = withdrawn {
+            out.push(Action::Forget { child });
+        }
     }
 
     // ---- acting on an input when there is no plan -------------------------------------------------------------------
@@ -272,7 +282,8 @@ impl<T> Decider<T> {
             Input::Started { .. }
             | Input::StartFailed { .. }
             | Input::Ignored { .. }
-            | Input::Overdue { .. } => {}
+            | Input::Overdue { .. }
+            | Input::Endless { .. } => {}
         }
     }
 

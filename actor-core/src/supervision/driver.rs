@@ -16,6 +16,10 @@
 //! waits for them and hears of a failure. A request to stop closes an inbox; this one takes the request out, makes it an
 //! input, and goes on hearing from its children until the last has ended.
 //!
+//! # Waits in a circle
+//! Whoever calls waits for the step that the call, or what is before it in the line, has come to; and that step waits for a
+//! child. How a circle of such waits is found and broken: [`circles`].
+//!
 //! # A supervisor that is killed
 //! is unwound where it waits, or in a factory that waits. Its state is dropped, and with it the [`Roster`] emptied. If its
 //! stack is lost instead (a factory that overflows it), the roster is told by the runtime.
@@ -41,7 +45,9 @@ use crate::actor::{
     TryRecvError,
 };
 use crate::rt::park;
+use circles::Waits;
 
+mod circles;
 mod rest;
 mod state;
 
@@ -87,6 +93,7 @@ pub(crate) struct Driver {
     /// Children whose actor is down and the driver's to decide over.
     down: BTreeSet<ChildKey>,
     overdue: Option<Overdue>,
+    waits: Option<Waits>,
     retries: Retries,
     inputs: VecDeque<Input<Caller>>,
     /// Kept for its memory.
@@ -113,6 +120,7 @@ impl Driver {
             crowds: Crowds::default(),
             down: BTreeSet::new(),
             overdue: None,
+            waits: None,
             retries: Retries::default(),
             inputs: VecDeque::new(),
             actions: Vec::new(),
@@ -151,7 +159,7 @@ impl Driver {
                 park::yield_now();
                 self.fall_due();
             }
-            match inbox.next(self.next_due()) {
+            match self.next(inbox) {
                 Ok((msg, reply)) => self.take(msg, reply),
                 Err(TryRecvError::Empty) => self.fall_due(),
                 Err(TryRecvError::Closed) => {
@@ -265,7 +273,9 @@ impl Driver {
         }
     }
 
+    /// Whoever calls stands in line for what the supervisor does, now or later.
     fn caller(&self, port: Port) -> Caller {
+        port.stand_in_line();
         Caller::Asked(self.site().roster.wait(port))
     }
 

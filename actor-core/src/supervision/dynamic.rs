@@ -254,7 +254,7 @@ impl<A: Actor, Args: Send + 'static> DynamicSupervisor<A, Args> {
     /// Starts a child with these arguments, and returns its address when its start hook has run.
     ///
     /// # Errors
-    /// [`ChildError::StartFailed`], [`ChildError::Declined`]: nothing is kept; [`ChildError::ShuttingDown`].
+    /// [`ChildError::StartFailed`], [`ChildError::Declined`]: nothing is kept; [`ChildError::ShuttingDown`]; [`ChildError::Deadlock`].
     pub fn start_child(&self, args: Args) -> Result<Addr<A>, ChildError> {
         typed(self.supervisor.call(Msg::StartDynamic(Box::new(args)))?)
     }
@@ -324,7 +324,7 @@ impl<A: Actor, Args: Send + 'static> DynamicSupervisor<A, Args> {
     /// Of an actor that has ended already there is nothing to do.
     ///
     /// # Errors
-    /// [`ChildError::NotFound`] if it is alive and no child of this supervisor; [`ChildError::ShuttingDown`].
+    /// [`ChildError::NotFound`] if it is alive and no child of this supervisor; [`ChildError::ShuttingDown`]; [`ChildError::Deadlock`].
     pub fn terminate_child(&self, child: &Addr<A>) -> Result<(), ChildError> {
         match self.supervisor.call(Msg::TerminateActor(child.id())) {
             Ok(Answer::Done) => Ok(()),

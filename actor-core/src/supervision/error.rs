@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::spec::SpecError;
-use crate::actor::{Actor, Addr, ExitReason};
+use crate::actor::{Actor, Addr, ExitReason, WaitCycle, deadlock};
 
 /// Why a supervisor did not do what it was asked.
 ///
-/// Whatever was refused changed nothing: a refused start keeps no spec, a refused restart leaves the child stopped. The one
-/// that is no refusal is [`Declined`](Self::Declined), which keeps the spec.
+/// Whatever was refused changed nothing: a refused start keeps no spec, a refused restart leaves the child stopped. The two
+/// that need not be refusals are [`Declined`](Self::Declined), which keeps the spec, and [`Deadlock`](Self::Deadlock).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChildError {
@@ -51,6 +51,14 @@ pub enum ChildError {
     InvalidSpec(SpecError),
     /// The supervisor is stopping, or has stopped.
     ShuttingDown,
+    /// The caller is an actor for which the supervisor waits, itself or through others: the answer would never come.
+    ///
+    /// If the call stood in line behind what the supervisor waits for, it changed nothing. If it is what the supervisor has
+    /// begun to do (a child is to be stopped that waits for the caller, say), the supervisor goes on with that.
+    Deadlock {
+        /// Who waits for whom.
+        path: WaitCycle,
+    },
     /// The caller is an actor that may not wait for the answer: all of the system's stacks are in use. Nothing was asked.
     StackLimit,
 }
@@ -73,6 +81,7 @@ impl fmt::Display for ChildError {
             Self::NotDynamic => f.write_str("the supervisor is not dynamic"),
             Self::InvalidSpec(_) => f.write_str("invalid child spec"),
             Self::ShuttingDown => f.write_str("the supervisor is stopping"),
+            Self::Deadlock { path } => deadlock(path, f),
             Self::StackLimit => f.write_str("all of the system's stacks are in use"),
         }
     }

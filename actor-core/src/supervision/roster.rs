@@ -98,6 +98,20 @@ impl Roster {
         self.lock().callers.remove(&ticket)
     }
 
+    /// The caller of whose port `f` gives something, and that. For the driver, who alone lets callers in.
+    pub(super) fn find_caller<R>(
+        &self,
+        f: impl Fn(&Port) -> Option<R>,
+    ) -> Option<(Ticket, Port, R)> {
+        // Not under the lock: `f` may give up the last reference to an actor.
+        let mut callers = std::mem::take(&mut self.lock().callers);
+        let mut all = callers.iter();
+        let found = all.find_map(|(ticket, port)| Some((*ticket, f(port)?)));
+        let found = found.and_then(|(ticket, it)| Some((ticket, callers.remove(&ticket)?, it)));
+        self.lock().callers = callers;
+        found
+    }
+
     /// The supervisor is gone: ends all that is left, without waiting for it, and lets the callers know.
     pub(super) fn abandon(&self) {
         let Entries {

@@ -15,7 +15,7 @@ use super::msg::{Answer, Answered, Msg};
 use super::seats::Seats;
 use super::settings::{AutoShutdown, Settings, Strategy};
 use super::spec::{ChildSpec, Factory, Made, Shutdown, SpecError};
-use crate::actor::{Actor, Addr, AnyAddr, AskError, ExitReason, SpawnError, StartError};
+use crate::actor::{Actor, Addr, AnyAddr, AskError, ExitReason, SpawnError, StartError, WaitCycle};
 use crate::registry::{Erased, LookupError};
 use crate::system::System;
 
@@ -204,8 +204,11 @@ fn supervisor<B: SupervisorSetup>(spec: ChildSpec<B>) -> Result<First, SpecError
 /// system shuts down, or when it gives up; its children end before it, in reverse start order, each in its time.
 ///
 /// Calls are handled in order of arrival and wait for what they ask: a start for the child's start hook, a termination for
-/// the child's end. So a child must not call its own supervisor from its start hook or its stop hook, and a factory not at
-/// all: they would wait for each other.
+/// the child's end. So a start or stop hook cannot have its own supervisor start or stop another child, itself or through an
+/// actor that it waits for: they would wait for each other, and the call fails with [`ChildError::Deadlock`]. (A stop hook that
+/// has a deadline is not told, and waits until that has passed.) Listing, counting and finding children is answered meanwhile;
+/// from a factory that is refused, too, as nothing is answered while it runs. A handler may call its own supervisor as it
+/// likes, but for its own end.
 ///
 /// See the [module](crate::supervision) for what happens to a child's address and messages.
 ///
@@ -289,7 +292,7 @@ impl Supervisor {
     /// # Errors
     /// [`ChildError::StartFailed`], and then no spec is kept; [`ChildError::Declined`], and then it is;
     /// [`ChildError::AlreadyStarted`] or [`ChildError::AlreadyPresent`] if there is a child with that id;
-    /// [`ChildError::InvalidSpec`]; [`ChildError::ShuttingDown`].
+    /// [`ChildError::InvalidSpec`]; [`ChildError::ShuttingDown`]; [`ChildError::Deadlock`], in an actor that the supervisor waits for.
     pub fn start_child<A: Actor>(&self, spec: ChildSpec<A>) -> Result<Addr<A>, ChildError> {
         let (policy, child) = worker(spec)?;
         typed(self.call(Msg::StartChild { policy, child })?)
@@ -328,7 +331,7 @@ impl Supervisor {
     /// child is temporary. One that is waiting to be started again is not; one that is stopped already stays so.
     ///
     /// # Errors
-    /// [`ChildError::NotFound`]; [`ChildError::ShuttingDown`].
+    /// [`ChildError::NotFound`]; [`ChildError::ShuttingDown`]; [`ChildError::Deadlock`].
     pub fn terminate_child(&self, id: &str) -> Result<(), ChildError> {
         self.call(Msg::TerminateChild(id.into())).map(drop)
     }
@@ -337,7 +340,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// [`ChildError::StartFailed`] or [`ChildError::Declined`], which leave it stopped; [`ChildError::Running`],
-    /// [`ChildError::Restarting`]; [`ChildError::NotFound`]; [`ChildError::ShuttingDown`].
+    /// [`ChildError::Restarting`]; [`ChildError::NotFound`]; [`ChildError::ShuttingDown`]; [`ChildError::Deadlock`].
     pub fn restart_child(&self, id: &str) -> Result<(), ChildError> {
         self.call(Msg::RestartChild(id.into())).map(drop)
     }
@@ -345,7 +348,7 @@ impl Supervisor {
     /// Forgets a stopped child.
     ///
     /// # Errors
-    /// [`ChildError::Running`], [`ChildError::Restarting`]; [`ChildError::NotFound`]; [`ChildError::ShuttingDown`].
+    /// [`ChildError::Running`], [`ChildError::Restarting`]; [`ChildError::NotFound`]; [`ChildError::ShuttingDown`]; [`ChildError::Deadlock`].
     pub fn delete_child(&self, id: &str) -> Result<(), ChildError> {
         self.call(Msg::DeleteChild(id.into())).map(drop)
     }
@@ -418,6 +421,7 @@ impl Supervisor {
     pub(super) fn call(&self, msg: Msg) -> Answered {
         match self.addr.__ask::<Answered>(msg, None) {
             Ok(answered) => answered,
+            Err(AskError::Deadlock { path, .. }) => Err(ChildError::Deadlock { path }),
             Err(AskError::StackLimit(_)) => Err(ChildError::StackLimit),
             Err(_) => Err(ChildError::ShuttingDown),
         }
@@ -449,8 +453,21 @@ impl Supervisor {
 
     /// Waits until the supervisor has ended for good, and says why. After [`stop`](Self::stop), after a shutdown of the
     /// system, and when it gave up ([`ExitReason::Shutdown`]), its children have ended too.
+    ///
+    /// # Panics
+    /// In an actor for which the supervisor waits, itself or through others, as [`Addr::join`]. [`try_join`](Self::try_join)
+    /// returns that as an error.
+    #[track_caller]
     pub fn join(&self) -> ExitReason {
         self.addr.join()
+    }
+
+    /// As [`join`](Self::join), for callers that may be actors for which the supervisor waits.
+    ///
+    /// # Errors
+    /// The path of the deadlock that the wait would be.
+    pub fn try_join(&self) -> Result<ExitReason, WaitCycle> {
+        self.addr.try_join()
     }
 
     /// As [`join`](Self::join), for at most `timeout`; `None` if it has not ended by then.

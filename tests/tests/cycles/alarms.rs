@@ -343,3 +343,67 @@ fn what_is_no_actor_waits_in_no_circle() {
     assert_eq!(host.ask().spawn().unwrap(), 1);
     host.ask().ping().unwrap();
 }
+
+/// While a supervisor waits for a child to start or to stop, it lists its children all the same: a hook that asks for that is
+/// answered, though whoever had the child started or stopped waits for the supervisor, and so for the hook.
+#[test]
+fn a_child_lists_its_siblings_in_its_hooks() {
+    pub struct Listing(Supervisor, Seen<usize>);
+
+    impl Listing {
+        fn list(&self) {
+            self.1.add(self.0.which_children().unwrap().len());
+        }
+    }
+
+    impl ActorOptions for Listing {}
+
+    impl Actor for Listing {
+        type Msg = ();
+        type Tell<'a> = NoMethods;
+        type TryTell<'a> = NoMethods;
+        type Ask<'a> = NoMethods;
+        type Request<'a> = NoMethods;
+
+        const HAS_ON_START: bool = true;
+
+        fn on_start(&mut self, _: &mut Cx<Self>) -> Result<(), StartError> {
+            self.list();
+            Ok(())
+        }
+        fn on_stop(&mut self, _: &mut Cx<Self>, _: &ExitReason) {
+            self.list();
+        }
+        fn handle(&mut self, (): (), _: Reply<'_>, _: &mut Cx<Self>) {}
+    }
+
+    #[actor]
+    pub struct Caller;
+
+    #[actor]
+    impl Caller {
+        pub fn go(&self, sup: Supervisor, seen: Seen<usize>) {
+            let of = sup.clone();
+            let spec = ChildSpec::new("it", move || Listing(of.clone(), seen.clone()));
+            sup.start_child(spec).unwrap();
+            sup.terminate_child("it").unwrap();
+        }
+    }
+
+    let all = Seen::default();
+    let seen = all.clone();
+    let explorer = Explorer::new().iterations(500);
+    explorer.check(move |sys: &System| {
+        let sup = Supervisor::builder().start(sys).unwrap();
+        let caller = sys.spawn(Caller).unwrap();
+        caller.ask().go(sup.clone(), seen.clone()).unwrap();
+        sup.stop();
+        sup.join();
+    });
+    assert_eq!(all.each(), [1]);
+    assert_eq!(
+        all.0.lock().unwrap().len(),
+        1000,
+        "in both hooks, each time"
+    );
+}

@@ -4,6 +4,7 @@
 //! - `exhaustive`: two and three actors that wait for each other, in all interleavings.
 //! - `kinds`: each kind of wait that is tracked, and what its error says.
 //! - `alarms`: what is no circle, though it looks like one.
+//! - `supervisors`: circles through what supervisors start and stop, and what only looks like one.
 //! - `storm`: rings of up to 64 actors on several workers, many times.
 #![allow(
     missing_docs,
@@ -16,6 +17,7 @@ mod alarms;
 mod exhaustive;
 mod kinds;
 mod storm;
+mod supervisors;
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;

@@ -138,3 +138,50 @@ fn a_walk_gives_up_no_reference_while_it_reads() {
     // To be given up now: it might have been the last, and to free the actor waits for readers.
     assert_eq!(held.len(), 1);
 }
+
+/// `a` asks the supervisor `s`, which waits for a step of `c`'s, and `c` waits for `a`.
+#[test]
+fn what_does_not_stand_in_line_does_not_wait_for_the_step() {
+    // `slot_waiting` registers the thread's own parker, so each of the two that wait for a slot has a thread.
+    let of_s = park::current();
+    let (step, of_step) = reply::slot_waiting::<()>();
+    let check = move || {
+        let (a, s, c) = (on_stack(1, park::current()), on_stack(2, of_s), actor(3));
+        let (port, receiver, waiting) = ask(a);
+        port.hand_to(s.as_header());
+        step.hand_to(c.as_header());
+        step.stand_in_line();
+        let in_step = s.waits_for_step(of_step.as_raw());
+        let _ca = c.waits_for_actor(a);
+        for it in [a, s, c] {
+            assert_eq!(it.circle(), None, "it is answered meanwhile");
+        }
+        port.stand_in_line();
+        for it in [a, s, c] {
+            assert!(it.circle().is_some());
+        }
+        let path = breaks_circle_of(&port).expect("it is one now");
+        assert_eq!(path.to_string(), "It#1 -> It#2 -> It#3 -> It#1");
+
+        // A wait that is no step: nothing is answered meanwhile.
+        drop(in_step);
+        port.hand_to(s.as_header());
+        drop({
+            let in_factory = s.waits_for_actor(c);
+            assert!(a.circle().is_some());
+            in_factory
+        });
+
+        // A step that is over.
+        port.stand_in_line();
+        let _in_step = s.waits_for_step(of_step.as_raw());
+        assert!(a.circle().is_some());
+        drop(step);
+        assert_eq!(a.circle(), None);
+        drop((waiting, port, receiver, of_step));
+        for it in [a, s] {
+            it.parker.edge().set_task(std::ptr::null());
+        }
+    };
+    std::thread::scope(|scope| scope.spawn(check).join()).unwrap();
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{
-    Action, ChildKey, Decider, How, Incarnation, Input, Out, Outcome, Phase, What, refuse,
+    Action, Awaits, ChildKey, Decider, How, Incarnation, Input, Out, Outcome, Phase, What, refuse,
 };
 use crate::actor::ExitReason;
 use crate::supervision::error::ChildError;
@@ -57,6 +57,8 @@ pub(super) struct Plan<T> {
     last: Option<Outcome>,
     /// Children that are being stopped all at once.
     crowd: Option<Crowd>,
+    /// Why the child that is being started is killed, if it is.
+    killed_for: Option<ExitReason>,
 }
 
 impl<T> Plan<T> {
@@ -73,6 +75,8 @@ impl<T> Plan<T> {
 #[derive(Debug)]
 struct Crowd {
     left: BTreeSet<(ChildKey, Incarnation)>,
+    /// Those whose end can be waited for.
+    ending: BTreeSet<(ChildKey, Incarnation)>,
     /// The stop that was ordered last: the driver keeps the deadline of that.
     step: Step,
 }
@@ -84,6 +88,8 @@ pub(super) struct Step {
     incarnation: Incarnation,
     /// `None` for a start.
     stop: Option<How>,
+    /// Nothing but the child ends it.
+    is_endless: bool,
     overdue: bool,
 }
 
@@ -105,6 +111,7 @@ impl<T> Decider<T> {
             step: None,
             last: None,
             crowd: None,
+            killed_for: None,
         });
         self.advance(now, out);
     }
@@ -131,14 +138,20 @@ impl<T> Decider<T> {
         let Some(&step) = steps.last() else {
             return self.finish(purpose, None, out);
         };
-        let left = steps.iter().map(|it| (it.child, it.incarnation)).collect();
+        let left: BTreeSet<_> = steps.iter().map(|it| (it.child, it.incarnation)).collect();
+        let ending = if step.is_endless {
+            left.clone()
+        } else {
+            BTreeSet::new()
+        };
         self.plan = Some(Plan {
             stops: VecDeque::new(),
             starts: VecDeque::new(),
             purpose,
             step: None,
             last: None,
-            crowd: Some(Crowd { left, step }),
+            crowd: Some(Crowd { left, ending, step }),
+            killed_for: None,
         });
     }
 
@@ -153,6 +166,7 @@ impl<T> Decider<T> {
                 incarnation,
                 reason,
             } if crowd.left.remove(&(child, incarnation)) => {
+                crowd.ending.remove(&(child, incarnation));
                 let (step, over) = (crowd.step, crowd.left.is_empty());
                 let step = Step {
                     child,
@@ -182,8 +196,35 @@ impl<T> Decider<T> {
                 }
                 None
             }
+            Input::Endless {
+                child, incarnation, ..
+            } if crowd.ending.remove(&(child, incarnation)) => {
+                self.report(child, What::Overdue, out);
+                out.push(Action::Stop {
+                    child,
+                    incarnation,
+                    how: How::Kill,
+                    deadline: None,
+                });
+                None
+            }
             input => Some(input),
         }
+    }
+
+    /// What is waited for that nothing but the child ends. In a crowd it is one of those left, and others in turn.
+    pub(crate) fn awaited(&self) -> Option<(ChildKey, Incarnation, Awaits)> {
+        let plan = self.plan.as_ref()?;
+        if let Some(crowd) = &plan.crowd {
+            let (child, incarnation) = crowd.ending.last()?;
+            return Some((*child, *incarnation, Awaits::End));
+        }
+        let step = plan.step.filter(|it| it.is_endless)?;
+        let awaits = match step.stop {
+            None => Awaits::Start,
+            Some(_) => Awaits::End,
+        };
+        Some((step.child, step.incarnation, awaits))
     }
 
     /// Orders the next step, or finishes the plan if there is none.
@@ -219,6 +260,7 @@ impl<T> Decider<T> {
                 child: key,
                 incarnation,
                 stop: None,
+                is_endless: true,
                 overdue: false,
             });
         }
@@ -246,6 +288,7 @@ impl<T> Decider<T> {
             child: key,
             incarnation,
             stop: Some(how),
+            is_endless: how == How::Ask && deadline.is_none(),
             overdue: false,
         };
         if let Some(reason) = child.noted.take() {
@@ -294,7 +337,7 @@ impl<T> Decider<T> {
         let about_step = matches!(&input,
             Input::Started { child, incarnation: it } | Input::StartFailed { child, incarnation: it, .. }
             | Input::Ignored { child, incarnation: it } | Input::Exited { child, incarnation: it, .. }
-            | Input::Overdue { child, incarnation: it } if *child == key && *it == incarnation);
+            | Input::Overdue { child, incarnation: it } | Input::Endless { child, incarnation: it, .. } if *child == key && *it == incarnation);
         if !about_step {
             return Some(input);
         }
@@ -307,8 +350,8 @@ impl<T> Decider<T> {
                 }
                 self.step_done(now, None, out);
             }
-            (Some(How::Ask), Input::Overdue { .. }) if !step.overdue => {
-                step.overdue = true;
+            (Some(How::Ask), Input::Overdue { .. } | Input::Endless { .. }) if !step.overdue => {
+                (step.overdue, step.is_endless) = (true, false);
                 self.report(key, What::Overdue, out);
                 out.push(Action::Stop {
                     child: key,
@@ -337,6 +380,18 @@ impl<T> Decider<T> {
                     }),
                     out,
                 );
+            }
+            (None, Input::Endless { reason, .. }) => {
+                step.is_endless = false;
+                if let Some(plan) = self.plan.as_mut() {
+                    plan.killed_for = Some(reason);
+                }
+                out.push(Action::Stop {
+                    child: key,
+                    incarnation,
+                    how: How::Kill,
+                    deadline: None,
+                });
             }
             (None, Input::Ignored { .. }) => {
                 self.child(key).phase = Phase::Stopped;
@@ -369,12 +424,15 @@ impl<T> Decider<T> {
     fn step_done(&mut self, now: Instant, outcome: Option<Outcome>, out: Out<'_, T>) {
         if let Some(plan) = self.plan.as_mut() {
             plan.step = None;
+            plan.killed_for = None; // it has started just before
             plan.last = outcome.or(plan.last.take());
         }
         self.advance(now, out);
     }
 
     fn start_failed(&mut self, now: Instant, key: ChildKey, reason: ExitReason, out: Out<'_, T>) {
+        let killed_for = self.plan.as_mut().and_then(|it| it.killed_for.take());
+        let reason = killed_for.unwrap_or(reason);
         self.report(
             key,
             What::StartFailed {

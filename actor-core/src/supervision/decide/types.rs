@@ -99,11 +99,31 @@ pub(crate) enum Input<T> {
         child: ChildKey,
         incarnation: Incarnation,
     },
+    /// What [`Decider::awaited`](super::Decider::awaited) has told of would never be over, for this reason.
+    Endless {
+        child: ChildKey,
+        incarnation: Incarnation,
+        reason: ExitReason,
+    },
     /// [`Action::Requeue`] has come back.
     Retry {
         child: ChildKey,
         incarnation: Incarnation,
     },
+}
+
+impl<T> Input<T> {
+    /// Who made the call, if it is one.
+    pub(super) fn caller(&self) -> Option<&T> {
+        match self {
+            Self::Boot { to, .. }
+            | Self::StartChild { to, .. }
+            | Self::RestartChild { to, .. }
+            | Self::TerminateChild { to, .. }
+            | Self::DeleteChild { to, .. } => Some(to),
+            _ => None,
+        }
+    }
 }
 
 /// What the driver has to do, in the order given.
@@ -142,6 +162,13 @@ pub(crate) enum Action<T> {
     GiveUp { reason: ExitReason },
     /// The supervisor ends as it was asked to; no child is left. The last action.
     Finish { reason: ExitReason },
+}
+
+/// What the supervisor waits for of an incarnation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaits {
+    Start,
+    End,
 }
 
 /// How an incarnation is stopped.

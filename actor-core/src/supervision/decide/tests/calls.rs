@@ -157,3 +157,26 @@ fn rule_18_listed_in_reverse_start_order_and_the_dead_are_not_active() {
         "dead, exit in line"
     );
 }
+
+#[test]
+fn a_call_that_is_withdrawn_from_the_line_changes_nothing() {
+    let mut rig = Rig::new(1);
+    let (busy, _) = rig.request(policy("a", Permanent), 1);
+    let (refused, _) = rig.request(policy("b", Permanent), 2);
+    let mut out = Vec::new();
+    rig.decider.withdraw(|to| *to == 2, &mut out);
+    assert_eq!(out, [Action::Forget { child: refused }]);
+    // The one that is being carried out is not in the line, and goes on.
+    out.clear();
+    rig.decider.withdraw(|to| *to == 1, &mut out);
+    assert_eq!(out, []);
+    let started = Outcome::Started {
+        child: busy,
+        incarnation: Incarnation(1),
+    };
+    assert_eq!(
+        rig.started((busy, Incarnation(1))),
+        [reply(1, Ok(started))],
+        "and nothing is started after it"
+    );
+}

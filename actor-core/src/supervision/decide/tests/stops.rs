@@ -322,3 +322,129 @@ fn calls_are_refused_during_and_after_the_end() {
     );
     assert_eq!(rig.exited(a, crash()), []);
 }
+
+fn endless((child, incarnation): (ChildKey, Incarnation)) -> Input<u32> {
+    Input::Endless {
+        child,
+        incarnation,
+        reason: crash(),
+    }
+}
+
+fn kill((child, incarnation): (ChildKey, Incarnation)) -> Action<u32> {
+    Action::Stop {
+        child,
+        incarnation,
+        how: How::Kill,
+        deadline: None,
+    }
+}
+
+#[test]
+fn what_is_awaited_is_a_start_or_a_stop_without_a_deadline() {
+    let table = [
+        (Shutdown::Infinity, true),
+        (Shutdown::Timeout(SECOND), false),
+        (Shutdown::BrutalKill, false),
+    ];
+    for (shutdown, is_awaited) in table {
+        let mut rig = Rig::new(9);
+        let mut policy = policy("a", Permanent);
+        policy.shutdown = shutdown;
+        let (child, _) = rig.request(policy, 0);
+        let life @ (_, incarnation) = (child, Incarnation(1));
+        let start = Some((child, incarnation, Awaits::Start));
+        assert_eq!(rig.decider.awaited(), start);
+        rig.started(life);
+        assert_eq!(rig.decider.awaited(), None);
+        rig.tell(Input::TerminateChild {
+            target: id("a"),
+            to: 1,
+        });
+        let end = is_awaited.then_some((child, incarnation, Awaits::End));
+        assert_eq!(rig.decider.awaited(), end);
+        let killed = if is_awaited { vec![kill(life)] } else { vec![] };
+        if shutdown != Shutdown::BrutalKill && is_awaited {
+            assert_eq!(rig.tell(endless(life)), killed);
+            assert_eq!(rig.tell(endless(life)), [], "once");
+            assert_eq!(rig.decider.awaited(), None, "a kill is not waited for");
+        }
+        assert_eq!(
+            rig.exited(life, ExitReason::Killed),
+            [reply(1, Ok(Outcome::Terminated))]
+        );
+    }
+}
+
+#[test]
+fn a_start_that_would_be_endless_fails_for_that_reason() {
+    let mut rig = Rig::new(9);
+    let (child, _) = rig.request(policy("a", Permanent), 1);
+    let life @ (_, incarnation) = (child, Incarnation(1));
+    assert_eq!(rig.tell(endless(life)), [kill(life)]);
+    assert_eq!(rig.decider.awaited(), None);
+    let killed = Input::StartFailed {
+        child,
+        incarnation,
+        reason: ExitReason::Killed,
+    };
+    assert_eq!(
+        rig.tell(killed),
+        [
+            Action::Forget { child },
+            reply(1, Err(failed("a", crash())))
+        ]
+    );
+    // Of the next one it says nothing.
+    let (next, _) = rig.request(policy("a", Permanent), 2);
+    let failure = ExitReason::Failed("other".into());
+    let input = Input::StartFailed {
+        child: next,
+        incarnation: Incarnation(1),
+        reason: failure.clone(),
+    };
+    assert_eq!(
+        rig.tell(input),
+        [
+            Action::Forget { child: next },
+            reply(2, Err(failed("a", failure)))
+        ]
+    );
+}
+
+#[test]
+fn of_a_crowd_one_is_awaited_after_another() {
+    let settings = Settings {
+        dynamic: true,
+        ..Settings::default()
+    };
+    let mut rig = Rig {
+        decider: Decider::new(settings),
+        now: Instant::now(),
+    };
+    let lives = ["a", "b", "c"].map(|id| {
+        let mut policy = policy(id, Permanent);
+        policy.shutdown = Shutdown::Infinity;
+        rig.child(policy)
+    });
+    rig.tell(Input::Shutdown {
+        reason: ExitReason::Normal,
+    });
+    let end = |(child, incarnation)| Some((child, incarnation, Awaits::End));
+    assert_eq!(rig.decider.awaited(), end(lives[2]));
+    assert_eq!(rig.tell(endless(lives[2])), [kill(lives[2])]);
+    assert_eq!(
+        rig.decider.awaited(),
+        end(lives[1]),
+        "and only that is killed"
+    );
+    rig.exited(lives[1], ExitReason::Shutdown);
+    assert_eq!(rig.decider.awaited(), end(lives[0]));
+    rig.exited(lives[0], ExitReason::Shutdown);
+    assert_eq!(rig.decider.awaited(), None);
+    let reason = ExitReason::Normal;
+    assert_eq!(
+        rig.exited(lives[2], ExitReason::Killed),
+        [Action::Finish { reason }]
+    );
+}
