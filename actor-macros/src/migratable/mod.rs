@@ -65,6 +65,7 @@
 //! Spawning on the runtime and on a local scheduler (a function is run by `.call()`, or driven by hand as a `Suspended`); a
 //! `select!` at channels of other kinds; methods; a wait in a place that is assigned to (`v[rx.recv()?] += 1`).
 
+mod attempts;
 mod choice;
 mod closures;
 mod control;
