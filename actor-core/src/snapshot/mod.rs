@@ -141,7 +141,7 @@ mod policy;
 mod restore;
 mod supervised;
 #[cfg_attr(
-    not(test),
+    any(not(test), loom),
     expect(dead_code, reason = "for the protocol that moves actors")
 )]
 mod take;

@@ -195,7 +195,7 @@ impl System {
 
 /// As [`System::restore_with`], with ports for the messages of the image that somebody waits for, in their order there.
 #[cfg_attr(
-    not(test),
+    any(not(test), loom),
     expect(dead_code, reason = "for the protocol that moves actors")
 )]
 pub(crate) fn restore_asked<A: Snapshot>(
