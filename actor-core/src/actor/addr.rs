@@ -224,7 +224,7 @@ impl<A: Actor> Addr<A> {
     /// As [`send`](Self::send), with the port of somebody who waits for the answer already. If the message is not accepted, they
     /// are told that there is none.
     #[cfg_attr(
-        not(test),
+        any(not(test), loom),
         expect(dead_code, reason = "for the protocol that moves actors")
     )]
     pub(crate) fn pass_on(&self, msg: A::Msg, reply: Port) -> Result<(), TellError<A::Msg>> {

@@ -194,7 +194,7 @@ impl System {
 }
 
 /// As [`System::restore_with`], with ports for the messages of the image that somebody waits for, in their order there.
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 pub(crate) fn restore_asked<A: Snapshot>(
     sys: &System,
     image: &Image,

@@ -1,6 +1,6 @@
 //! Taking an actor, to go on elsewhere. What is promised is said in the [module above](super).
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 use crate::actor::Addr;
 use crate::actor::{Actor, Boundary, Port, Sys};
 use crate::channel::oneshot;
@@ -35,7 +35,7 @@ struct Leave<A: Snapshot> {
 }
 
 /// Holds an actor at its next boundary.
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 pub(crate) fn take<A: Snapshot>(addr: &Addr<A>) -> Result<Taken<A>, SnapshotError> {
     take_by(addr.sys())
 }
