@@ -77,11 +77,10 @@ fn snapshot(
     item: &mut Definition,
     errors: &mut Errors,
 ) -> Option<TokenStream> {
-    let before = errors.count();
     match (options, item) {
         (Some(options), Definition::Struct(item)) => {
             let fields = snapshot::take_from_fields(&mut item.fields, errors);
-            let sound = errors.count() == before && item.generics.lifetimes().next().is_none();
+            let sound = errors.count() == 0 && item.generics.lifetimes().next().is_none();
             sound.then(|| snapshot::expand(options, item, &fields))
         }
         (None, Definition::Struct(item)) => {

@@ -589,7 +589,8 @@ pub fn select(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 ///
 /// After the expression come options: `permanent` (the default), `transient` or `temporary`; `shutdown = "5s"` (the default
 /// of actors), `infinity` (that of inner trees) or `brutal_kill`; `significant`; `backoff`; `name` (on an array
-/// a closure that is given the index). Of a dynamic supervisor the first two are its children's, and `intensity`, `period`,
+/// a closure that is given the index); `restore = policy`, of an actor of which [snapshots](../actor_core/snapshot/index.html) are
+/// taken: each life goes on from the last one (on an array likewise a closure). Of a dynamic supervisor the first two are its children's, and `intensity`, `period`,
 /// `backoff` and `name` its own; it is permanent, and waited for.
 ///
 /// Durations are text, with one of the units us, ms, s, m and h, or constant expressions of type `Duration`.

@@ -1,7 +1,12 @@
 //! The command line: what `main` does.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
 
+use std::num::NonZeroU64;
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use actor_core::Event;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -18,6 +23,8 @@ A key-value service that speaks the Redis protocol.
     --port PORT            the port to listen on; 0 for any that is free (default: 6380)
     --bind ADDRESS         the address to listen on (default: 127.0.0.1)
     --shards N             parts the keys are in (default: as many as workers, at least 2)
+    --data DIR             keep the keys there: what was written more than a second ago survives a kill -9
+    --save-every MS        .. or more than so many milliseconds ago (default: 1000)
     --workers N            threads (default: one for two cores)
     --help                 this text
 ";
@@ -77,6 +84,11 @@ fn arguments(mut args: impl Iterator<Item = String>) -> Result<(Task, Config), S
                 let address = value().and_then(|v| v.parse().map_err(|_| wrong(v)))?;
                 config.bind.set_ip(address);
             }
+            "--data" => config.data = Some(value()?.into()),
+            "--save-every" => {
+                let ms = value().and_then(|v| v.parse::<NonZeroU64>().map_err(|_| wrong(v)))?;
+                config.save_every = Duration::from_millis(ms.get());
+            }
             "--shards" => config.shards = value().and_then(number)?,
             "--workers" => config.workers = value().and_then(number)?,
             _ => return Err(format!("unknown option {arg:?}")),
@@ -114,10 +126,26 @@ fn run_demo(mut config: Config) -> Outcome {
     Ok(report.faults.is_empty())
 }
 
+/// What whoever keeps data wants to know.
+fn tell(event: &Event) {
+    match event {
+        Event::SnapshotDamaged { damaged, .. } => {
+            eprintln!("damaged, set aside, and the one before used: {damaged}");
+        }
+        Event::SnapshotFailed { name, error, .. } => eprintln!("{name} was not saved: {error}"),
+        _ => {}
+    }
+}
+
 fn serve(config: Config) -> Outcome {
     // Before anything is served: a signal must not find the default action.
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let keeps_data = config.data.is_some();
     let server = Server::start(config)?;
+    if keeps_data {
+        let events = server.events();
+        thread::spawn(move || events.iter().for_each(|event| tell(&event)));
+    }
     println!("listening on {}", server.addr());
     signals.forever().next();
     let report = server.stop();

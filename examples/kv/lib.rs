@@ -26,6 +26,7 @@
 //! | `connection`   | a microthread that serves a connection; asking several actors at once; what happens if one dies |
 //! | [`server`]     | a system, a supervisor, an accept loop, start and stop                                        |
 //! | [`hub`]        | publish/subscribe; bounded mailboxes; what to do about a slow receiver                        |
+//! | [`data`]       | snapshots of actors in files: what it takes to survive `kill -9`                              |
 //! | [`register`]   | a small actor; a channel in a message                                                         |
 //! | [`demo`], [`cli`], [`client`] | the demo and its proof; the command line and signals; a client                 |
 //!
@@ -45,8 +46,9 @@
 //!
 //! # What it promises
 //! - Strings, counters, expiry, hashes, scans, pipelining and publish/subscribe as Redis has them; no transactions, scripts,
-//!   persistence or replication. A command on one key is atomic; the parts of one on keys of several shards are each.
-//! - It is a cache: a shard that crashes (`DEBUG PANIC key` makes one) comes back empty. Queries it died with are answered
+//!   or replication. A command on one key is atomic; the parts of one on keys of several shards are each.
+//! - It is a cache: a shard that crashes (`DEBUG PANIC key` makes one) comes back empty, or with `--data DIR` as it was saved
+//!   last; so does all of it after a `kill -9`. A shard that has changed is saved every second. Queries it died with are answered
 //!   with an error; nothing else is disturbed.
 //! - No input takes it down, and what a client can make it hold is bounded by [`resp::Limits`] and what is stored.
 //!
@@ -101,6 +103,7 @@ pub mod cli;
 pub mod client;
 pub mod command;
 mod connection;
+pub mod data;
 pub mod demo;
 pub mod dict;
 pub mod glob;

@@ -17,6 +17,7 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -26,9 +27,11 @@ use std::time::{Duration, Instant};
 use actor_core::microthread::{self, JoinHandle};
 use actor_core::net::{TcpListener, TcpStream};
 use actor_core::prelude::*;
-use actor_core::{BuildError, Pool, ShutdownReport, Stats};
+use actor_core::{BuildError, Event, Pool, ShutdownReport, Stats};
+use crossbeam_channel::Receiver;
 
 use crate::connection::Connection;
+use crate::data;
 use crate::hub::Hub;
 use crate::register::Register;
 use crate::resp::Limits;
@@ -48,6 +51,10 @@ pub struct Config {
     pub workers: Option<usize>,
     /// What a client may send in one request.
     pub limits: Limits,
+    /// Where the keys are kept. Default: in memory alone.
+    pub data: Option<PathBuf>,
+    /// How long a shard that has changed waits before it is saved, counted from when it was last. Default: a second.
+    pub save_every: Duration,
     /// How long a client may take nothing of what it is sent.
     pub write_timeout: Duration,
     /// How long [`Server::stop`] waits for sessions to end by themselves, and again for all the rest.
@@ -61,6 +68,8 @@ impl Default for Config {
             shards: None,
             workers: None,
             limits: Limits::default(),
+            data: None,
+            save_every: Duration::from_secs(1),
             write_timeout: Duration::from_secs(60),
             stop_timeout: Duration::from_secs(5),
         }
@@ -78,6 +87,8 @@ pub enum StartFailed {
     Spawn(SpawnError),
     /// A child of the supervisor did not start.
     Child(ChildError),
+    /// The data cannot be used.
+    Data(data::Unusable),
 }
 
 impl fmt::Display for StartFailed {
@@ -87,6 +98,7 @@ impl fmt::Display for StartFailed {
             StartFailed::Runtime(error) => error.fmt(f),
             StartFailed::Spawn(error) => error.fmt(f),
             StartFailed::Child(error) => error.fmt(f),
+            StartFailed::Data(error) => error.fmt(f),
         }
     }
 }
@@ -133,6 +145,8 @@ pub struct Server {
     service: Arc<Service>,
     listener: TcpListener,
     accepting: JoinHandle<u64>,
+    /// Since before the shards were started, if they keep data: there may be something to tell.
+    events: Option<Receiver<Event>>,
     stop_timeout: Duration,
 }
 
@@ -168,9 +182,15 @@ impl Server {
             .workers(workers)
             .build()?;
         // A slot of the pool for each part of the keys. The addresses stay valid when shards are started again.
-        let (spec, pool) = Pool::builder(shards.max(1), |_| Shard::new())
-            .intensity(RESTARTS, Duration::from_secs(1))
-            .child("shards");
+        let shards = shards.max(1);
+        let mut pool =
+            Pool::builder(shards, |_| Shard::new()).intensity(RESTARTS, Duration::from_secs(1));
+        if let Some(dir) = &config.data {
+            let data = data::open(dir, shards, config.save_every).map_err(StartFailed::Data)?;
+            pool = pool.restore(data);
+        }
+        let (spec, pool) = pool.child("shards");
+        let events = config.data.is_some().then(|| system.events());
         let supervisor = Supervisor::builder()
             .intensity(RESTARTS, Duration::from_secs(1))
             .supervisor(spec)
@@ -197,6 +217,7 @@ impl Server {
             listener,
             accepting,
             stop_timeout: config.stop_timeout,
+            events,
         })
     }
 
@@ -210,9 +231,11 @@ impl Server {
         self.system.stats()
     }
 
-    /// What happens in its system: restarts of shards, for instance.
-    pub fn events(&self) -> crossbeam_channel::Receiver<actor_core::Event> {
-        self.system.events()
+    /// What happens in its system: restarts of shards, for instance. If it keeps data, from its start, with what is wrong with
+    /// them; whoever takes these first has them.
+    pub fn events(&self) -> Receiver<Event> {
+        let since_start = self.events.clone();
+        since_start.unwrap_or_else(|| self.system.events())
     }
 
     /// Ends it: no more connections; those there are end, each after the replies it is writing; then all actors.

@@ -5,8 +5,8 @@
 //! below is a message, and `shard.ask().work(batch)` a call that looks like one.
 //!
 //! # What a crash costs
-//! A shard that panics loses its data: this is a cache, and the memory is the only copy. Its supervisor starts it again,
-//! empty, under the same address. The session whose batch it died with is told so and answers its client with an error;
+//! A shard that panics loses its data, if the memory is the only copy: its supervisor starts it again, empty, under the same
+//! address. With `--data` it goes on from its last snapshot, and what was changed since is lost. The session whose batch it died with is told so and answers its client with an error;
 //! batches that were waiting in the mailbox are run by the next life. Other shards do not notice.
 //!
 //! # Expiry without polling
@@ -40,11 +40,15 @@ pub fn now() -> Millis {
 }
 
 /// A part of the keys, and what watches over their expiry.
-#[actor(name = "kv::Shard")]
+///
+/// A snapshot has the keys alone: batches are asked, so whoever sent one hears that it was lost, and the timer is set again when
+/// the next life starts.
+#[actor(name = "kv::Shard", snapshot)]
 #[derive(Debug, Default)]
 pub struct Shard {
     store: Store,
     /// When the next key is due, and the timer for that.
+    #[snapshot(skip)]
     alarm: Option<(Millis, Timer)>,
 }
 
@@ -83,7 +87,13 @@ impl Shard {
 
 #[actor]
 impl Shard {
+    #[on_start]
+    fn start(&mut self, cx: &mut Cx<Self>) {
+        self.set_alarm(cx);
+    }
+
     /// Runs the operations of a batch, as many as there is room for replies, and gives it back.
+    #[snapshot(skip)]
     pub fn work(&mut self, cx: &mut Cx<Self>, mut batch: Box<Batch>) -> Box<Batch> {
         self.store.run(&mut batch, now(), REPLY_LIMIT);
         self.set_alarm(cx);
@@ -91,6 +101,7 @@ impl Shard {
     }
 
     /// Removes keys that are due. The timer sends this.
+    #[snapshot(skip)]
     pub fn expire(&mut self, cx: &mut Cx<Self>) {
         if self.store.expire(now(), EXPIRE_BUDGET) == EXPIRE_BUDGET {
             // There may be more. A message to oneself goes behind those that wait, so nobody waits long.

@@ -131,9 +131,8 @@ pub(super) fn attend_own<A: Actor>(
 /// Empties the lane of an actor that has been left. An exit signal that ends it becomes a request to stop.
 #[cold]
 pub(super) fn drop_lane<A: Actor>(cell: &Cell<A>, consumer: &mut Consumer<'_, Envelope<A::Msg>>) {
-    if attend_own(cell, consumer) {
-        // Nothing is to be looked for behind this: it is drained by passing on.
-    }
+    // Whoever waits for it to be drained looks when it has ended: passing on is no handling.
+    let _ = attend_own(cell, consumer);
     let lane = cell.extra().and_then(|extra| {
         let mut state = extra.lock();
         let ties = state.ties.as_mut()?;

@@ -12,8 +12,8 @@
 //! actor, or have freed it.
 //!
 //! # The end, step by step
-//! 1. `on_stop`, unless the actor was killed or lost its stack.
-//! 1a. If it ends at a message boundary, whoever keeps snapshots of it looks at it once more (`boundary`).
+//! 1. `on_stop`, unless the actor was killed or lost its stack. If it ends at a message boundary, whoever keeps snapshots of it
+//!    looks at it once more then (`boundary`).
 //! 2. The state is dropped. A panic there is contained; it becomes the reason if there was no worse.
 //! 3. Supervised: DOWN; the mailbox is suspended with what it holds, and the supervisor is told. It restarts the actor in
 //!    the same cell (addresses and queued messages stay), or buries it (step 4).

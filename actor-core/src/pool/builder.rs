@@ -8,14 +8,18 @@ use super::Pool;
 use super::pick::{Balance, Picker};
 use super::slots::Table;
 use crate::actor::{Actor, SpawnError};
+use crate::snapshot::{Snapshot, SnapshotPolicy};
 use crate::supervision::{
-    Backoff, ChildSpec, ChildTemplate, DynamicBuilder, DynamicSupervisor, Restart, Shutdown,
+    Backoff, ChildSpec, ChildTemplate, DynamicBuilder, DynamicSupervisor, Past, Restart, Shutdown,
 };
 use crate::sync;
 use crate::system::System;
 
 /// Makes the worker of a slot: once for each life.
 type Factory<A> = Arc<dyn Fn(usize) -> Result<A, Arc<str>> + Send + Sync>;
+
+/// Where the lives of a slot's worker go on from.
+type PastOf<A> = Arc<dyn Fn(usize) -> Box<dyn Past<A>> + Send + Sync>;
 
 /// Sets up a [`Pool`].
 #[must_use = "a builder does nothing until `start` or `child`"]
@@ -29,6 +33,7 @@ pub struct PoolBuilder<A: Actor> {
     intensity: Option<(u32, Duration)>,
     backoff: Option<Backoff>,
     name: Option<Arc<str>>,
+    past: Option<PastOf<A>>,
     factory: Factory<A>,
 }
 
@@ -44,6 +49,7 @@ impl<A: Actor> PoolBuilder<A> {
             intensity: None,
             backoff: None,
             name: None,
+            past: None,
             factory,
         }
     }
@@ -89,6 +95,38 @@ impl<A: Actor> PoolBuilder<A> {
     /// How long to wait before a worker is started again. Default: not at all.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.backoff = Some(backoff);
+        self
+    }
+
+    /// Each life of a worker goes on from the last snapshot of its slot's policy, and snapshots of it are saved as that says: as
+    /// by [`ChildSpec::restore`]. The policies need names of their own in their store.
+    ///
+    /// ```
+    /// use actor_core::prelude::*;
+    /// use actor_core::Pool;
+    /// use actor_core::snapshot::SnapshotPolicy;
+    /// use actor_core::store::MemoryStore;
+    /// use std::sync::Arc;
+    /// # #[actor(snapshot)]
+    /// # struct Counter { n: u64 }
+    /// # #[actor]
+    /// # impl Counter { pub fn add(&mut self, by: u64) -> u64 { self.n += by; self.n } }
+    ///
+    /// let (sys, store) = (System::new()?, Arc::new(MemoryStore::new()));
+    /// let pool = Pool::builder(4, |_| Counter { n: 0 })
+    ///     .restore(move |slot| SnapshotPolicy::new(store.clone(), format!("counter-{slot}")).on_stop())
+    ///     .start(&sys)?;
+    /// assert_eq!(pool.pick()?.ask().add(3)?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn restore(
+        mut self,
+        policy: impl Fn(usize) -> SnapshotPolicy + Send + Sync + 'static,
+    ) -> Self
+    where
+        A: Snapshot,
+    {
+        self.past = Some(Arc::new(move |slot| Box::new(policy(slot))));
         self
     }
 
@@ -165,6 +203,10 @@ impl<A: Actor> PoolBuilder<A> {
                     .restart(self.restart)
                     .shutdown(self.shutdown)
                     .placed(move |slot| places.place(*slot));
+            let template = match self.past.clone() {
+                Some(past) => template.with_pasts(move |slot| past(*slot)),
+                None => template,
+            };
             let opened = table.clone();
             let mut builder = DynamicSupervisor::builder(template)
                 .children(0..table.read().size())

@@ -4,7 +4,7 @@ use super::error::SnapshotError;
 use super::payload::{QUEUE, Role, STASH, State, Timer, URGENT, Written, name_of};
 use super::traits::Snapshot;
 use crate::actor::{Addr, Boundary, Contents, Opaque, Seen, Sys, Waiting};
-use crate::image::{Head, Image, Kind};
+use crate::image::{Head, Image, Kind, Limits};
 use crate::net::frozen;
 
 /// Whether messages that were asked are in an image.
@@ -30,6 +30,7 @@ pub(super) fn capture<A: Snapshot>(
     actor: &Boundary<'_, A>,
     epoch: u64,
     asks: Asks,
+    limits: &Limits,
 ) -> Result<Captured, SnapshotError> {
     let (names, role) = (actor.names(), actor.role());
     let looked = actor.look(|contents| {
@@ -64,7 +65,7 @@ pub(super) fn capture<A: Snapshot>(
         }
         let head = Head::new(Kind::Actor, name_of::<A>());
         let head = head.schema(A::VERSION).epoch(epoch);
-        let image = Image::of(head, &written).map_err(SnapshotError::Encode)?;
+        let image = Image::of_within(head, &written, limits).map_err(SnapshotError::Encode)?;
         Ok(Captured {
             image,
             listens: frozen::met() > 0,
@@ -100,7 +101,8 @@ impl<A: Snapshot> Sys<'_, A> {
     /// # Errors
     /// As [`Addr::snapshot`].
     pub fn snapshot(self) -> Result<Image, SnapshotError> {
-        let captured = self.at_boundary(|actor| capture(actor, 0, Asks::Out))?;
+        let captured =
+            self.at_boundary(|actor| capture(actor, 0, Asks::Out, &Limits::default()))?;
         Ok(captured?.image)
     }
 }

@@ -17,7 +17,7 @@ use super::error::{RestoreError, SnapshotError};
 use super::restore::{Thawed, start, start_with, thaw};
 use super::traits::Snapshot;
 use crate::actor::{Addr, AtEnd, Boundary, Host};
-use crate::image::Image;
+use crate::image::{Image, Limits};
 use crate::observe::{Event, Who};
 use crate::registry::SpawnOptions;
 use crate::rt::task;
@@ -70,6 +70,7 @@ pub struct SnapshotPolicy {
 struct Kept {
     store: Arc<dyn Store>,
     name: Arc<str>,
+    limits: Limits,
     /// The epoch of the last image taken.
     epoch: AtomicU64,
     /// The last image saved.
@@ -93,12 +94,24 @@ impl SnapshotPolicy {
             kept: Arc::new(Kept {
                 store,
                 name: name.into(),
+                limits: Limits::default(),
                 epoch: AtomicU64::new(0),
                 saved: Mutex::new(None),
             }),
             every: None,
             on_stop: false,
         }
+    }
+
+    /// Sets what an image may be at most, which the store must allow too when it reads. Before the policy is cloned.
+    ///
+    /// # Panics
+    /// If it has been cloned.
+    #[track_caller]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        let kept = Arc::get_mut(&mut self.kept).expect("limits are set before a policy is cloned");
+        kept.limits = limits;
+        self
     }
 
     /// So often, counted from the start of the actor; an image that is the same as the last is not saved again. It takes a
@@ -166,7 +179,7 @@ impl SnapshotPolicy {
 impl Kept {
     fn take<A: Snapshot>(&self, actor: &Boundary<'_, A>) -> Result<Image, SnapshotError> {
         let epoch = self.epoch.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(capture(actor, epoch, Asks::Out)?.image)
+        Ok(capture(actor, epoch, Asks::Out, &self.limits)?.image)
     }
 
     /// Saves an image, unless it says nothing new.

@@ -38,8 +38,6 @@ impl<A: Snapshot> ChildSpec<A> {
     /// hits.tell().add(3)?;
     /// hits.ask().get()?;
     /// hits.stop(); // ends this life; the supervisor begins the next
-    /// # let mut monitor = hits.monitor();
-    /// # let _ = monitor.wait_timeout(std::time::Duration::from_millis(0));
     /// assert_eq!(hits.ask().get()?, 3);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

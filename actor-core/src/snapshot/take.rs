@@ -4,7 +4,7 @@
 use crate::actor::Addr;
 use crate::actor::{Actor, Boundary, Port, Sys};
 use crate::channel::oneshot;
-use crate::image::Image;
+use crate::image::{Image, Limits};
 
 use super::capture::{Asks, Captured, capture};
 use super::error::SnapshotError;
@@ -48,7 +48,7 @@ pub(super) fn take_by<A: Snapshot>(sys: Sys<'_, A>) -> Result<Taken<A>, Snapshot
             seen,
             asks,
             listens,
-        } = match capture(actor, 0, Asks::In) {
+        } = match capture(actor, 0, Asks::In, &Limits::default()) {
             Ok(captured) => captured,
             Err(error) => return (Err(error), None),
         };

@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::child::{ChildOf, Place};
+use super::child::{ChildOf, Past, Place};
 use super::crowd::{self, Started};
 use super::decide::ChildKey;
 use super::driver::First;
@@ -15,6 +15,9 @@ use crate::actor::Actor;
 
 /// Makes an actor's state out of arguments, once for each life.
 pub(super) type Make<A, Args> = Arc<dyn Fn(&Args) -> Made<A> + Send + Sync>;
+
+/// Where the lives of a child with these arguments go on from.
+type Pasts<A, Args> = Arc<dyn Fn(&Args) -> Box<dyn Past<A>> + Send + Sync>;
 
 /// Where a child with these arguments has its place.
 type Places<A, Args> = Arc<dyn Fn(&Args) -> Arc<dyn Place<A>> + Send + Sync>;
@@ -39,6 +42,8 @@ pub struct ChildTemplate<A, Args> {
     shutdown: Shutdown,
     factory: Make<A, Args>,
     places: Option<Places<A, Args>>,
+    /// As in [`TemplateOf`].
+    pasts: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl<A, Args: Send + 'static> ChildTemplate<A, Args> {
@@ -78,6 +83,7 @@ impl<A, Args: Send + 'static> ChildTemplate<A, Args> {
             shutdown: Shutdown::default(),
             factory,
             places: None,
+            pasts: None,
         }
     }
 
@@ -101,6 +107,19 @@ impl<A: Actor, Args> ChildTemplate<A, Args> {
         places: impl Fn(&Args) -> Arc<dyn Place<A>> + Send + Sync + 'static,
     ) -> Self {
         self.places = Some(Arc::new(places));
+        self
+    }
+
+    /// The lives of each child go on from what `pasts` says. Not of those that are started in a batch.
+    pub(crate) fn with_pasts(
+        mut self,
+        pasts: impl Fn(&Args) -> Box<dyn Past<A>> + Send + Sync + 'static,
+    ) -> Self
+    where
+        Args: 'static,
+    {
+        let pasts: Pasts<A, Args> = Arc::new(pasts);
+        self.pasts = Some(Box::new(pasts));
         self
     }
 }
@@ -140,6 +159,7 @@ struct TemplateOf<A, Args> {
     policy: Policy,
     factory: Make<A, Args>,
     places: Option<Places<A, Args>>,
+    pasts: Option<Pasts<A, Args>>,
 }
 
 impl<A: Actor, Args: Send + 'static> Template for TemplateOf<A, Args> {
@@ -147,9 +167,13 @@ impl<A: Actor, Args: Send + 'static> Template for TemplateOf<A, Args> {
         let args = *args.downcast::<Args>()?;
         let factory = Arc::clone(&self.factory);
         let place = self.places.as_ref().map(|places| places(&args));
+        let past = self.pasts.as_ref().map(|pasts| pasts(&args));
         let child = ChildOf::<A>::new(Box::new(move || factory(&args)));
         let child = child.with_role(&self.policy);
-        Ok((self.policy.clone(), Box::new(child.placed(place))))
+        Ok((
+            self.policy.clone(),
+            Box::new(child.placed(place).with_past(past)),
+        ))
     }
 
     fn batch(
@@ -192,6 +216,7 @@ impl<A: Actor, Args: Send + 'static> ChildTemplate<A, Args> {
             policy,
             factory: self.factory,
             places: self.places,
+            pasts: self.pasts.and_then(|it| it.downcast().ok()).map(|it| *it),
         }))
     }
 }

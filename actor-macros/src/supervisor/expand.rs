@@ -143,6 +143,16 @@ fn added(tree: &Tree, child: &Child) -> TokenStream {
         }
         _ => quote_spanned!(at(name)=> .name(#name)),
     });
+    let restored = child.restored.as_ref().map(|policy| {
+        let (outside, _) = params(tree, policy);
+        let policy = match &child.kind {
+            Kind::Many { .. } => {
+                quote_spanned!(at(policy)=> ::actor_core::__private::tree::apply(#policy, __i))
+            }
+            _ => policy.to_token_stream(),
+        };
+        quote_spanned!(at(&policy)=> .restore({ #outside #policy }))
+    });
     match &child.kind {
         Kind::One {
             actor,
@@ -152,7 +162,7 @@ fn added(tree: &Tree, child: &Child) -> TokenStream {
             let (outside, inside) = params(tree, make);
             let spec = spec_fn(*optional, actor, make);
             let factory = quote_spanned!(at(make)=> { #outside move || { #inside #make } });
-            quote!(__builder.child(#spec(__seats, #id, #factory) #settings #named))
+            quote!(__builder.child(#spec(__seats, #id, #factory) #settings #named #restored))
         }
         Kind::Many {
             actor,
@@ -174,7 +184,7 @@ fn added(tree: &Tree, child: &Child) -> TokenStream {
                 for __i in 0_usize..#len {
                     let __id = ::actor_core::__private::tree::nth(#id, __i);
                     __builder = __builder.child(
-                        #spec(__seats, &__id, #factory) #settings #named
+                        #spec(__seats, &__id, #factory) #settings #named #restored
                     );
                 }
                 __builder

@@ -28,6 +28,8 @@ pub(crate) struct Child {
     pub(crate) settings: TokenStream,
     /// The name it is registered under: an expression, or for each of many a function of its index.
     pub(crate) registered: Option<Expr>,
+    /// The policy of its snapshots, from which it goes on: likewise.
+    pub(crate) restored: Option<Expr>,
 }
 
 pub(crate) enum Kind {

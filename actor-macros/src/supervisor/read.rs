@@ -169,8 +169,8 @@ impl Place {
                  `period = ..`, `auto_shutdown = ..`, `backoff = ..`, `name = ..` and `args(..)`"
             }
             Self::Child => {
-                "a child has `permanent`, `transient` or `temporary`, `significant`, `shutdown = ..`, `backoff = ..` \
-                 and `name = ..`"
+                "a child has `permanent`, `transient` or `temporary`, `significant`, `shutdown = ..`, `backoff = ..`, \
+                 `name = ..` and `restore = policy`"
             }
             Self::Dynamic => {
                 "a dynamic supervisor has `permanent`, `transient` or `temporary` and `shutdown = ..` for its children, \
@@ -200,6 +200,7 @@ struct Options {
     shutdown: Option<TokenStream>,
     backoff: Option<TokenStream>,
     name: Option<Expr>,
+    restore: Option<Expr>,
     args: Vec<Expr>,
     intensity: Option<Expr>,
     period: Option<TokenStream>,
@@ -236,6 +237,9 @@ impl Options {
                 }
                 ("backoff", Opt::Value(_, expr)) => read.backoff = values::backoff(expr, errors),
                 ("name", Opt::Value(_, expr)) => read.name = Some(expr.clone()),
+                ("restore", Opt::Value(_, expr)) if place == Place::Child => {
+                    read.restore = Some(expr.clone());
+                }
                 ("args", Opt::List(_, list)) if place == Place::Tree => {
                     read.args = parse::arguments(list.clone(), errors);
                 }
@@ -342,6 +346,7 @@ fn child(field: &mut Field, errors: &mut Errors) -> Option<(Child, Option<Ident>
         kind,
         settings,
         registered: options.name,
+        restored: options.restore,
     };
     Some((child, options.significant))
 }
@@ -419,6 +424,15 @@ fn worker(
             errors.at(
                 name,
                 "each of them needs a name of its own: write `name = |i| format!(\"account-{i}\")`",
+            );
+        }
+        if let Some(policy) = &options.restore
+            && !matches!(policy, Expr::Closure(_))
+        {
+            errors.at(
+                policy,
+                "each of them is saved under a name of its own: write \
+                 `restore = |i| SnapshotPolicy::new(store, format!(\"account-{i}\"))`",
             );
         }
         let len = array.len.clone();

@@ -24,8 +24,15 @@ impl Hash {
         size_of::<Hash>() + self.bytes + self.fields.len() * Dict::<Vec<u8>>::ELEMENT_OVERHEAD
     }
 
+    /// All fields and their values.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.fields
+            .iter()
+            .map(|(_, field, value)| (field, &value[..]))
+    }
+
     /// Sets a field; true if it is new.
-    fn set(&mut self, field: &[u8], value: &[u8]) -> bool {
+    pub(super) fn set(&mut self, field: &[u8], value: &[u8]) -> bool {
         self.bytes += value.len();
         match self.fields.find(field) {
             Some(slot) => {

@@ -15,6 +15,7 @@
 //! [`Store::used`] is an estimate: heap bytes of keys and values plus a constant per element. It is kept up to date by
 //! difference: whatever changes a value does so inside `change`.
 
+mod frozen;
 mod hashes;
 mod keys;
 mod strings;

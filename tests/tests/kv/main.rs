@@ -1,5 +1,6 @@
 //! The example service `kv`, as its clients see it: the `redis` crate, and sockets that send what no client would.
 
+mod data;
 mod faults;
 mod hostile;
 mod process;

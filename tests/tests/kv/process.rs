@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitCode, Stdio};
 
 use kv::client::Client;
 
@@ -28,7 +28,12 @@ pub(crate) struct Program {
 impl Program {
     /// Starts it with options that make it listen.
     pub(crate) fn start(args: &str) -> Self {
-        let (child, mut output) = start(args);
+        Self::of(&mut command(args))
+    }
+
+    /// As [`start`](Self::start), with a command that is set up already.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let (child, mut output) = spawn(command);
         let addr = loop {
             let mut line = String::new();
             assert_ne!(output.read_line(&mut line).unwrap(), 0, "it has ended");
@@ -41,6 +46,25 @@ impl Program {
             output,
             addr,
         }
+    }
+
+    /// Ends it as a power failure would, and waits until it is gone.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to end, and waits until it has, in good order.
+    pub(crate) fn terminate(mut self) {
+        // SAFETY: a signal to the child, which has not been waited for, so the id is its own.
+        let told = unsafe { libc::kill(self.child.id().cast_signed(), libc::SIGTERM) };
+        assert_eq!(told, 0);
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    /// What it complains of, if that was asked for.
+    pub(crate) fn stderr(&mut self) -> ChildStderr {
+        self.child.stderr.take().expect("it was asked for")
     }
 
     /// Bytes of memory it takes.
@@ -60,13 +84,22 @@ impl Drop for Program {
     }
 }
 
-fn start(args: &str) -> (Child, BufReader<ChildStdout>) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
+/// The program with these options.
+pub(crate) fn command(args: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args(["--exact", "process::child", "--nocapture"])
         .env(ARGS, args)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .stdout(Stdio::piped());
+    command
+}
+
+fn start(args: &str) -> (Child, BufReader<ChildStdout>) {
+    spawn(&mut command(args))
+}
+
+fn spawn(command: &mut Command) -> (Child, BufReader<ChildStdout>) {
+    let mut child = command.spawn().unwrap();
     let output = BufReader::new(child.stdout.take().unwrap());
     (child, output)
 }

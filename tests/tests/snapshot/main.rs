@@ -7,6 +7,8 @@
 )]
 
 mod captured;
+mod golden;
 mod policies;
+mod random;
 mod timers;
 mod versions;

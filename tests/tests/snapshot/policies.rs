@@ -322,3 +322,33 @@ fn siblings_that_are_started_again_with_a_child_keep_what_they_had() {
     assert_eq!(first.ask().get().unwrap(), 0, "it had never been saved");
     assert_eq!(second.ask().get().unwrap(), 2);
 }
+
+#[supervisor(args(store: Arc<dyn Store>), intensity = 100)]
+pub struct Tree {
+    #[child(Counter { n: 0 }, restore = SnapshotPolicy::new(store, "one").on_stop())]
+    one: Addr<Counter>,
+    #[child(
+        Counter { n: 0 },
+        restore = |i| SnapshotPolicy::new(store.clone(), format!("many-{i}")).on_stop()
+    )]
+    many: [Addr<Counter>; 3],
+}
+
+#[test]
+fn the_children_of_a_declared_tree_go_on_from_their_snapshots() {
+    let store = Arc::new(Flaky::default());
+    for round in 1..=3 {
+        let sys = System::new().unwrap();
+        let tree = Tree::start(&sys, store.clone()).unwrap();
+        for (n, counter) in (1..).zip([&tree.one].into_iter().chain(&tree.many)) {
+            counter.ask().add(n).unwrap();
+            assert_eq!(counter.ask().get().unwrap(), n * round);
+        }
+        tree.stop();
+        tree.join();
+    }
+    assert_eq!(
+        store.names().unwrap(),
+        ["many-0", "many-1", "many-2", "one"]
+    );
+}
