@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use actor_core::migrate::{FarError, Secret, TcpFarListener, TcpFarSide, TcpSettings};
 
-pub type End = Result<TcpFarSide, FarError>;
+pub(crate) type End = Result<TcpFarSide, FarError>;
 
-pub fn secret() -> Secret {
+pub(crate) fn secret() -> Secret {
     Secret::new(b"sixteen bytes, or more").unwrap()
 }
 
 /// Limits that are long for whoever is honest.
-pub fn settings() -> TcpSettings {
+pub(crate) fn settings() -> TcpSettings {
     let mut settings = TcpSettings::default();
     settings.greeting = Duration::from_secs(60);
     settings.frame = Duration::from_secs(60);
@@ -23,7 +23,7 @@ pub fn settings() -> TcpSettings {
 }
 
 /// An answerer that greets one caller.
-pub fn answerer(secret: Secret, settings: TcpSettings) -> (SocketAddr, JoinHandle<End>) {
+pub(crate) fn answerer(secret: Secret, settings: TcpSettings) -> (SocketAddr, JoinHandle<End>) {
     let listener = TcpFarListener::bind("127.0.0.1:0", "there", &secret, settings).unwrap();
     let address = listener.local_addr().unwrap();
     let end = thread::spawn(move || listener.accept().unwrap().greet());
@@ -31,7 +31,7 @@ pub fn answerer(secret: Secret, settings: TcpSettings) -> (SocketAddr, JoinHandl
 }
 
 /// Two ends that have greeted.
-pub fn connected(settings: TcpSettings) -> (TcpFarSide, TcpFarSide) {
+pub(crate) fn connected(settings: TcpSettings) -> (TcpFarSide, TcpFarSide) {
     let (address, end) = answerer(secret(), settings);
     let here = TcpFarSide::connect(address, "here", &secret(), settings).unwrap();
     (here, end.join().unwrap().unwrap())
@@ -39,7 +39,7 @@ pub fn connected(settings: TcpSettings) -> (TcpFarSide, TcpFarSide) {
 
 /// What is between: it passes on what `change` makes of what the caller says, read by read, as long as that says to go on; and what
 /// the answerer says, as it is. Then it hangs up, or does not.
-pub fn between(
+pub(crate) fn between(
     to: SocketAddr,
     hangs_up: bool,
     mut change: impl FnMut(&[u8]) -> (Vec<u8>, bool) + Send + 'static,
@@ -77,7 +77,7 @@ pub fn between(
 }
 
 /// Lets so many bytes through, and nothing more.
-pub fn first(mut bytes: usize) -> impl FnMut(&[u8]) -> (Vec<u8>, bool) + Send {
+pub(crate) fn first(mut bytes: usize) -> impl FnMut(&[u8]) -> (Vec<u8>, bool) + Send {
     move |said| {
         let length = said.len().min(bytes);
         bytes -= length;

@@ -23,11 +23,11 @@ struct Door {
 
 #[actor]
 impl Door {
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.listener.local_addr().unwrap()
     }
     /// Lets one in, and tells it how many were before.
-    pub fn admit(&mut self) -> u32 {
+    pub(crate) fn admit(&mut self) -> u32 {
         let (stream, _) = self.listener.accept().unwrap();
         std::io::Write::write_all(&mut &stream, &self.guests.to_be_bytes()).unwrap();
         self.guests += 1;

@@ -11,7 +11,7 @@ use actor_core::{System, migratable};
 
 /// Adds up what it is given, `n` times; then says how much.
 #[migratable]
-pub fn sum(n: usize, from: Receiver<u64>, to: Sender<u64>) {
+pub(crate) fn sum(n: usize, from: Receiver<u64>, to: Sender<u64>) {
     let mut sum = 0;
     for _ in 0..n {
         match from.recv() {
@@ -23,9 +23,9 @@ pub fn sum(n: usize, from: Receiver<u64>, to: Sender<u64>) {
 }
 
 /// The other sides.
-pub type Sides = (Sender<u64>, Receiver<u64>);
+pub(crate) type Sides = (Sender<u64>, Receiver<u64>);
 
-pub fn a_sum(n: usize) -> (actor_core::migratable::Start<sum>, Sides) {
+pub(crate) fn a_sum(n: usize) -> (actor_core::migratable::Start<sum>, Sides) {
     let (give, from) = channel::unbounded();
     let (to, take) = channel::unbounded();
     (sum(n, from, to), (give, take))
@@ -33,7 +33,7 @@ pub fn a_sum(n: usize) -> (actor_core::migratable::Start<sum>, Sides) {
 
 #[actor(snapshot)]
 #[derive(Default)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     entries: Vec<u64>,
     #[snapshot(skip)]
     gate: Option<tests::Gate>,
@@ -41,15 +41,15 @@ pub struct Ledger {
 
 #[actor]
 impl Ledger {
-    pub fn add(&mut self, n: u64) -> usize {
+    pub(crate) fn add(&mut self, n: u64) -> usize {
         self.entries.push(n);
         self.entries.len()
     }
-    pub fn entries(&self) -> Vec<u64> {
+    pub(crate) fn entries(&self) -> Vec<u64> {
         self.entries.clone()
     }
     /// Holds it up, so that messages wait.
-    pub fn wait(&mut self) {
+    pub(crate) fn wait(&mut self) {
         if let Some(gate) = &self.gate {
             gate.wait();
         }
@@ -57,7 +57,7 @@ impl Ledger {
 }
 
 impl Ledger {
-    pub fn held_by(gate: &tests::Gate) -> Self {
+    pub(crate) fn held_by(gate: &tests::Gate) -> Self {
         Ledger {
             entries: Vec::new(),
             gate: Some(gate.clone()),
@@ -66,17 +66,17 @@ impl Ledger {
 }
 
 /// A node in a system of its own, and where luggage is seen that arrives.
-pub struct World {
-    pub sys: System,
-    pub node: Node,
-    pub arrivals: Receiver<(String, Sides)>,
+pub(crate) struct World {
+    pub(crate) sys: System,
+    pub(crate) node: Node,
+    pub(crate) arrivals: Receiver<(String, Sides)>,
 }
 
-pub fn world(name: &str) -> World {
+pub(crate) fn world(name: &str) -> World {
     world_with(name, |builder| builder)
 }
 
-pub fn world_with(name: &str, set: impl FnOnce(NodeBuilder) -> NodeBuilder) -> World {
+pub(crate) fn world_with(name: &str, set: impl FnOnce(NodeBuilder) -> NodeBuilder) -> World {
     let sys = System::new().unwrap();
     let (seen, arrivals) = channel::unbounded();
     let builder = Node::builder(name, &sys)
@@ -92,13 +92,13 @@ pub fn world_with(name: &str, set: impl FnOnce(NodeBuilder) -> NodeBuilder) -> W
     }
 }
 
-pub fn connect(a: &World, b: &World) {
+pub(crate) fn connect(a: &World, b: &World) {
     let (to_b, to_a) = local_pair(a.node.name(), b.node.name());
     a.node.attach(to_b).unwrap();
     b.node.attach(to_a).unwrap();
 }
 
-pub fn two() -> (World, World) {
+pub(crate) fn two() -> (World, World) {
     let (a, b) = (world("a"), world("b"));
     connect(&a, &b);
     (a, b)
@@ -106,9 +106,9 @@ pub fn two() -> (World, World) {
 
 /// A way that ends when so many messages have been sent by it.
 #[derive(Debug)]
-pub struct Cut<F> {
-    pub far: F,
-    pub left: Arc<AtomicUsize>,
+pub(crate) struct Cut<F> {
+    pub(crate) far: F,
+    pub(crate) left: Arc<AtomicUsize>,
 }
 
 impl<F: FarSide> FarSide for Cut<F> {
@@ -139,4 +139,4 @@ impl<F: FarSide> FarSide for Cut<F> {
 }
 
 /// Short, for moves that fail.
-pub const BRIEF: Duration = Duration::from_millis(100);
+pub(crate) const BRIEF: Duration = Duration::from_millis(100);
