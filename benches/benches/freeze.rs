@@ -1,5 +1,7 @@
 //! Freezing what is blocked in a receive, two calls deep, and thawing it. `-- --quick` for a short run.
 
+#![expect(clippy::print_stdout, reason = "the size of an image is a result too")]
+
 use std::hint::black_box;
 
 use actor_core::channel::{self, Receiver, Sender};
