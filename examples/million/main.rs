@@ -7,6 +7,8 @@
 //! suspended; all are written to one file, put back, and go on, until the process is killed. A fresh process reads the file, and
 //! each loop continues in the pass it was in. The totals must be exact.
 
+#![expect(clippy::print_stdout, reason = "a demonstration that reports")]
+
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};

@@ -33,7 +33,7 @@ pub use error::{MoveError, NodeError};
 use kind::{Kind, Ready, Running, Unfrozen};
 use links::Link;
 use thing::{Shared, Thing};
-use wire::Packed;
+use wire::{Name, Packed};
 
 /// A number that was never drawn before, and never will be.
 fn draw() -> u128 {
@@ -52,20 +52,20 @@ fn record_of(thing: &str) -> String {
 
 /// What the handles and the microthreads of a node share.
 struct Inner {
-    name: Arc<str>,
+    name: Name,
     /// Does not keep its runtime.
     sys: System,
     store: Option<Arc<dyn Store>>,
     kinds: HashMap<String, Box<dyn Kind>>,
     patience: Duration,
     maps: Mutex<Maps>,
-    links: Mutex<HashMap<Arc<str>, Link>>,
+    links: Mutex<HashMap<Name, Link>>,
     calls: Mutex<HashMap<u128, Waiting>>,
-    routes: Mutex<HashMap<Arc<str>, Arc<str>>>,
-    living: Mutex<HashMap<Arc<str>, Arc<dyn Running>>>,
+    routes: Mutex<HashMap<Name, Name>>,
+    living: Mutex<HashMap<Name, Arc<dyn Running>>>,
 }
 
-type Maps = BTreeMap<Arc<str>, Shared>;
+type Maps = BTreeMap<Name, Shared>;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -77,7 +77,7 @@ impl Inner {
         lock(&self.maps)
     }
 
-    fn links(&self) -> MutexGuard<'_, HashMap<Arc<str>, Link>> {
+    fn links(&self) -> MutexGuard<'_, HashMap<Name, Link>> {
         lock(&self.links)
     }
 
@@ -86,15 +86,15 @@ impl Inner {
     }
 
     /// Where what has gone from here went.
-    fn routes(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<str>>> {
+    fn routes(&self) -> MutexGuard<'_, HashMap<Name, Name>> {
         lock(&self.routes)
     }
 
-    fn living(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<dyn Running>>> {
+    fn living(&self) -> MutexGuard<'_, HashMap<Name, Arc<dyn Running>>> {
         lock(&self.living)
     }
 
-    fn living_here(&self, thing: &Arc<str>) -> Option<Arc<dyn Running>> {
+    fn living_here(&self, thing: &Name) -> Option<Arc<dyn Running>> {
         self.living().get(thing).cloned()
     }
 }
@@ -119,7 +119,7 @@ impl Drop for Open {
 /// Sets up a [`Node`].
 #[must_use = "nothing happens before `start`"]
 pub struct NodeBuilder {
-    name: Arc<str>,
+    name: Name,
     sys: System,
     store: Option<Arc<dyn Store>>,
     kinds: HashMap<String, Box<dyn Kind>>,
@@ -227,7 +227,7 @@ impl Inner {
                 thing: thing.to_owned(),
                 error,
             })?;
-            let name: Arc<str> = thing.into();
+            let name: Name = thing.into();
             let gone = match &record {
                 State::Gone { to, .. } => Some(to.clone()),
                 _ => None,
@@ -359,13 +359,13 @@ impl Node {
         &self,
         name: &str,
         image: Option<&crate::image::Image>,
-        start: impl FnOnce(&Arc<Inner>, &Arc<str>) -> Result<Arc<dyn Running>, NodeError>,
+        start: impl FnOnce(&Arc<Inner>, &Name) -> Result<Arc<dyn Running>, NodeError>,
     ) -> Result<(), NodeError> {
-        let name: Arc<str> = name.into();
+        let name: Name = name.into();
         let inner = &self.inner;
         inner.with_thing(&name, |thing| {
             if thing.party.state().is_some() {
-                return Err(NodeError::Taken(name.clone()));
+                return Err(NodeError::Taken(name.clone().into()));
             }
             if let Some(image) = image {
                 let image = Some(Packed::from(image));
@@ -406,10 +406,10 @@ impl Node {
     /// # Errors
     /// [`MoveError`]: it goes on here, unless that says otherwise.
     pub fn migrate(&self, name: &str, to: &str) -> Result<Moved, MoveError> {
-        let (name, to): (Arc<str>, Arc<str>) = (name.into(), to.into());
+        let (name, to): (Name, Name) = (name.into(), to.into());
         let inner = &self.inner;
         if !inner.has_way(&to) {
-            return Err(MoveError::NoWay(to));
+            return Err(MoveError::NoWay(to.into()));
         }
         let running = inner.with_thing(&name, |thing| {
             let Some(State::Here { .. }) = thing.party.state() else {
@@ -455,7 +455,7 @@ impl Node {
 
     fn outcome(
         &self,
-        name: &Arc<str>,
+        name: &Name,
         offer: Token,
         outcomes: &Receiver<Outcome>,
         since: Instant,
@@ -522,7 +522,7 @@ impl Inner {
     /// It was not frozen.
     fn goes_on(
         self: &Arc<Self>,
-        name: &Arc<str>,
+        name: &Name,
         running: Arc<dyn Running>,
         again: Option<Box<dyn Ready>>,
     ) {

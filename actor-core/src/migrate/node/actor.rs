@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::calls::{Answered, Call, Route};
 use super::error::MoveError;
 use super::kind::{Frozen, Kind, Ready, Running, Unfrozen};
-use super::wire::Packed;
+use super::wire::{Name, Packed};
 use super::{Inner, Refusal};
 use crate::actor::{Addr, Asker, Port, Replies};
 use crate::image::{DecodeError, EncodeError, Head, Image};
@@ -71,7 +71,7 @@ impl<A: Movable> Ready for Prepared<A> {
     fn start(
         self: Box<Self>,
         node: &Arc<Inner>,
-        _: &Arc<str>,
+        _: &Name,
         calls: Option<Call>,
     ) -> Result<Arc<dyn Running>, Refusal> {
         let Prepared { thawed, waits } = *self;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Inner;
-use super::wire::{Packed, Wire};
+use super::wire::{Name, Packed, Wire};
 
 /// What is done with an answer; `None`: there is none.
 pub(super) type Answered = Box<dyn FnOnce(Option<Packed>) + Send>;
@@ -12,7 +12,7 @@ pub(super) type Answered = Box<dyn FnOnce(Option<Packed>) + Send>;
 /// Somebody at this node who waits for an answer from another.
 pub(super) struct Waiting {
     /// The other.
-    pub(super) node: Arc<str>,
+    pub(super) node: Name,
     pub(super) answered: Answered,
 }
 
@@ -22,7 +22,7 @@ pub(super) struct Waiting {
 #[derive(Clone)]
 pub(super) struct Route {
     pub(super) node: Arc<Inner>,
-    pub(super) thing: Arc<str>,
+    pub(super) thing: Name,
 }
 
 impl Route {
@@ -65,7 +65,7 @@ impl Route {
 
 impl Inner {
     /// Sends a message after a thing that has gone. `false`: there is no way.
-    pub(super) fn pass_on(&self, thing: &Arc<str>, call: Option<u128>, message: &Packed) -> bool {
+    pub(super) fn pass_on(&self, thing: &Name, call: Option<u128>, message: &Packed) -> bool {
         let Some(to) = self.routes().get(thing).cloned() else {
             return false;
         };
@@ -86,7 +86,7 @@ impl Inner {
         }
     }
 
-    pub(super) fn call(self: &Arc<Self>, from: &Arc<str>, number: u128) -> Call {
+    pub(super) fn call(self: &Arc<Self>, from: &Name, number: u128) -> Call {
         Call {
             node: self.clone(),
             from: from.clone(),
@@ -105,7 +105,7 @@ impl fmt::Debug for Route {
 #[derive(Clone)]
 pub(super) struct Call {
     pub(super) node: Arc<Inner>,
-    pub(super) from: Arc<str>,
+    pub(super) from: Name,
     pub(super) number: u128,
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::calls::{Call, Route};
 use super::error::MoveError;
-use super::wire::Packed;
+use super::wire::{Name, Packed};
 use super::{Inner, Refusal};
 use crate::image::Image;
 
@@ -22,7 +22,7 @@ pub(super) trait Ready: Send {
     fn start(
         self: Box<Self>,
         node: &Arc<Inner>,
-        name: &Arc<str>,
+        name: &Name,
         calls: Option<Call>,
     ) -> Result<Arc<dyn Running>, Refusal>;
 }

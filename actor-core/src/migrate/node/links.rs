@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::super::far::{FarError, FarSide};
-use super::wire::Wire;
+use super::wire::{Name, Wire};
 use super::{Inner, NodeError, lock};
 use crate::channel::{self, RecvTimeoutError, Sender};
 
@@ -57,7 +57,7 @@ impl Inner {
             far,
             open: Arc::new(Mutex::new(Some(Open { queue, _beats }))),
         };
-        let to: Arc<str> = link.far.node().into();
+        let to: Name = link.far.node().into();
         let spawn = |body: Box<dyn FnOnce() + Send>| {
             self.sys.spawn_microthread(body).map_err(NodeError::Spawn)
         };
@@ -101,7 +101,7 @@ impl Inner {
     }
 
     /// Takes what comes, until nothing does.
-    fn read(self: &Arc<Self>, link: &Link, from: &Arc<str>) -> FarError {
+    fn read(self: &Arc<Self>, link: &Link, from: &Name) -> FarError {
         loop {
             let message = match link.far.recv() {
                 Ok(message) => message,
@@ -124,7 +124,7 @@ impl Inner {
     }
 
     /// The way has ended: who waits for answers by it gets none.
-    fn detach(&self, link: &Link, to: &Arc<str>) {
+    fn detach(&self, link: &Link, to: &Name) {
         link.close();
         let current = {
             let mut links = self.links();
@@ -144,12 +144,12 @@ impl Inner {
         lost.into_iter().for_each(|it| self.answered(it, None));
     }
 
-    pub(super) fn has_way(&self, to: &Arc<str>) -> bool {
+    pub(super) fn has_way(&self, to: &Name) -> bool {
         self.links().contains_key(to)
     }
 
     /// Says something to a node. `false`: there is no way to it, or it cannot be said.
-    pub(super) fn say(&self, to: &Arc<str>, wire: &Wire) -> bool {
+    pub(super) fn say(&self, to: &Name, wire: &Wire) -> bool {
         let Some(link) = self.links().get(to).cloned() else {
             return false;
         };

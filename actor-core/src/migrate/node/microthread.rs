@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::calls::{Call, Route};
 use super::error::MoveError;
 use super::kind::{Frozen, Kind, Ready, Running, Unfrozen};
-use super::wire::Packed;
+use super::wire::{Name, Packed};
 use super::{Inner, Refusal};
 use crate::channel::{self, Receiver};
 use crate::image::Image;
@@ -60,7 +60,7 @@ impl<M: Migratable, T: Luggage> Ready for Thawed<M, T> {
     fn start(
         self: Box<Self>,
         node: &Arc<Inner>,
-        name: &Arc<str>,
+        name: &Name,
         _: Option<Call>,
     ) -> Result<Arc<dyn Running>, Refusal> {
         let Thawed {
@@ -112,7 +112,7 @@ const ASKED: u8 = 1;
 const STOPPED: u8 = 2;
 
 /// Tells the node that it has ended: also if it panics, or is killed.
-struct Ended(Arc<Inner>, Arc<str>);
+struct Ended(Arc<Inner>, Name);
 
 impl Drop for Ended {
     fn drop(&mut self) {

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use super::super::handover::{Action, Message, Outcome, Party, Refusal, State, Token};
 use super::calls::{Call, Route};
 use super::kind::{Frozen, Ready, Running};
-use super::wire::{Packed, Wire, pack};
+use super::wire::{Name, Packed, Wire, pack};
 use super::{Inner, draw};
 use crate::channel::Sender;
 use crate::store::StoreError;
 use crate::sync::{Mutex, MutexGuard};
 
-type Step = Action<Arc<str>, Packed>;
+type Step = Action<Name, Packed>;
 
 /// What a node has of a thing.
 pub(super) struct Thing {
-    pub(super) party: Party<Arc<str>, Packed>,
+    pub(super) party: Party<Name, Packed>,
     /// It lives here. Not while it is frozen.
     pub(super) running: Option<Arc<dyn Running>>,
     /// It was stopped, to leave.
@@ -38,7 +38,7 @@ pub(super) struct Thing {
 }
 
 impl Thing {
-    pub(super) fn new(party: Party<Arc<str>, Packed>) -> Self {
+    pub(super) fn new(party: Party<Name, Packed>) -> Self {
         Thing {
             party,
             running: None,
@@ -64,7 +64,7 @@ impl Inner {
     /// Calls `f` with what the node has of a thing, perhaps nothing yet.
     pub(super) fn with_thing<R>(
         self: &Arc<Self>,
-        name: &Arc<str>,
+        name: &Name,
         f: impl FnOnce(&mut Thing) -> R,
     ) -> R {
         loop {
@@ -88,12 +88,7 @@ impl Inner {
     }
 
     /// A message of the handover.
-    pub(super) fn hear(
-        self: &Arc<Self>,
-        from: &Arc<str>,
-        name: &Arc<str>,
-        message: Message<Packed>,
-    ) {
+    pub(super) fn hear(self: &Arc<Self>, from: &Name, name: &Name, message: Message<Packed>) {
         self.with_thing(name, |thing| {
             if let Message::Offer {
                 epoch,
@@ -124,8 +119,8 @@ impl Inner {
     /// A message for a thing that was meant for it where it was.
     pub(super) fn forwarded(
         self: &Arc<Self>,
-        from: &Arc<str>,
-        name: &Arc<str>,
+        from: &Name,
+        name: &Name,
         call: Option<u128>,
         message: Packed,
     ) {
@@ -143,7 +138,7 @@ impl Inner {
     }
 
     /// A message for what has been here and has gone on.
-    fn follow(self: &Arc<Self>, name: &Arc<str>, message: &Packed, call: Option<Call>) {
+    fn follow(self: &Arc<Self>, name: &Name, message: &Packed, call: Option<Call>) {
         let route = Route {
             node: self.clone(),
             thing: name.clone(),
@@ -166,7 +161,7 @@ impl Inner {
     }
 
     /// Says again what has not been answered by this node.
-    pub(super) fn again(self: &Arc<Self>, to: &Arc<str>) {
+    pub(super) fn again(self: &Arc<Self>, to: &Name) {
         let names: Vec<_> = self.things().keys().cloned().collect();
         for name in names {
             self.with_thing(&name, |thing| {
@@ -188,7 +183,7 @@ impl Inner {
     }
 
     /// It has come to its end, here.
-    pub(super) fn ended(self: &Arc<Self>, name: &Arc<str>) {
+    pub(super) fn ended(self: &Arc<Self>, name: &Name) {
         self.with_thing(name, |thing| {
             let mut out = Vec::new();
             thing.party.ended(&mut out);
@@ -197,7 +192,7 @@ impl Inner {
     }
 
     /// Does what the state machine says.
-    pub(super) fn act(self: &Arc<Self>, name: &Arc<str>, thing: &mut Thing, out: Vec<Step>) {
+    pub(super) fn act(self: &Arc<Self>, name: &Name, thing: &mut Thing, out: Vec<Step>) {
         let mut steps = VecDeque::from(out);
         while let Some(step) = steps.pop_front() {
             match step {
@@ -246,12 +241,12 @@ impl Inner {
     }
 
     /// It does not run here any more, for now or for ever.
-    pub(super) fn stops(&self, name: &Arc<str>, thing: &mut Thing) -> Option<Arc<dyn Running>> {
+    pub(super) fn stops(&self, name: &Name, thing: &mut Thing) -> Option<Arc<dyn Running>> {
         self.living().remove(name);
         thing.running.take()
     }
 
-    fn activate(self: &Arc<Self>, name: &Arc<str>, thing: &mut Thing, image: &Packed) {
+    fn activate(self: &Arc<Self>, name: &Name, thing: &mut Thing, image: &Packed) {
         let calls = thing.calls.take();
         let stayed = thing.frozen.take().and_then(Frozen::stay);
         let started = match (stayed, thing.ready.take()) {
@@ -291,7 +286,7 @@ impl Inner {
         }
     }
 
-    fn say_of(&self, name: &Arc<str>, to: &Arc<str>, message: Message<Packed>) {
+    fn say_of(&self, name: &Name, to: &Name, message: Message<Packed>) {
         let thing = name.clone();
         self.say(to, &Wire::Handover { thing, message });
     }

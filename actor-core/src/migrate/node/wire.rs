@@ -1,7 +1,9 @@
 //! What nodes say to each other, as bytes: an [image](crate::image) of a [`Wire`], so that what comes from afar is looked at before
 //! anything is made of it.
 
+use std::borrow::Borrow;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
@@ -9,6 +11,60 @@ use serde::ser::{Serialize, Serializer};
 
 use super::super::handover::{Message, State};
 use crate::image::{DecodeError, EncodeError, Head, Image, Kind, Limits};
+
+/// The name of a node, or of a thing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Name(Arc<str>);
+
+impl From<&str> for Name {
+    fn from(name: &str) -> Self {
+        Name(name.into())
+    }
+}
+
+impl From<String> for Name {
+    fn from(name: String) -> Self {
+        Name(name.into())
+    }
+}
+
+impl From<Name> for Arc<str> {
+    fn from(name: Name) -> Self {
+        name.0
+    }
+}
+
+impl Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(Name::from)
+    }
+}
 
 /// An image as bytes, to be kept and passed on without a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,19 +107,19 @@ impl<'de> Deserialize<'de> for Packed {
 }
 
 /// A record of a thing, as it is in the store.
-pub(super) type Record = State<Arc<str>, Packed>;
+pub(super) type Record = State<Name, Packed>;
 
 /// One thing that one node says to another.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(super) enum Wire {
     /// Of the handover of a thing.
     Handover {
-        thing: Arc<str>,
+        thing: Name,
         message: Message<Packed>,
     },
     /// A message for a thing that has gone there; with the number of the call, if somebody waits for the answer.
     Forward {
-        thing: Arc<str>,
+        thing: Name,
         call: Option<u128>,
         message: Packed,
     },
