@@ -105,8 +105,9 @@ impl Default for TcpSettings {
     }
 }
 
-/// A way to another node, over a TCP connection whose ends have proved to know the same secret. See the
-/// [module](self) for the bytes.
+/// A way to another node, over a TCP connection whose ends have proved to know the same secret. Each frame has a tag
+/// (HMAC-SHA256, with a key of this connection and direction), so that one which was changed, repeated or left out is found; nothing
+/// is encrypted.
 ///
 /// ```
 /// use actor_core::migrate::{FarSide, Secret, TcpFarListener, TcpFarSide, TcpSettings};

@@ -220,7 +220,7 @@ fn block(entered: &Sender<()>, go_on: &Receiver<()>) {
 #[migratable]
 fn blocks(entered: Sender<()>, go_on: Receiver<()>) -> u32 {
     block(&entered, &go_on);
-    yield_now();
+    let _ = go_on.recv();
     7
 }
 
@@ -236,6 +236,7 @@ fn what_runs_is_refused_or_waited_for() {
     let suspender = std::thread::spawn(move || refused.task.suspend().unwrap());
     go.send(()).unwrap();
     let suspended = suspender.join().unwrap();
+    go.send(()).unwrap();
     assert_eq!(suspended.spawn(&sys).unwrap().join().unwrap(), 7);
 }
 

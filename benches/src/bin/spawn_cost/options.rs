@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn without_arguments_it_is_the_whole_table_with_few_threads() {
         let all = rows(&[]);
-        assert_eq!(all.len(), 3 + 5 * 6);
+        assert_eq!(all.len(), 3 + 6 * 6);
         assert_eq!(all.iter().filter(|row| row.0 == Kind::OsThread).count(), 3);
     }
 
