@@ -33,7 +33,7 @@ impl Actor for Does {
     }
     fn handle(&mut self, job: Job, reply: Reply<'_>, cx: &mut Cx<Self>) {
         job(&cx.addr());
-        let _ = reply.send(());
+        reply.send(());
     }
 }
 
