@@ -1,8 +1,8 @@
 //! How a supervisor finds that it waits in a circle, and gets out of it.
 //!
 //! What such circles are, and why one that would last is found: `actor::waits`, of which the numbers P1 to P3 are. What the
-//! supervisor waits for is a [`Step`] of the child's ([`Decider::awaited`]): its start, or its end if it may take as long as it
-//! likes. Of children that are stopped all at once it is the end of one of them, and when that has ended, of another: the others
+//! supervisor waits for is a [`Step`] of the child's (the deciding half says which, in `awaited`): its start, or its end if it may
+//! take as long as it likes. Of children that are stopped all at once it is the end of one of them, and when that has ended, of another: the others
 //! end by themselves, or their turn comes.
 //!
 //! # Steps
