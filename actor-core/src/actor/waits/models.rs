@@ -2,7 +2,6 @@
 
 use super::fixture::ACTOR_TABLE;
 use super::*;
-use crate::observe::Who;
 use crate::sys::atomic::{AtomicBool, Ordering};
 use loom::sync::Arc;
 use loom::thread;
