@@ -13,6 +13,15 @@
 //! The word counts one reference to what is shared. It goes over into the `Extra`, or is given up by `take_keeper`, which
 //! only the holder of the right to run calls. So the holder may look at what is shared: it stays there, in the word or in the
 //! `Extra`. Others move the reference without looking at it.
+//!
+//! # Seeded faults
+//! | fault | what it breaks | caught by |
+//! |---|---|---|
+//! | `kept_put_blindly` | an `Extra` takes the place of another's | `loom_who_makes_an_extra_at_once_has_the_same` |
+//! | `kept_loser_gives_up` | whoever comes second gives up a reference that is not its own | `loom_who_makes_an_extra_at_once_has_the_same` |
+//! | `kept_take_blindly` | the end takes an `Extra` for the keeper | `loom_a_keeper_is_taken_from_where_it_is` |
+//! | `kept_take_keeps_word` | the reference is given up and stays in the word | `loom_a_keeper_is_taken_from_where_it_is` |
+//! | `kept_take_from_word_only` | a keeper that has just moved is not taken | `loom_a_keeper_is_taken_from_where_it_is` |
 
 use std::mem::ManuallyDrop;
 use std::ptr;
