@@ -45,9 +45,12 @@ fn draw() -> u128 {
     u128::from_be_bytes(bytes)
 }
 
+/// What the names begin with under which a store keeps the records of things.
+const RECORDS: &str = "moves/";
+
 /// Under which name a store keeps the record of a thing.
 fn record_of(thing: &str) -> String {
-    format!("moves/{thing}")
+    format!("{RECORDS}{thing}")
 }
 
 /// What the handles and the microthreads of a node share.
@@ -111,8 +114,7 @@ struct Open(Arc<Inner>);
 
 impl Drop for Open {
     fn drop(&mut self) {
-        let links: Vec<Link> = self.0.links().drain().map(|(_, link)| link).collect();
-        links.iter().for_each(Link::close);
+        self.0.close();
     }
 }
 
@@ -213,12 +215,18 @@ impl fmt::Debug for NodeBuilder {
 }
 
 impl Inner {
+    /// Ends all ways.
+    fn close(&self) {
+        let links: Vec<Link> = self.links().drain().map(|(_, link)| link).collect();
+        links.iter().for_each(Link::close);
+    }
+
     fn load(self: &Arc<Self>) -> Result<(), NodeError> {
         let Some(store) = &self.store else {
             return Ok(());
         };
         for name in store.names().map_err(NodeError::Store)? {
-            let Some(thing) = name.strip_prefix("moves/") else {
+            let Some(thing) = name.strip_prefix(RECORDS) else {
                 continue;
             };
             let loaded = store.load(&name).map_err(NodeError::Store)?;
@@ -423,7 +431,7 @@ impl Node {
                 None => MoveError::Moving,
             })
         })?;
-        let since = Instant::now();
+        let since = wait::now();
         // Not under the lock of the thing: it may take its time.
         let frozen = match running.freeze(inner.patience) {
             Ok(frozen) => frozen,
@@ -464,7 +472,7 @@ impl Node {
         let mut decided = false;
         loop {
             let moved = |confirmed| Moved {
-                away: since.elapsed(),
+                away: wait::now().saturating_duration_since(since),
                 confirmed,
             };
             let outcome = match wait::after(inner.patience) {
@@ -513,8 +521,7 @@ impl Node {
 
     /// Ends all ways of this node, and so does dropping its last handle. What lives here goes on.
     pub fn close(&self) {
-        let links: Vec<Link> = self.inner.links().drain().map(|(_, link)| link).collect();
-        links.iter().for_each(Link::close);
+        self.inner.close();
     }
 }
 
