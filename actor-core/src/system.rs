@@ -376,7 +376,7 @@ impl<M: Migratable> Suspended<M> {
     /// # Errors
     /// [`NotSpawned`], which gives it back, if it has ended or panicked, or while the system ends.
     pub fn spawn(self, sys: &System) -> Result<migratable::Task<M>, NotSpawned<M>> {
-        self.spawn_on(&sys.host.core)
+        self.spawn_on(&sys.host.core, ())
     }
 }
 

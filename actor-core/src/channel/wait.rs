@@ -72,6 +72,7 @@ use std::mem;
 use std::time::Instant;
 
 use crate::rt::park;
+pub(crate) use crate::rt::wait::Until;
 use crate::rt::wait::{self, ChannelUse, Ended, Interrupt};
 use crate::rt::wake::{Wake, Wakes};
 use crate::sys::fault::fault;
@@ -129,15 +130,6 @@ pub(crate) trait Op {
     fn give_back(&self, state: &mut Self::State, slot: &mut Option<Self::Slot>, wakes: &mut Wakes) {
         let _ = (state, slot, wakes);
     }
-}
-
-/// How long to wait.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Until {
-    /// Not at all.
-    Now,
-    /// As long as it takes, or to a deadline.
-    Deadline(Option<Instant>),
 }
 
 /// Does the operation, waiting as long as allowed. `None`: it took too long; what was to be sent is in `slot`.

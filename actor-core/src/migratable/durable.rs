@@ -31,7 +31,6 @@ use crate::microthread::{JoinError, JoinHandle, SpawnError};
 use crate::observe::Event;
 use crate::rt::block_on::Poller;
 use crate::rt::core::Core;
-use crate::rt::park;
 use crate::rt::task;
 use crate::rt::wait;
 use crate::store::{Store, StoreError};
@@ -263,14 +262,6 @@ pub(crate) fn spawn<M: Migratable, S: Store>(
     Ok(Durable { handle, continued })
 }
 
-/// How far a function has got in one go.
-pub(super) struct Pending {
-    pub(super) again: bool,
-    pub(super) deadline: Option<Instant>,
-    /// An operation that it had waited for, or tried, is done.
-    pub(super) went_on: bool,
-}
-
 struct Driver<S> {
     core: Arc<Core>,
     store: Arc<S>,
@@ -306,17 +297,8 @@ impl<S: Store> Driver<S> {
                     continue;
                 }
             }
-            if pending.again {
-                park::yield_now();
-                continue;
-            }
-            let deadline = [pending.deadline, self.due()].into_iter().flatten().min();
-            while !poller.take_woken() {
-                if !park::park_until(deadline) {
-                    break;
-                }
-            }
-            if self.is_due() {
+            pending.wait(&poller, self.due());
+            if !pending.again && self.is_due() {
                 self.save(&suspended)?;
             }
         }

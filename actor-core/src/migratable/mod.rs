@@ -84,7 +84,7 @@ impl<M: Migratable> Start<M> {
     /// Runs the function to its end, in the caller, waiting where it waits. In a migratable function this is where the caller
     /// waits for it, and both can be frozen.
     pub fn call(self) -> M::Output {
-        suspended::run::<M>(self.args)
+        suspended::run(self)
     }
 }
 

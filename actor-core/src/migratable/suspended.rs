@@ -5,6 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
+use std::time::Instant;
 
 use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
 use serde::ser::{Error as _, Serialize, SerializeTuple, Serializer};
@@ -15,30 +16,42 @@ use crate::rt::core::Core;
 use crate::rt::cx::{Cx, Waiting};
 use crate::rt::park;
 use crate::rt::runtime::Runtime;
+use crate::rt::task::OnEnd;
 
 use super::call::Call;
-use super::durable::Pending;
 use super::image::{self, Pass};
 use super::program::resumed_after_end;
 use super::task::{self, NotSpawned, Task, WhyNotSpawned};
 use super::{FreezeError, Migratable, Start, ThawError};
 
 /// Runs a function in the caller, to its end.
-pub(super) fn run<M: Migratable>(args: M::Args) -> M::Output {
+pub(super) fn run<M: Migratable>(start: Start<M>) -> M::Output {
     park::check_stack();
     let poller = Poller::new();
-    let mut call = Call::<M>::new(args);
-    let mut waiting = Waiting::default();
+    let mut running = Suspended::new(start);
     loop {
-        let mut cx = Cx::sharing(poller.waker(), &mut waiting);
-        if let Poll::Ready(output) = call.resume(&mut cx) {
-            return output;
+        match running.step(poller.waker()) {
+            Ok(output) => return output,
+            Err(pending) => pending.wait(&poller, None),
         }
-        if cx.wants_again() {
-            park::yield_now();
-            continue;
+    }
+}
+
+/// How far a function has got in one go.
+pub(super) struct Pending {
+    pub(super) again: bool,
+    deadline: Option<Instant>,
+    /// An operation that it had waited for, or tried, is done.
+    pub(super) went_on: bool,
+}
+
+impl Pending {
+    /// Waits until it can go on, or until `due`.
+    pub(super) fn wait(&self, poller: &Poller, due: Option<Instant>) {
+        if self.again {
+            return park::yield_now();
         }
-        let deadline = cx.deadline();
+        let deadline = [self.deadline, due].into_iter().flatten().min();
         while !poller.take_woken() {
             if !park::park_until(deadline) {
                 break; // it has waited long enough
@@ -112,10 +125,15 @@ impl<M: Migratable> Suspended<M> {
     /// # Errors
     /// [`NotSpawned`], which gives it back, if it has ended or panicked, or while the runtime ends.
     pub fn spawn_in(self, runtime: &Runtime) -> Result<Task<M>, NotSpawned<M>> {
-        self.spawn_on(runtime.core())
+        self.spawn_on(runtime.core(), ())
     }
 
-    pub(crate) fn spawn_on(self, core: &Arc<Core>) -> Result<Task<M>, NotSpawned<M>> {
+    /// As [`spawn_in`](Self::spawn_in); `on_end` is told if it ends there.
+    pub(crate) fn spawn_on(
+        self,
+        core: &Arc<Core>,
+        on_end: impl OnEnd,
+    ) -> Result<Task<M>, NotSpawned<M>> {
         let Inner { call, waiting } = self.inner.into_inner();
         let back = |call, waiting, why| NotSpawned {
             suspended: Suspended {
@@ -126,7 +144,7 @@ impl<M: Migratable> Suspended<M> {
         let Some(call) = call else {
             return Err(back(None, waiting, WhyNotSpawned::Ended));
         };
-        task::spawn_begun(core, call, waiting).map_err(|(error, call, waiting)| {
+        task::spawn_begun(core, call, waiting, on_end).map_err(|(error, call, waiting)| {
             back(Some(call), waiting, WhyNotSpawned::Refused(error))
         })
     }
@@ -153,35 +171,6 @@ impl<M: Migratable> Suspended<M> {
                 deadline: cx.deadline(),
                 went_on: cx.went_on(),
             }),
-        }
-    }
-
-    /// Runs it in the calling context to its end; or, where it waits, until `stops` says so: then there is no output.
-    pub(crate) fn drive(&mut self, poller: &Poller, stops: impl Fn() -> bool) -> Option<M::Output> {
-        let Inner { call, waiting } = self.inner.get_mut();
-        loop {
-            let mut running = call.take()?;
-            let mut cx = Cx::new(poller.waker(), waiting);
-            if let Poll::Ready(output) = running.resume(&mut cx) {
-                return Some(output);
-            }
-            let (again, deadline) = (cx.wants_again(), cx.deadline());
-            *call = Some(running);
-            if stops() {
-                return None;
-            }
-            if again {
-                park::yield_now();
-                continue;
-            }
-            while !poller.take_woken() {
-                if !park::park_until(deadline) {
-                    break; // it has waited long enough
-                }
-            }
-            if stops() {
-                return None;
-            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::image::Image;
 use crate::microthread::{JoinError, JoinSet, SpawnError};
@@ -13,6 +13,7 @@ use crate::rt::machine::{self, Handle, Held};
 use crate::rt::park;
 use crate::rt::runtime::Runtime;
 use crate::rt::task::OnEnd;
+use crate::rt::wait::Until;
 use crate::rt::worker::Worker;
 
 use super::call::{self, Call};
@@ -98,8 +99,16 @@ impl<M: Migratable> Task<M> {
     /// # Errors
     /// [`NotSuspended`], which gives the handle back: it has ended, panicked or been killed; or the function itself is the caller.
     pub fn suspend(self) -> Result<Suspended<M>, NotSuspended<M>> {
+        self.suspend_until(None)
+    }
+
+    /// As [`suspend`](Self::suspend), for at most up to `deadline`: then it is running.
+    pub(crate) fn suspend_until(
+        self,
+        deadline: Option<Instant>,
+    ) -> Result<Suspended<M>, NotSuspended<M>> {
         park::check_stack();
-        self.taken_off(true)
+        self.taken_off(Until::Deadline(deadline))
     }
 
     /// As [`suspend`](Self::suspend), without waiting.
@@ -107,11 +116,11 @@ impl<M: Migratable> Task<M> {
     /// # Errors
     /// [`NotSuspended`], which gives the handle back, also if it is running just now.
     pub fn try_suspend(self) -> Result<Suspended<M>, NotSuspended<M>> {
-        self.taken_off(false)
+        self.taken_off(Until::Now)
     }
 
-    fn taken_off(self, waits: bool) -> Result<Suspended<M>, NotSuspended<M>> {
-        match self.0.suspend(waits) {
+    fn taken_off(self, until: Until) -> Result<Suspended<M>, NotSuspended<M>> {
+        match self.0.suspend(until) {
             Ok((call, waiting)) => {
                 let mut suspended = Suspended::with(call, waiting);
                 suspended.give_up_wait();
@@ -344,15 +353,16 @@ fn spawn_with<M: Migratable>(
     machine::spawn(core, embedded, Waiting::default(), on_end).map_err(|(error, ..)| error)
 }
 
-/// Puts a function that has begun on `core`.
+/// Puts a function that has begun on `core`. `on_end` is told if it ends there.
 pub(super) fn spawn_begun<M: Migratable>(
     core: &Arc<Core>,
     call: Call<M>,
     waiting: Waiting,
+    on_end: impl OnEnd,
 ) -> Result<Task<M>, (SpawnError, Call<M>, Waiting)> {
     park::check_stack();
     let embedded = call::unboxed(M::program(), call);
-    let spawned = machine::spawn(core, embedded, waiting, ());
+    let spawned = machine::spawn(core, embedded, waiting, on_end);
     spawned
         .map(Task)
         .map_err(|(error, embedded, waiting)| (error, machine::Machine::moved(embedded), waiting))

@@ -42,6 +42,7 @@ use super::park::{self, Parker};
 use super::runner;
 use super::task::{self, JoinHandle, OnEnd, drop_quietly, reason};
 use super::turn::{Claim, Rest, Turn};
+use super::wait::Until;
 use super::worker::Worker;
 
 /// What a task runs.
@@ -514,9 +515,9 @@ impl<T, V> Handle<T, V> {
         joined.map_err(|join| Handle { join, moved })
     }
 
-    /// Takes it off the scheduler at its suspension point. If it runs, this waits until it is at one, if it may.
-    pub(crate) fn suspend(self, waits: bool) -> Result<(V, Waiting), (Self, Held)> {
-        if let Err(held) = self.claim(waits) {
+    /// Takes it off the scheduler at its suspension point. If it runs, this waits until it is at one, for as long as it may.
+    pub(crate) fn suspend(self, until: Until) -> Result<(V, Waiting), (Self, Held)> {
+        if let Err(held) = self.claim(until) {
             return Err((self, held));
         }
         let base = self.base();
@@ -529,7 +530,7 @@ impl<T, V> Handle<T, V> {
         Ok(unsafe { (self.moved)(NonNull::from(&base.header)) })
     }
 
-    fn claim(&self, waits: bool) -> Result<(), Held> {
+    fn claim(&self, until: Until) -> Result<(), Held> {
         /// Takes the claim back, however the wait ends, unless it was successful.
         struct Retract<'a>(&'a Base, &'static Parker);
         impl Drop for Retract<'_> {
@@ -546,9 +547,13 @@ impl<T, V> Handle<T, V> {
             return Err(Held::Caller);
         }
         let me = park::current();
+        let (waits, deadline) = match until {
+            Until::Now => (false, None),
+            Until::Deadline(deadline) => (true, deadline),
+        };
         // Before the claim: who hands the frame over looks for it.
         let registered = waits && base.join.register(me);
-        let claim = base.turn.claim(waits && registered);
+        let claim = base.turn.claim(registered);
         let end = |claim| {
             if registered {
                 let _ = base.join.retract(me);
@@ -570,7 +575,9 @@ impl<T, V> Handle<T, V> {
             if base.join.is_done() {
                 return Err(Held::Ended);
             }
-            park::park();
+            if !park::park_until(deadline) {
+                return Err(Held::Running);
+            }
         }
     }
 }

@@ -28,6 +28,15 @@ use super::throw::Thrown;
 use super::worker::Worker;
 use crate::sys::seam::Choice;
 
+/// How long to wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Until {
+    /// Not at all.
+    Now,
+    /// As long as it takes, or to a deadline.
+    Deadline(Option<Instant>),
+}
+
 /// Why a wait ended without what it waited for, and not by its deadline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

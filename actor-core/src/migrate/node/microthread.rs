@@ -2,9 +2,7 @@
 
 use std::any::Any;
 use std::marker::PhantomData;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::Waker;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -14,11 +12,11 @@ use super::calls::{Call, Route};
 use super::error::MoveError;
 use super::kind::{Frozen, Kind, Ready, Running, Unfrozen};
 use super::wire::{Name, Packed};
-use super::{Inner, Refusal};
-use crate::channel::{self, Receiver};
+use super::{Inner, Refusal, lock};
 use crate::image::Image;
-use crate::migratable::{self, Migratable, Suspended};
-use crate::rt::block_on::Poller;
+use crate::migratable::{self, Migratable, NotSuspended, Suspended, Task};
+use crate::rt::task::OnEnd;
+use crate::rt::wait;
 
 /// What comes with a function wherever it goes.
 pub(super) trait Luggage:
@@ -71,78 +69,47 @@ impl<M: Migratable, T: Luggage> Ready for Thawed<M, T> {
         if let Some(arrived) = arrived {
             arrived(name, luggage.clone());
         }
-        let (waker, told) = channel::bounded(1);
-        let (stopped, back) = channel::bounded(1);
-        let stop = Arc::new(AtomicU8::new(RUNS));
-        let (asked, ended) = (stop.clone(), Ended(node.clone(), name.clone()));
-        let body = move || {
-            let poller = Poller::new();
-            let _ = waker.send(poller.waker().clone());
-            let mut function = function;
-            let stops = || {
-                let (was, is) = (Ordering::SeqCst, Ordering::SeqCst);
-                asked.compare_exchange(ASKED, STOPPED, was, is).is_ok()
-            };
-            match function.drive(&poller, stops) {
-                Some(_) => drop(ended),
-                None => {
-                    std::mem::forget(ended);
-                    let _ = stopped.send(function);
-                }
-            }
-        };
-        let spawned = node.sys.spawn_microthread(body);
-        drop(spawned.map_err(|error| Refusal::Thaw(error.to_string()))?);
-        let waker = told.recv();
+        let on_end = Ended(node.clone(), name.clone());
+        let task = function.spawn_on(&node.sys.host().core, on_end);
+        let task = task.map_err(|error| Refusal::Thaw(error.to_string()))?;
         Ok(Arc::new(Runs {
-            // It may have been killed already.
-            waker: waker.unwrap_or_else(|_| Waker::noop().clone()),
-            stop,
-            back,
+            task: Mutex::new(Some(task)),
             luggage,
         }))
     }
 }
 
-/// It runs.
-const RUNS: u8 = 0;
-/// It shall stop where it waits.
-const ASKED: u8 = 1;
-/// It has stopped, and comes back.
-const STOPPED: u8 = 2;
-
-/// Tells the node that it has ended: also if it panics, or is killed.
+/// Tells the node that it has ended: also if it panics, or is killed. Not if it is suspended.
 struct Ended(Arc<Inner>, Name);
 
-impl Drop for Ended {
-    fn drop(&mut self) {
+impl OnEnd for Ended {
+    fn ended(&self) {
         let (node, name) = (self.0.clone(), self.1.clone());
-        // Elsewhere: it may wait, and a panic may unwind here. If there is no elsewhere the system ends.
+        // Elsewhere: it may wait. If there is no elsewhere the system ends.
         let _ = self.0.sys.spawn_microthread(move || node.ended(&name));
     }
 }
 
 /// A call that runs here.
 struct Runs<M: Migratable, T> {
-    waker: Waker,
-    stop: Arc<AtomicU8>,
-    back: Receiver<Suspended<M>>,
+    /// None while it is frozen.
+    task: Mutex<Option<Task<M>>>,
     luggage: T,
 }
 
 impl<M: Migratable, T: Luggage> Running for Runs<M, T> {
     fn freeze(&self, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen> {
-        let order = Ordering::SeqCst;
-        let _ = self.stop.compare_exchange(RUNS, ASKED, order, order);
-        self.waker.wake_by_ref();
-        let back = self.back.recv_timeout(within).or_else(|_| {
-            match self.stop.compare_exchange(ASKED, RUNS, order, order) {
-                Ok(_) => Err(MoveError::NotFrozen),
-                // It has stopped just now, or it has ended.
-                Err(_) => self.back.recv().map_err(|_| MoveError::NotFrozen),
+        let Some(task) = lock(&self.task).take() else {
+            return Err(MoveError::NotFrozen.into());
+        };
+        let suspended = match task.suspend_until(wait::after(within)) {
+            Ok(suspended) => suspended,
+            Err(NotSuspended { task, .. }) => {
+                *lock(&self.task) = Some(task);
+                return Err(MoveError::NotFrozen.into());
             }
-        });
-        let parts = (back?, self.luggage.clone());
+        };
+        let parts = (suspended, self.luggage.clone());
         match migratable::freeze(&parts) {
             Ok(image) => Ok(Box::new(Stopped { image })),
             Err(error) => Err(Unfrozen {
