@@ -386,15 +386,8 @@ impl<A: Actor> Cell<A> {
         // SAFETY: the mailbox has just handed the caller the life reference, once.
         let runnable = unsafe { Runnable::from_raw(NonNull::from(&self.header)) };
         let host = self.host();
-        let left = Worker::with(|worker| match worker {
-            Some(worker) if Arc::ptr_eq(worker.core(), &host.core) => {
-                worker.push_next(runnable);
-                None
-            }
-            _ => Some(runnable),
-        });
-        if let Some(runnable) = left {
-            host.inject(runnable);
+        if let Some(left) = Worker::queue_here(&host.core, runnable, Worker::push_next) {
+            host.inject(left);
         }
     }
 
@@ -403,15 +396,8 @@ impl<A: Actor> Cell<A> {
         // SAFETY: created (or resumed) scheduled, so the life reference is the caller's to hand over, once.
         let runnable = unsafe { Runnable::from_raw(NonNull::from(&self.header)) };
         let host = self.host();
-        let left = Worker::with(|worker| match worker {
-            Some(worker) if Arc::ptr_eq(worker.core(), &host.core) => {
-                worker.push_unstarted(runnable);
-                None
-            }
-            _ => Some(runnable),
-        });
-        if let Some(runnable) = left {
-            host.inject(runnable);
+        if let Some(left) = Worker::queue_here(&host.core, runnable, Worker::push_unstarted) {
+            host.inject(left);
         }
     }
 

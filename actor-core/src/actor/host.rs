@@ -271,18 +271,13 @@ impl Host {
 
     /// An id that no other call returns.
     pub(super) fn next_id(&self) -> u64 {
-        match self.worker_here() {
-            Some(_) => Worker::here(|worker| worker.seam().next_id()),
-            None => self.core.seam.next_id(),
-        }
+        Worker::next_id(&self.core)
     }
 
     /// The worker whose thread this is, if it is one of this system's.
     pub(super) fn worker_here(&self) -> Option<usize> {
-        Worker::with(|worker| {
-            worker
-                .filter(|worker| Arc::ptr_eq(worker.core(), &self.core))
-                .map(|worker| worker.shared().index)
+        Worker::of(&self.core, |worker| {
+            worker.map(|worker| worker.shared().index)
         })
     }
 }

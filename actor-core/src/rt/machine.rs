@@ -148,15 +148,8 @@ impl Base {
         self.header.add_ref();
         // SAFETY: the reference goes over to the entry; machines are `Send`.
         let runnable = unsafe { Runnable::from_raw(NonNull::from(&self.header)) };
-        let left = Worker::with(|worker| match worker {
-            Some(worker) if Arc::ptr_eq(worker.core(), &self.core) => {
-                here(worker, runnable);
-                None
-            }
-            _ => Some(runnable),
-        });
-        if let Some(runnable) = left {
-            self.core.inject(runnable);
+        if let Some(left) = Worker::queue_here(&self.core, runnable, here) {
+            self.core.inject(left);
         }
     }
 
@@ -429,18 +422,9 @@ pub(crate) fn spawn<S: Machine, E: OnEnd>(
     waiting: Waiting,
     on_end: E,
 ) -> Result<Handle<S::Output, S::Moved>, (SpawnError, S, Waiting)> {
-    let local = Worker::with(|worker| {
-        worker
-            .filter(|worker| Arc::ptr_eq(worker.core(), core))
-            .map(|worker| worker.seam().next_id())
-    });
     let task = Box::new(Task {
         base: Base {
-            header: Header::new(
-                &Task::<S, E>::VTABLE,
-                local.unwrap_or_else(|| core.seam.next_id()),
-                0,
-            ),
+            header: Header::new(&Task::<S, E>::VTABLE, Worker::next_id(core), 0),
             turn: Turn::scheduled(),
             place: Place(Cell::new(0)),
             core: core.clone(),

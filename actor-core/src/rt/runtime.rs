@@ -343,7 +343,7 @@ impl Runtime {
 }
 
 pub(crate) fn is_inside(core: &Arc<Core>) -> bool {
-    Worker::with(|worker| worker.is_some_and(|worker| Arc::ptr_eq(worker.core(), core)))
+    Worker::of(core, |worker| worker.is_some())
 }
 
 pub(crate) fn shut_down(

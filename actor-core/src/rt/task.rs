@@ -301,12 +301,7 @@ where
             limit: core.budget.limit(),
         });
     }
-    let local = Worker::with(|worker| {
-        worker
-            .filter(|worker| Arc::ptr_eq(worker.core(), core))
-            .map(|worker| worker.seam().next_id())
-    });
-    let id = local.unwrap_or_else(|| core.seam.next_id());
+    let id = Worker::next_id(core);
     let task = Box::new(Task {
         header: Header::new(&Task::<F, T, E>::VTABLE, id, options.stack_size),
         join: JoinWord::new(),
@@ -339,9 +334,8 @@ where
     };
     // SAFETY: the first reference goes over to the entry; `F: Send`.
     let runnable = unsafe { Runnable::from_raw(header) };
-    match local {
-        Some(_) => Worker::here(|worker| worker.push_unstarted(runnable)),
-        None => core.inject(runnable),
+    if let Some(left) = Worker::queue_here(core, runnable, Worker::push_unstarted) {
+        core.inject(left);
     }
     park::switch_point();
     Ok(handle)

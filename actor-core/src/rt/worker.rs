@@ -173,6 +173,35 @@ impl Worker {
         Worker::with(|worker| f(worker.expect("on a worker's thread")))
     }
 
+    /// As [`with`](Self::with), with the worker only if it is one of `core`.
+    #[inline]
+    pub(crate) fn of<R>(core: &Arc<Core>, f: impl FnOnce(Option<&Worker>) -> R) -> R {
+        Worker::with(|worker| f(worker.filter(|worker| Arc::ptr_eq(&worker.core, core))))
+    }
+
+    /// Queues `runnable` by `here` if this thread is a worker of `core`; gives it back otherwise, to be injected.
+    #[inline]
+    pub(crate) fn queue_here(
+        core: &Arc<Core>,
+        runnable: Runnable,
+        here: impl FnOnce(&Worker, Runnable),
+    ) -> Option<Runnable> {
+        Worker::of(core, |worker| match worker {
+            Some(worker) => {
+                here(worker, runnable);
+                None
+            }
+            None => Some(runnable),
+        })
+    }
+
+    /// A new id in `core`: of this thread's portion, if it is a worker of it.
+    #[inline]
+    pub(crate) fn next_id(core: &Arc<Core>) -> u64 {
+        let local = Worker::of(core, |worker| worker.map(|worker| worker.seam().next_id()));
+        local.unwrap_or_else(|| core.seam.next_id())
+    }
+
     /// The runtime whose worker this thread is.
     pub(crate) fn current_core() -> Option<Arc<Core>> {
         Worker::with(|worker| worker.map(|w| w.core.clone()))
