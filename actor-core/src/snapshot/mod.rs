@@ -117,7 +117,7 @@
 // For the protocol that moves an actor elsewhere, `take` holds it at a boundary and gives its image with everything in it, asks
 // too; nothing is removed yet:
 //
-//     pub(crate) fn take<A: Snapshot>(addr: &Addr<A>) -> Result<Taken<A>, SnapshotError>
+//     pub(crate) fn take<A: Snapshot>(addr: &Addr<A>, within: Duration) -> Result<Taken<A>, SnapshotError>     // in `moving`
 //
 //     impl Taken<A> {
 //         pub(crate) image: Image,
@@ -132,7 +132,7 @@
 // still comes, goes to `pass`, in order, with the port of its asker, if there is one; until it is stopped or killed, which its
 // names and supervisor see as its end. If it is killed while it is held, `leave` says so and nothing has left.
 //
-// On the other side `restore_asked(sys, image, options, ports)` starts it with a port for each of its asks.
+// On the other side `moving::thaw(image, ports)` reads it with a port for each of its asks, and `moving::start` starts it.
 
 mod capture;
 mod error;

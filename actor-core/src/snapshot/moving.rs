@@ -59,6 +59,5 @@ pub(crate) fn start_unnamed<A: Snapshot>(
 
 /// Starts what was read, under the names it had.
 pub(crate) fn start<A: Snapshot>(sys: &System, thawed: Thawed<A>) -> Result<Addr<A>, RestoreError> {
-    let names = thawed.names.clone();
-    super::restore::start(sys, thawed, &names, |_| {})
+    super::restore::start_again(sys, thawed, |_| {})
 }

@@ -14,7 +14,7 @@ use tracing::Level;
 
 use super::capture::{Asks, capture};
 use super::error::{RestoreError, SnapshotError};
-use super::restore::{Thawed, start, start_with, thaw};
+use super::restore::{Thawed, start_again, start_with, thaw};
 use super::traits::Snapshot;
 use crate::actor::{Addr, AtEnd, Boundary, Host};
 use crate::image::{Image, Limits};
@@ -196,6 +196,16 @@ impl Kept {
         Ok(())
     }
 
+    /// Saves what was taken of an actor, or reports why not.
+    fn keep<A: Snapshot>(&self, taken: Result<Image, SnapshotError>, addr: &Addr<A>) {
+        let failed: Box<dyn fmt::Display> = match taken.map(|image| self.save(image)) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => Box::new(error),
+            Err(error) => Box::new(error),
+        };
+        self.report(addr.host(), addr.who(), &*failed);
+    }
+
     fn report(&self, host: &Host, who: Who, error: &dyn fmt::Display) {
         host.core
             .events
@@ -219,20 +229,12 @@ fn keep<A: Snapshot>(kept: &Arc<Kept>, addr: &Addr<A>, every: Duration) {
             }
             let of = kept.clone();
             let taken = addr.sys().at_boundary(move |actor| of.take(actor));
-            let failed: &dyn fmt::Display = match &taken {
+            match taken {
                 // It has just ended, or waits for its next life.
-                Err(crate::SysError::Dead) => continue,
-                Err(error) => error,
-                Ok(Err(error)) => error,
-                Ok(Ok(image)) => match kept.save(image.clone()) {
-                    Ok(()) => continue,
-                    Err(error) => {
-                        kept.report(addr.host(), addr.who(), &error);
-                        continue;
-                    }
-                },
-            };
-            kept.report(addr.host(), addr.who(), failed);
+                Err(crate::SysError::Dead) => {}
+                Err(error) => kept.report(addr.host(), addr.who(), &error),
+                Ok(taken) => kept.keep(taken, addr),
+            }
         }
     }
 }
@@ -243,14 +245,7 @@ struct LastAct(Arc<Kept>);
 impl<A: Snapshot> AtEnd<A> for LastAct {
     fn life_ends(&self, actor: &Boundary<'_, A>) {
         let addr = actor.addr();
-        let error: Box<dyn fmt::Display> = match self.0.take(actor) {
-            Ok(image) => match self.0.save(image) {
-                Ok(()) => return,
-                Err(error) => Box::new(error),
-            },
-            Err(error) => Box::new(error),
-        };
-        self.0.report(addr.host(), addr.who(), &*error);
+        self.0.keep(self.0.take(actor), &addr);
     }
 }
 
@@ -275,10 +270,7 @@ impl System {
         let host = self.host();
         let attach = |addr: &Addr<A>| policy.attach(addr, host);
         match policy.last::<A>(host)? {
-            Some(thawed) if options.name.is_none() => {
-                let names = thawed.names.clone();
-                start(self, thawed, &names, attach)
-            }
+            Some(thawed) if options.name.is_none() => start_again(self, thawed, attach),
             Some(thawed) => start_with(self, thawed, options, attach),
             None => Ok(self.spawn_tied(options, make(), attach)?),
         }

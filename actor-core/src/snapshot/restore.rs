@@ -153,9 +153,7 @@ impl System {
         &self,
         image: &Image,
     ) -> Result<Addr<A>, RestoreError> {
-        let thawed = thaw::<A>(image, Vec::new())?;
-        let names = thawed.names.clone();
-        start(self, thawed, &names, |_| {})
+        start_again(self, thaw::<A>(image, Vec::new())?, |_| {})
     }
 
     /// As [`restore`](Self::restore), with the name that the options say, or none, and with what shall happen if another has
@@ -193,17 +191,6 @@ impl System {
     }
 }
 
-/// As [`System::restore_with`], with ports for the messages of the image that somebody waits for, in their order there.
-#[cfg(all(test, not(loom)))]
-pub(crate) fn restore_asked<A: Snapshot>(
-    sys: &System,
-    image: &Image,
-    options: SpawnOptions,
-    ports: Vec<Port>,
-) -> Result<Addr<A>, RestoreError> {
-    start_with(sys, thaw::<A>(image, ports)?, options, |_| {})
-}
-
 /// Starts what was read under the name that the options say.
 pub(super) fn start_with<A: Snapshot>(
     sys: &System,
@@ -220,6 +207,16 @@ pub(super) fn start_with<A: Snapshot>(
             Ok(addr)
         }
     }
+}
+
+/// Starts what was read under the names that it had.
+pub(super) fn start_again<A: Snapshot>(
+    sys: &System,
+    mut thawed: Thawed<A>,
+    tie: impl FnOnce(&Addr<A>),
+) -> Result<Addr<A>, RestoreError> {
+    let names = std::mem::take(&mut thawed.names);
+    start(sys, thawed, &names, tie)
 }
 
 /// Starts what was read.

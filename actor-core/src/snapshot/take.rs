@@ -1,7 +1,5 @@
 //! Taking an actor, to go on elsewhere. What is promised is said in the [module above](super).
 
-#[cfg(all(test, not(loom)))]
-use crate::actor::Addr;
 use crate::actor::{Actor, Boundary, Port, Sys};
 use crate::channel::oneshot;
 use crate::image::{Image, Limits};
@@ -18,7 +16,7 @@ pub(crate) struct Taken<A: Snapshot> {
     pub(crate) image: Image,
     /// How many messages in the image somebody waits for.
     #[cfg_attr(
-        not(test),
+        any(not(test), loom),
         expect(dead_code, reason = "the ports of `leave` are as many")
     )]
     pub(crate) asks: usize,
@@ -32,12 +30,6 @@ pub(crate) struct Taken<A: Snapshot> {
 struct Leave<A: Snapshot> {
     pass: Pass<A>,
     ports: oneshot::Sender<Vec<Port>>,
-}
-
-/// Holds an actor at its next boundary.
-#[cfg(all(test, not(loom)))]
-pub(crate) fn take<A: Snapshot>(addr: &Addr<A>) -> Result<Taken<A>, SnapshotError> {
-    take_by(addr.sys())
 }
 
 /// Holds an actor at its next boundary, by the deadline set.

@@ -5,14 +5,18 @@ use std::time::Duration;
 
 use serde::Serializer;
 
-use super::restore::restore_asked;
-use super::take::take;
+use super::restore::{start_with, thaw};
+use super::take::{Taken, take_by};
 use super::{Snapshot, SnapshotError, Summary};
 use crate::actor::{
     Actor, ActorOptions, Addr, Cx, ExitReason, NoMethods, Options, Pending, Port, Priority, Reply,
 };
 use crate::registry::SpawnOptions;
 use crate::system::System;
+
+fn take(sum: &Addr<Sum>) -> Result<Taken<Sum>, SnapshotError> {
+    take_by(sum.sys())
+}
 
 /// Adds what it is sent, and answers with what that made. Above a hundred is urgent, above a thousand stashed.
 struct Sum(u64);
@@ -98,7 +102,13 @@ fn a_taken_actor_moves_with_its_asks_and_leaves_an_address_that_passes_on() {
         .leave(move |n, port| passed.send((n, port)).unwrap())
         .unwrap();
     assert_eq!(ports.len(), 4);
-    let moved = restore_asked::<Sum>(&there, &image, SpawnOptions::new(), ports).unwrap();
+    let moved: Addr<Sum> = start_with(
+        &there,
+        thaw(&image, ports).unwrap(),
+        SpawnOptions::new(),
+        |_| {},
+    )
+    .unwrap();
     let forward = |(n, port)| moved.pass_on(n, port).unwrap();
     forward(others.recv().unwrap());
     forward(others.recv().unwrap());
