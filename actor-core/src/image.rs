@@ -47,12 +47,11 @@
 
 mod error;
 mod header;
+pub(crate) mod scope;
 mod walk;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-
-use crate::net::frozen;
 
 pub use error::{DecodeError, EncodeError};
 pub use header::{Head, Kind};
@@ -105,7 +104,7 @@ impl Image {
         limits: &Limits,
     ) -> Result<Self, EncodeError> {
         let mut payload = Vec::with_capacity(128);
-        frozen::image(|| rmp_serde::encode::write_named(&mut payload, value))
+        scope::enter(|| rmp_serde::encode::write_named(&mut payload, value))
             .map_err(|error| EncodeError::Value(error.to_string()))?;
         let (size, limit) = (header::size(&head, &payload), limits.bytes);
         if size > limit || u32::try_from(payload.len()).is_err() {
@@ -155,11 +154,9 @@ impl Image {
     /// # Errors
     /// [`DecodeError::Value`]: the payload is no `T`. [`DecodeError::Bind`].
     pub fn value<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        frozen::image(|| rmp_serde::from_slice(&self.payload)).map_err(
-            |error| match frozen::unbound() {
-                Some(frozen::Unbound { address, error }) => DecodeError::Bind { address, error },
-                None => DecodeError::Value(error.to_string()),
-            },
-        )
+        scope::enter(|| rmp_serde::from_slice(&self.payload)).map_err(|error| {
+            let typed = scope::refused();
+            typed.unwrap_or_else(|| DecodeError::Value(error.to_string()))
+        })
     }
 }

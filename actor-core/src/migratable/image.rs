@@ -16,8 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::channel::frozen;
-use crate::image::{DecodeError, EncodeError, Head, Image, Kind, Limits};
-use crate::net;
+use crate::image::{DecodeError, EncodeError, Head, Image, Kind, Limits, scope};
 
 use super::Migratable;
 
@@ -276,7 +275,7 @@ pub fn freeze_within<T: Serialize + ?Sized>(
     REFUSED.set(None);
     let failed = |error| REFUSED.take().unwrap_or(FreezeError::Image(error));
     let mut sink = rmp_serde::Serializer::new(io::sink());
-    frozen::image(|| net::frozen::image(|| value.serialize(&mut sink)))
+    frozen::image(|| scope::enter(|| value.serialize(&mut sink)))
         .map_err(|error| failed(EncodeError::Value(error.to_string())))?;
     PASS.set(Some(Pass::Write));
     let head = FIRST.take();

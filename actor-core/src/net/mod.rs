@@ -85,7 +85,7 @@
 //! [`AsFd`]: std::os::fd::AsFd
 
 mod addr;
-pub(crate) mod frozen;
+mod frozen;
 mod limits;
 mod socket;
 mod tcp;

@@ -4,8 +4,7 @@ use super::error::SnapshotError;
 use super::payload::{QUEUE, Role, STASH, State, Timer, URGENT, Written, name_of};
 use super::traits::Snapshot;
 use crate::actor::{Addr, Boundary, Contents, Opaque, Seen, Sys, Waiting};
-use crate::image::{Head, Image, Kind, Limits};
-use crate::net::frozen;
+use crate::image::{Head, Image, Kind, Limits, scope};
 
 /// Whether messages that were asked are in an image.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,7 +67,7 @@ pub(super) fn capture<A: Snapshot>(
         let image = Image::of_within(head, &written, limits).map_err(SnapshotError::Encode)?;
         Ok(Captured {
             image,
-            listens: frozen::met() > 0,
+            listens: scope::noted() > 0,
             seen: contents.seen,
             asks: written.asks.len(),
         })
