@@ -186,26 +186,14 @@ impl<T> Decider<T> {
                 crowd.step.overdue = true;
                 let left: Vec<_> = crowd.left.iter().rev().copied().collect();
                 for (child, incarnation) in left {
-                    self.report(child, What::Overdue, out);
-                    out.push(Action::Stop {
-                        child,
-                        incarnation,
-                        how: How::Kill,
-                        deadline: None,
-                    });
+                    self.kill_overdue(child, incarnation, out);
                 }
                 None
             }
             Input::Endless {
                 child, incarnation, ..
             } if crowd.ending.remove(&(child, incarnation)) => {
-                self.report(child, What::Overdue, out);
-                out.push(Action::Stop {
-                    child,
-                    incarnation,
-                    how: How::Kill,
-                    deadline: None,
-                });
+                self.kill_overdue(child, incarnation, out);
                 None
             }
             input => Some(input),
@@ -305,6 +293,12 @@ impl<T> Decider<T> {
         Some(step)
     }
 
+    /// It has not ended in time.
+    fn kill_overdue(&mut self, child: ChildKey, incarnation: Incarnation, out: Out<'_, T>) {
+        self.report(child, What::Overdue, out);
+        out.push(kill(child, incarnation));
+    }
+
     fn stopped(&mut self, step: Step, reason: ExitReason, out: Out<'_, T>) {
         self.child(step.child).phase = Phase::Stopped;
         let expected = match step.stop {
@@ -352,13 +346,7 @@ impl<T> Decider<T> {
             }
             (Some(How::Ask), Input::Overdue { .. } | Input::Endless { .. }) if !step.overdue => {
                 (step.overdue, step.is_endless) = (true, false);
-                self.report(key, What::Overdue, out);
-                out.push(Action::Stop {
-                    child: key,
-                    incarnation,
-                    how: How::Kill,
-                    deadline: None,
-                });
+                self.kill_overdue(key, incarnation, out);
             }
             (None, Input::Started { .. }) => {
                 let by_itself = self.is_restarting();
@@ -386,12 +374,7 @@ impl<T> Decider<T> {
                 if let Some(plan) = self.plan.as_mut() {
                     plan.killed_for = Some(reason);
                 }
-                out.push(Action::Stop {
-                    child: key,
-                    incarnation,
-                    how: How::Kill,
-                    deadline: None,
-                });
+                out.push(kill(key, incarnation));
             }
             (None, Input::Ignored { .. }) => {
                 self.child(key).phase = Phase::Stopped;
@@ -529,5 +512,14 @@ impl<T> Purpose<T> {
             Self::GiveUp { .. } => "give up",
             Self::Shutdown { .. } => "shutdown",
         }
+    }
+}
+
+fn kill<T>(child: ChildKey, incarnation: Incarnation) -> Action<T> {
+    Action::Stop {
+        child,
+        incarnation,
+        how: How::Kill,
+        deadline: None,
     }
 }
