@@ -9,7 +9,7 @@ use super::measured::{Job, Outcome};
 use super::options::Options;
 use super::peers::Peer;
 use super::programs::Programs;
-use super::report::{Config, Machine, Measurement, PeerInfo, Report, Results, Section};
+use super::report::{Config, Machine, PeerInfo, Report, Results, Section};
 use super::workload::{Size, Workload};
 
 const WORKERS: [usize; 2] = [1, 2];
@@ -112,7 +112,7 @@ fn measure(
             let said = match child::run(command, programs, size) {
                 Ok(Outcome::Measured(measured)) => {
                     let value = format!("{:.1} {}", measured.value, workload.unit().name());
-                    results.runs.push(Measurement::from(measured));
+                    results.runs.push(measured);
                     value
                 }
                 Ok(Outcome::Cannot(why)) => {

@@ -52,18 +52,11 @@ pub(super) struct Config {
 #[derive(Debug, Serialize)]
 pub(super) struct Results {
     pub(super) config: Config,
-    pub(super) runs: Vec<Measurement>,
+    pub(super) runs: Vec<Measured>,
     /// Why the peer cannot do it.
     pub(super) cannot: Option<String>,
     /// Why it did not.
     pub(super) failed: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Measurement {
-    pub(super) value: f64,
-    pub(super) more: BTreeMap<String, f64>,
-    pub(super) peak_bytes: u64,
 }
 
 /// A peer with its best configuration.
@@ -108,25 +101,9 @@ impl fmt::Display for Config {
     }
 }
 
-impl From<Measured> for Measurement {
-    fn from(
-        Measured {
-            value,
-            more,
-            peak_bytes,
-        }: Measured,
-    ) -> Self {
-        Measurement {
-            value,
-            more,
-            peak_bytes,
-        }
-    }
-}
-
 impl Results {
     fn row(&self) -> Option<Row<'_>> {
-        let median = |of: &dyn Fn(&Measurement) -> f64| stats::median(self.runs.iter().map(of));
+        let median = |of: &dyn Fn(&Measured) -> f64| stats::median(self.runs.iter().map(of));
         let values = || self.runs.iter().map(|it| it.value);
         let more = self.runs.first()?.more.keys();
         Some(Row {
@@ -233,11 +210,9 @@ mod tests {
 
     fn results(peer: &str, workers: usize, values: &[f64], cannot: Option<&str>) -> Results {
         let allocator = "glibc".to_owned();
-        let measured = |value: &f64| {
-            Measurement::from(Measured {
-                value: *value,
-                ..Measured::default()
-            })
+        let measured = |value: &f64| Measured {
+            value: *value,
+            ..Measured::default()
         };
         Results {
             config: Config {
