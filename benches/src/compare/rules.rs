@@ -1,4 +1,4 @@
-//! What the workloads with many actors go by, the same for all peers.
+//! What the larger workloads go by, the same for all peers.
 
 /// The colours of `chameneos`, 0 to 2: what two become that meet.
 pub fn complement(one: u8, other: u8) -> u8 {
@@ -15,8 +15,13 @@ impl Random {
         Random(number)
     }
 
+    /// One of those, by the next number.
+    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.below(of.len() as u64) as usize]
+    }
+
     /// The next, below `bound`.
-    pub fn below(&mut self, bound: u64) -> u64 {
+    fn below(&mut self, bound: u64) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)

@@ -185,8 +185,8 @@ enum Ball {
 
 impl Pinger {
     fn next(&mut self, context: &Context<Self>) {
-        let other = self.random.below(self.others.len() as u64) as usize;
-        self.others[other].do_send(Ball::Ping(context.address()));
+        let other = self.random.pick(&self.others);
+        other.do_send(Ball::Ping(context.address()));
     }
 }
 

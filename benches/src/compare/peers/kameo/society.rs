@@ -168,9 +168,9 @@ struct Pinger {
 #[messages]
 impl Pinger {
     async fn next_one(&mut self) {
-        let other = self.random.below(self.others.len() as u64) as usize;
+        let other = self.random.pick(&self.others);
         let from = self.others[self.me].clone();
-        tell!(self.others[other], Ping { from });
+        tell!(other, Ping { from });
     }
 
     #[message]

@@ -116,8 +116,8 @@ fn big(job: Job) -> Measured {
         go!(move || {
             let mut random = Random::new(i as u64);
             let mut next = || {
-                let other = random.below(others.len() as u64) as usize;
-                send(&others[other], Ball::Ping(others[i].clone()));
+                let other = random.pick(&others);
+                send(other, Ball::Ping(others[i].clone()));
             };
             let mut left = job.messages / job.actors;
             next();

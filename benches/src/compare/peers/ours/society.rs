@@ -155,8 +155,8 @@ impl Pinger {
     }
 
     fn next(&mut self, cx: &mut Cx<Self>) {
-        let other = self.random.below(self.others.len() as u64) as usize;
-        self.others[other]
+        self.random
+            .pick(&self.others)
             .tell()
             .ping(cx.addr())
             .expect("it is alive");

@@ -187,8 +187,8 @@ struct PingerState {
 
 impl PingerState {
     fn next(&mut self, me: ActorRef<Ball>) -> Done {
-        let other = self.random.below(self.others.len() as u64) as usize;
-        Ok(self.others[other].send_message(Ball::Ping(me))?)
+        let other = self.random.pick(&self.others);
+        Ok(other.send_message(Ball::Ping(me))?)
     }
 }
 

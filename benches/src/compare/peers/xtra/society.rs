@@ -172,8 +172,8 @@ struct Pong;
 
 impl Pinger {
     async fn next(&mut self, context: &Context<Self>) {
-        let other = self.random.below(self.others.len() as u64) as usize;
-        tell(&self.others[other], Ping(me(context))).await;
+        let other = self.random.pick(&self.others);
+        tell(other, Ping(me(context))).await;
     }
 }
 
