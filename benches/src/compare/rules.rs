@@ -56,6 +56,41 @@ pub fn items_sum(producers: u64, items: u64) -> u64 {
     producers * (each * (each - 1) / 2)
 }
 
+/// The forks of `dining_philosophers`, of which two at a table share each: what the arbiter knows.
+#[derive(Debug)]
+pub struct Forks {
+    taken: Vec<bool>,
+}
+
+impl Forks {
+    /// As many as seats, and all there.
+    pub fn new(seats: usize) -> Self {
+        Forks {
+            taken: vec![false; seats],
+        }
+    }
+
+    /// Gives both to the one at a seat, if both are there.
+    pub fn take(&mut self, seat: usize) -> bool {
+        let other = self.other(seat);
+        let free = !self.taken[seat] && !self.taken[other];
+        if free {
+            (self.taken[seat], self.taken[other]) = (true, true);
+        }
+        free
+    }
+
+    /// Takes both back.
+    pub fn put_back(&mut self, seat: usize) {
+        let other = self.other(seat);
+        (self.taken[seat], self.taken[other]) = (false, false);
+    }
+
+    fn other(&self, seat: usize) -> usize {
+        (seat + 1) % self.taken.len()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +100,17 @@ mod tests {
         for (one, other, becomes) in [(0, 1, 2), (2, 0, 1), (1, 2, 0), (1, 1, 1)] {
             assert_eq!(complement(one, other), becomes);
         }
+    }
+
+    #[test]
+    fn neighbours_do_not_eat_at_the_same_time() {
+        let mut forks = Forks::new(4);
+        assert!(forks.take(3), "all are there");
+        assert!(!forks.take(2) && !forks.take(0), "one is the neighbour's");
+        assert!(forks.take(1), "it sits opposite");
+        forks.put_back(3);
+        assert!(!forks.take(2) && !forks.take(0), "the other neighbour eats");
+        assert!(forks.take(3), "both are back");
     }
 
     #[test]
