@@ -1,4 +1,15 @@
-//! What the larger workloads go by, the same for all peers.
+//! What the workloads go by, the same for all peers.
+
+use super::measured::Job;
+use super::workload::Workload;
+
+/// How often the token of `ping_pong`, or of a ring, is passed on.
+pub fn hops(job: Job) -> u64 {
+    match job.workload {
+        Workload::PingPong => 2 * job.messages,
+        _ => job.messages,
+    }
+}
 
 /// The colours of `chameneos`, 0 to 2: what two become that meet.
 pub fn complement(one: u8, other: u8) -> u8 {

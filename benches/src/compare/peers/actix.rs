@@ -10,6 +10,7 @@ use tokio::task::yield_now;
 
 use super::{NO_STACKS, cannot, resident};
 use crate::compare::measured::{Job, Life, Measured, Outcome, each};
+use crate::compare::rules::hops;
 use crate::compare::workload::Workload;
 
 mod society;
@@ -32,10 +33,7 @@ async fn perform(on: &Arbiters, job: Job) -> Outcome {
     use Workload as W;
     Outcome::Measured(match job.workload {
         W::Spawn | W::IdleMemory => population(on, job).await,
-        W::PingPong => Measured::time(ring(on, 2, 2 * job.messages).await, job.messages),
-        W::ThreadRing100 | W::ThreadRing10k => {
-            Measured::time(ring(on, job.actors, job.messages).await, job.messages)
-        }
+        W::PingPong | W::ThreadRing100 | W::ThreadRing10k => ring(on, job).await,
         W::Counting => counting(on, job, 1).await,
         W::ManyToOne => counting(on, job, job.actors).await,
         W::Ask => ask(on, job).await,
@@ -294,13 +292,14 @@ impl Handler<Hop> for Link {
     }
 }
 
-/// So many hops in a ring; from the first to the last.
-async fn ring(on: &Arbiters, members: u64, hops: u64) -> Duration {
+/// A token goes round; from its first hop to its last.
+async fn ring(on: &Arbiters, job: Job) -> Measured {
+    let hops = hops(job);
     let (done, ended) = oneshot::channel();
     let mut done = Some(done);
     let mut links = Vec::new();
-    for i in 0..members {
-        let done = if i == hops % members {
+    for i in 0..job.actors {
+        let done = if i == hops % job.actors {
             done.take()
         } else {
             None
@@ -313,7 +312,7 @@ async fn ring(on: &Arbiters, members: u64, hops: u64) -> Duration {
     let begin = Instant::now();
     links[0].do_send(Hop(hops));
     ended.await.expect("the token arrives");
-    begin.elapsed()
+    Measured::time(begin.elapsed(), job.messages)
 }
 
 /// Ten under each, down to the leaves; sums go up.

@@ -10,6 +10,7 @@ use tokio::task::yield_now;
 
 use super::{NO_STACKS, cannot, on_tokio, resident};
 use crate::compare::measured::{Job, Life, Measured, Outcome, each};
+use crate::compare::rules::hops;
 use crate::compare::workload::Workload;
 
 mod society;
@@ -22,10 +23,7 @@ async fn perform(job: Job) -> Outcome {
     use Workload as W;
     Outcome::Measured(match job.workload {
         W::Spawn | W::IdleMemory => population(job).await,
-        W::PingPong => Measured::time(ring(2, 2 * job.messages).await, job.messages),
-        W::ThreadRing100 | W::ThreadRing10k => {
-            Measured::time(ring(job.actors, job.messages).await, job.messages)
-        }
+        W::PingPong | W::ThreadRing100 | W::ThreadRing10k => ring(job).await,
         W::Counting | W::CountingBounded => counting(job, 1).await,
         W::ManyToOne | W::ManyToOneBounded => counting(job, job.actors).await,
         W::Ask => ask(job).await,
@@ -244,13 +242,14 @@ impl Link {
     }
 }
 
-/// So many hops in a ring; from the first to the last.
-async fn ring(members: u64, hops: u64) -> Duration {
+/// A token goes round; from its first hop to its last.
+async fn ring(job: Job) -> Measured {
+    let hops = hops(job);
     let (done, ended) = oneshot::channel();
     let mut done = Some(done);
     let mut links: Vec<ActorRef<Link>> = Vec::new();
-    for i in 0..members {
-        let done = if i == hops % members {
+    for i in 0..job.actors {
+        let done = if i == hops % job.actors {
             done.take()
         } else {
             None
@@ -268,7 +267,7 @@ async fn ring(members: u64, hops: u64) -> Duration {
         .await
         .expect("the ring is alive");
     ended.await.expect("the token arrives");
-    begin.elapsed()
+    Measured::time(begin.elapsed(), job.messages)
 }
 
 /// Ten under each, down to the leaves; sums go up.

@@ -1,12 +1,13 @@
 //! may: a coroutine for each, with a channel.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use may::go;
 use may::sync::mpsc::{self, Receiver, Sender};
 
 use super::{cannot, resident};
 use crate::compare::measured::{Job, Measured, Outcome, each};
+use crate::compare::rules::hops;
 use crate::compare::workload::Workload;
 
 mod society;
@@ -22,10 +23,7 @@ fn perform(job: Job) -> Outcome {
     use Workload as W;
     Outcome::Measured(match job.workload {
         W::Spawn | W::IdleMemory => population(job),
-        W::PingPong => Measured::time(ring(2, 2 * job.messages), job.messages),
-        W::ThreadRing100 | W::ThreadRing10k => {
-            Measured::time(ring(job.actors, job.messages), job.messages)
-        }
+        W::PingPong | W::ThreadRing100 | W::ThreadRing10k => ring(job),
         W::Counting => counting(job, 1),
         W::ManyToOne => counting(job, job.actors),
         W::Ask => ask(job),
@@ -173,12 +171,13 @@ fn fork_join(job: Job) -> Measured {
 
 // ---- tokens ---------------------------------------------------------------------------------------------------------
 
-/// So many hops in a ring; from the first to the last.
-fn ring(members: u64, hops: u64) -> Duration {
+/// A token goes round; from its first hop to its last.
+fn ring(job: Job) -> Measured {
+    let hops = hops(job);
     let (done, ended) = mpsc::channel();
     let (first, mut inbox) = mpsc::channel::<u64>();
-    for i in 0..members {
-        let (next, its_inbox) = match i + 1 == members {
+    for i in 0..job.actors {
+        let (next, its_inbox) = match i + 1 == job.actors {
             true => (first.clone(), mpsc::channel().1),
             false => mpsc::channel(),
         };
@@ -196,7 +195,7 @@ fn ring(members: u64, hops: u64) -> Duration {
     let begin = Instant::now();
     first.send(hops).expect("the ring is alive");
     ended.recv().expect("the token arrives");
-    begin.elapsed()
+    Measured::time(begin.elapsed(), job.messages)
 }
 
 /// Ten coroutines under each, down to the leaves.
