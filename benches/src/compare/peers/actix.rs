@@ -299,11 +299,7 @@ async fn ring(on: &Arbiters, job: Job) -> Measured {
     let mut done = Some(done);
     let mut links = Vec::new();
     for i in 0..job.actors {
-        let done = if i == hops % job.actors {
-            done.take()
-        } else {
-            None
-        };
+        let done = done.take_if(|_| i == hops % job.actors);
         links.push(on.start(Link { next: None, done }));
     }
     for (link, next) in links.iter().zip(links.iter().cycle().skip(1)) {

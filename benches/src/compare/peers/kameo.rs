@@ -249,11 +249,7 @@ async fn ring(job: Job) -> Measured {
     let mut done = Some(done);
     let mut links: Vec<ActorRef<Link>> = Vec::new();
     for i in 0..job.actors {
-        let done = if i == hops % job.actors {
-            done.take()
-        } else {
-            None
-        };
+        let done = done.take_if(|_| i == hops % job.actors);
         links.push(start(Link { next: None, done }, None));
     }
     for (link, next) in links.iter().zip(links.iter().cycle().skip(1)) {
