@@ -61,10 +61,14 @@ pub fn balances(accounts: u64, count: u64) -> Vec<i64> {
     balances
 }
 
+/// The sum of the numbers below `count`: what comes up from so many leaves of `skynet`.
+pub fn sum_below(count: u64) -> u64 {
+    count * (count - 1) / 2
+}
+
 /// The sum of the items that `producers` of `bounded_buffer` make: each the numbers below `items / producers`.
 pub fn items_sum(producers: u64, items: u64) -> u64 {
-    let each = items / producers;
-    producers * (each * (each - 1) / 2)
+    producers * sum_below(items / producers)
 }
 
 /// The forks of `dining_philosophers`, of which two at a table share each: what the arbiter knows.

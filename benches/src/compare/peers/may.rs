@@ -7,7 +7,7 @@ use may::sync::mpsc::{self, Receiver, Sender};
 
 use super::{cannot, resident};
 use crate::compare::measured::{Job, Measured, Outcome, each};
-use crate::compare::rules::hops;
+use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
 
 mod society;
@@ -31,7 +31,7 @@ fn perform(job: Job) -> Outcome {
         W::ForkJoin => fork_join(job),
         W::Skynet => {
             let begin = Instant::now();
-            assert_eq!(skynet(0, job.actors), job.actors * (job.actors - 1) / 2);
+            assert_eq!(skynet(0, job.actors), sum_below(job.actors));
             Measured::time(begin.elapsed(), job.actors)
         }
         W::BlockedMemory => population(job),
