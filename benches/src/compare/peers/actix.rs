@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
 use super::{NO_STACKS, cannot, resident};
-use crate::compare::measured::{Job, Life, Measured, Outcome, each};
+use crate::compare::measured::{Job, Life, Measured, Outcome};
 use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
 
@@ -196,7 +196,7 @@ async fn population(on: &Arbiters, job: Job) -> Measured {
     while Life::ended() < job.actors {
         yield_now().await;
     }
-    Measured::time(spawned, job.actors).and("stop_ns", each(begin.elapsed(), job.actors))
+    Measured::lives(spawned, begin.elapsed(), job.actors)
 }
 
 async fn counting(on: &Arbiters, job: Job, senders: u64) -> Measured {

@@ -6,7 +6,7 @@ use may::go;
 use may::sync::mpsc::{self, Receiver, Sender};
 
 use super::{cannot, resident};
-use crate::compare::measured::{Job, Measured, Outcome, each};
+use crate::compare::measured::{Job, Measured, Outcome};
 use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
 
@@ -105,7 +105,7 @@ fn population(job: Job) -> Measured {
     counters
         .into_iter()
         .for_each(|it| it.join().expect("it ends"));
-    Measured::time(spawned, job.actors).and("stop_ns", each(begin.elapsed(), job.actors))
+    Measured::lives(spawned, begin.elapsed(), job.actors)
 }
 
 fn counting(job: Job, senders: u64) -> Measured {

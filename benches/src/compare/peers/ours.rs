@@ -6,7 +6,7 @@ use actor_core::channel::{self, oneshot};
 use actor_core::prelude::*;
 
 use super::resident;
-use crate::compare::measured::{Job, Life, Measured, Outcome, each};
+use crate::compare::measured::{Job, Life, Measured, Outcome};
 use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
 
@@ -144,7 +144,7 @@ fn population(sys: &System, job: Job) -> Measured {
     while Life::ended() < job.actors {
         microthread::yield_now();
     }
-    Measured::time(spawned, job.actors).and("stop_ns", each(begin.elapsed(), job.actors))
+    Measured::lives(spawned, begin.elapsed(), job.actors)
 }
 
 fn counting<C: Counts>(sys: &System, job: Job, senders: u64) -> Measured {

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{spawn, yield_now};
 
 use super::{NO_STACKS, cannot, on_tokio, resident};
-use crate::compare::measured::{Job, Life, Measured, Outcome, each};
+use crate::compare::measured::{Job, Life, Measured, Outcome};
 use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
 
@@ -117,7 +117,7 @@ async fn population(job: Job) -> Measured {
     while Life::ended() < job.actors {
         yield_now().await;
     }
-    Measured::time(spawned, job.actors).and("stop_ns", each(start.elapsed(), job.actors))
+    Measured::lives(spawned, start.elapsed(), job.actors)
 }
 
 async fn counting(job: Job, senders: u64) -> Measured {

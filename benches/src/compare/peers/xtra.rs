@@ -11,7 +11,7 @@ use xtra::prelude::*;
 use xtra::spawn_tokio;
 
 use super::{NO_STACKS, cannot, on_tokio, resident};
-use crate::compare::measured::{Job, Life, Measured, Outcome, each};
+use crate::compare::measured::{Job, Life, Measured, Outcome};
 use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
 
@@ -154,7 +154,7 @@ async fn population(job: Job) -> Measured {
     while Life::ended() < job.actors {
         yield_now().await;
     }
-    Measured::time(spawned, job.actors).and("stop_ns", each(begin.elapsed(), job.actors))
+    Measured::lives(spawned, begin.elapsed(), job.actors)
 }
 
 async fn counting(job: Job, senders: u64) -> Measured {
