@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
-use tokio::task::yield_now;
 
-use super::{NO_STACKS, cannot, resident};
+use super::{NO_STACKS, cannot, resident, until};
 use crate::compare::measured::{Job, Life, Measured, Outcome};
 use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
@@ -184,18 +183,14 @@ async fn population(on: &Arbiters, job: Job) -> Measured {
     let before = resident();
     let begin = Instant::now();
     counters.extend((0..job.actors).map(|_| on.start(Counter::default())));
-    while Life::started() < job.actors {
-        yield_now().await;
-    }
+    until(Life::started, job.actors).await;
     let spawned = begin.elapsed();
     if job.workload == Workload::IdleMemory {
         return Measured::bytes(before, resident(), job.actors);
     }
     let begin = Instant::now();
     counters.iter().for_each(|counter| counter.do_send(Stop));
-    while Life::ended() < job.actors {
-        yield_now().await;
-    }
+    until(Life::ended, job.actors).await;
     Measured::lives(spawned, begin.elapsed(), job.actors)
 }
 

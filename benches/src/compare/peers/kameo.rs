@@ -6,9 +6,8 @@ use kameo::error::Infallible;
 use kameo::mailbox;
 use kameo::prelude::*;
 use tokio::sync::oneshot;
-use tokio::task::yield_now;
 
-use super::{NO_STACKS, cannot, on_tokio, resident};
+use super::{NO_STACKS, cannot, on_tokio, resident, until};
 use crate::compare::measured::{Job, Life, Measured, Outcome};
 use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
@@ -124,9 +123,7 @@ async fn population(job: Job) -> Measured {
     let before = resident();
     let begin = Instant::now();
     counters.extend((0..job.actors).map(|_| start((), None)));
-    while Life::started() < job.actors {
-        yield_now().await;
-    }
+    until(Life::started, job.actors).await;
     let spawned = begin.elapsed();
     if job.workload == Workload::IdleMemory {
         return Measured::bytes(before, resident(), job.actors);
@@ -135,9 +132,7 @@ async fn population(job: Job) -> Measured {
     for counter in counters {
         counter.stop_gracefully().await.expect("it is alive");
     }
-    while Life::ended() < job.actors {
-        yield_now().await;
-    }
+    until(Life::ended, job.actors).await;
     Measured::lives(spawned, begin.elapsed(), job.actors)
 }
 

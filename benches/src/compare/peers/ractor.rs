@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, call};
 use tokio::sync::oneshot;
-use tokio::task::yield_now;
 
-use super::{NO_STACKS, cannot, on_tokio, resident};
+use super::{NO_STACKS, cannot, on_tokio, resident, until};
 use crate::compare::measured::{Job, Life, Measured, Outcome};
 use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
@@ -159,9 +158,7 @@ async fn population(job: Job) -> Measured {
     }
     let begin = Instant::now();
     counters.iter().for_each(|counter| counter.stop(None));
-    while Life::ended() < job.actors {
-        yield_now().await;
-    }
+    until(Life::ended, job.actors).await;
     Measured::lives(spawned, begin.elapsed(), job.actors)
 }
 

@@ -4,9 +4,9 @@
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{spawn, yield_now};
+use tokio::task::spawn;
 
-use super::{NO_STACKS, cannot, on_tokio, resident};
+use super::{NO_STACKS, cannot, on_tokio, resident, until};
 use crate::compare::measured::{Job, Life, Measured, Outcome};
 use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
@@ -105,18 +105,14 @@ async fn population(job: Job) -> Measured {
     let before = resident();
     let start = Instant::now();
     counters.extend((0..job.actors).map(|_| Counter::start(None)));
-    while Life::started() < job.actors {
-        yield_now().await;
-    }
+    until(Life::started, job.actors).await;
     let spawned = start.elapsed();
     if job.workload == Workload::IdleMemory {
         return Measured::bytes(before, resident(), job.actors);
     }
     let start = Instant::now();
     drop(counters);
-    while Life::ended() < job.actors {
-        yield_now().await;
-    }
+    until(Life::ended, job.actors).await;
     Measured::lives(spawned, start.elapsed(), job.actors)
 }
 

@@ -6,11 +6,10 @@
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use tokio::task::yield_now;
 use xtra::prelude::*;
 use xtra::spawn_tokio;
 
-use super::{NO_STACKS, cannot, on_tokio, resident};
+use super::{NO_STACKS, cannot, on_tokio, resident, until};
 use crate::compare::measured::{Job, Life, Measured, Outcome};
 use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
@@ -141,9 +140,7 @@ async fn population(job: Job) -> Measured {
     let before = resident();
     let begin = Instant::now();
     counters.extend((0..job.actors).map(|_| Counter::start(None)));
-    while Life::started() < job.actors {
-        yield_now().await;
-    }
+    until(Life::started, job.actors).await;
     let spawned = begin.elapsed();
     if job.workload == Workload::IdleMemory {
         return Measured::bytes(before, resident(), job.actors);
@@ -151,9 +148,7 @@ async fn population(job: Job) -> Measured {
     let begin = Instant::now();
     // An actor stops with its last address.
     drop(counters);
-    while Life::ended() < job.actors {
-        yield_now().await;
-    }
+    until(Life::ended, job.actors).await;
     Measured::lives(spawned, begin.elapsed(), job.actors)
 }
 
