@@ -27,10 +27,7 @@ pub(super) fn run(options: &Options, allocator: &str) -> Result<Report, Error> {
     }
     let other = (!options.short && allocator == "glibc").then_some("mimalloc");
     let allocators: Vec<&str> = [allocator].into_iter().chain(other).collect();
-    let programs = Programs::build(
-        &present,
-        allocators.contains(&"mimalloc") && allocator != "mimalloc",
-    )?;
+    let programs = Programs::build(&present, other.is_some())?;
     let mut sections = Vec::new();
     for workload in &options.workloads {
         let sizes = workload.sizes(options.short);

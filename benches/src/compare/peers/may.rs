@@ -22,7 +22,7 @@ pub(super) fn run(job: Job) -> Outcome {
 fn perform(job: Job) -> Outcome {
     use Workload as W;
     Outcome::Measured(match job.workload {
-        W::Spawn | W::IdleMemory => population(job),
+        W::Spawn | W::IdleMemory | W::BlockedMemory => population(job),
         W::PingPong | W::ThreadRing100 | W::ThreadRing10k => ring(job),
         W::Counting => counting(job, 1),
         W::ManyToOne => counting(job, job.actors),
@@ -34,7 +34,6 @@ fn perform(job: Job) -> Outcome {
             assert_eq!(skynet(0, job.actors), sum_below(job.actors));
             Measured::time(begin.elapsed(), job.actors)
         }
-        W::BlockedMemory => population(job),
         W::CountingBounded | W::ManyToOneBounded | W::ForkJoinBounded => {
             return cannot("its channels have no bound");
         }

@@ -36,7 +36,7 @@ fn perform(sys: &System, job: Job) -> Outcome {
         W::ForkJoin => fork_join::<Counter>(sys, job),
         W::ForkJoinBounded => fork_join::<Counter64>(sys, job),
         W::Skynet => skynet(sys, job),
-        W::BlockedMemory => blocked_memory(sys, job),
+        W::BlockedMemory => blocked_memory(job),
         _ => return society::perform(sys, job),
     })
 }
@@ -320,7 +320,7 @@ fn skynet(sys: &System, job: Job) -> Measured {
 
 // ---- stacks ---------------------------------------------------------------------------------------------------------
 
-fn blocked_memory(_: &System, job: Job) -> Measured {
+fn blocked_memory(job: Job) -> Measured {
     let (ready, arrived) = channel::unbounded();
     let (go, gate) = channel::unbounded::<()>();
     let before = resident();

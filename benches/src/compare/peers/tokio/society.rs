@@ -102,7 +102,6 @@ async fn chameneos(job: Job) -> Measured {
 
 // ---- big ------------------------------------------------------------------------------------------------------------
 
-#[derive(Clone)]
 enum Ball {
     Ping(Tx<Ball>),
     Pong,
