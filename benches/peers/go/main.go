@@ -25,7 +25,7 @@ type job struct {
 
 type measured struct {
 	Value float64            `json:"value"`
-	More  map[string]float64 `json:"more"`
+	More  map[string]float64 `json:"more,omitempty"`
 	Peak  int                `json:"peak_bytes"`
 }
 
