@@ -1,4 +1,7 @@
-//! The actors that are measured.
+//! The actors that are measured, and what is done with them. Loops over calls are inline: compiled into what measures them,
+//! as if they were written there.
+
+use std::hint::black_box;
 
 use actor_core::prelude::*;
 
@@ -21,6 +24,48 @@ impl Counter {
     /// Asked.
     pub fn get(&self) -> u64 {
         self.n
+    }
+}
+
+/// So many are told before anybody waits: a burst, and not all of a measurement's messages in memory.
+const BURST: u64 = 256;
+
+/// Tells `n` messages in bursts, and waits for the last of each.
+///
+/// # Panics
+/// If the counter is gone.
+#[inline]
+pub fn tell(counter: &Addr<Counter>, n: u64) {
+    for i in 0..n {
+        counter.tell().add(1).expect("it is alive");
+        if i % BURST == BURST - 1 {
+            black_box(counter.ask().get().expect("it answers"));
+        }
+    }
+    black_box(counter.ask().get().expect("it answers"));
+}
+
+/// Asks `n` times, one after the other.
+///
+/// # Panics
+/// If the counter is gone.
+#[inline]
+pub fn ask(counter: &Addr<Counter>, n: u64) {
+    for _ in 0..n {
+        black_box(counter.ask().get().expect("it answers"));
+    }
+}
+
+/// Starts an actor and has it end, `n` times.
+///
+/// # Panics
+/// If there is no room for one.
+#[inline]
+pub fn spawn_stop(sys: &System, n: u64) {
+    for _ in 0..n {
+        let counter = sys.spawn(Counter::default()).expect("room for one");
+        counter.stop();
+        black_box(counter.join());
     }
 }
 

@@ -25,7 +25,7 @@ type job struct {
 
 type measured struct {
 	Value float64            `json:"value"`
-	More  map[string]float64 `json:"more"`
+	More  map[string]float64 `json:"more,omitempty"`
 	Peak  int                `json:"peak_bytes"`
 }
 
@@ -112,6 +112,13 @@ func proc(file, name string) int {
 	return 0
 }
 
+// Resident bytes, when what nobody uses any more has been given back.
+func resident() int {
+	runtime.GC()
+	debug.FreeOSMemory()
+	return proc("/proc/self/smaps_rollup", "Rss:")
+}
+
 // ---- a counter
 
 type msg struct {
@@ -136,9 +143,7 @@ func ask(counter chan msg, reply chan int) int {
 
 func population(j job) measured {
 	counters := make([]chan msg, 0, j.actors)
-	runtime.GC()
-	debug.FreeOSMemory()
-	before := proc("/proc/self/smaps_rollup", "Rss:")
+	before := resident()
 	var started, ended sync.WaitGroup
 	started.Add(j.actors)
 	ended.Add(j.actors)
@@ -155,9 +160,7 @@ func population(j job) measured {
 	started.Wait()
 	result := timed(time.Since(start), j.actors)
 	if j.workload != "spawn" {
-		runtime.GC()
-		debug.FreeOSMemory()
-		after := proc("/proc/self/smaps_rollup", "Rss:")
+		after := resident()
 		runtime.KeepAlive(counters)
 		return measured{Value: float64(after-before) / float64(j.actors)}
 	}

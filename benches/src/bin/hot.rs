@@ -22,31 +22,16 @@ static DONE: Countdown = Countdown::new();
 
 fn tell(sys: &System, rounds: u64) {
     let counter = sys.spawn(Counter::default()).expect("room for one");
-    for i in 0..rounds {
-        counter.tell().add(1).expect("it is alive");
-        if i % 256 == 255 {
-            black_box(counter.ask().get().expect("it answers"));
-        }
-    }
+    actors::tell(&counter, rounds);
 }
 
 fn ask(sys: &System, rounds: u64) {
     let counter = sys.spawn(Counter::default()).expect("room for one");
-    for _ in 0..rounds {
-        black_box(counter.ask().get().expect("it answers"));
-    }
+    actors::ask(&counter, rounds);
 }
 
 fn ring(sys: &System, rounds: u64) {
     actors::hops(&actors::ring(sys, 100, &DONE), rounds, &DONE);
-}
-
-fn spawn_stop(sys: &System, rounds: u64) {
-    for _ in 0..rounds {
-        let counter = sys.spawn(Counter::default()).expect("room for one");
-        counter.stop();
-        black_box(counter.join());
-    }
 }
 
 /// Actors that stay, idle.
@@ -91,7 +76,7 @@ const PATHS: &[(&str, Path)] = &[
     ("ask", ask),
     ("ring", ring),
     ("spawn", spawn),
-    ("spawn_stop", spawn_stop),
+    ("spawn_stop", actors::spawn_stop),
     ("yield", yields),
     ("microthread", microthreads),
     ("rendezvous", rendezvous),

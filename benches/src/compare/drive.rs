@@ -9,7 +9,7 @@ use super::measured::{Job, Outcome};
 use super::options::Options;
 use super::peers::Peer;
 use super::programs::Programs;
-use super::report::{Config, Machine, Measurement, PeerInfo, Report, Results, Section};
+use super::report::{Config, Machine, PeerInfo, Report, Results, Section};
 use super::workload::{Size, Workload};
 
 const WORKERS: [usize; 2] = [1, 2];
@@ -27,10 +27,7 @@ pub(super) fn run(options: &Options, allocator: &str) -> Result<Report, Error> {
     }
     let other = (!options.short && allocator == "glibc").then_some("mimalloc");
     let allocators: Vec<&str> = [allocator].into_iter().chain(other).collect();
-    let programs = Programs::build(
-        &present,
-        allocators.contains(&"mimalloc") && allocator != "mimalloc",
-    )?;
+    let programs = Programs::build(&present, other.is_some())?;
     let mut sections = Vec::new();
     for workload in &options.workloads {
         let sizes = workload.sizes(options.short);
@@ -112,7 +109,7 @@ fn measure(
             let said = match child::run(command, programs, size) {
                 Ok(Outcome::Measured(measured)) => {
                     let value = format!("{:.1} {}", measured.value, workload.unit().name());
-                    results.runs.push(Measurement::from(measured));
+                    results.runs.push(measured);
                     value
                 }
                 Ok(Outcome::Cannot(why)) => {

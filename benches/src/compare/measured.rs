@@ -54,6 +54,11 @@ impl Measured {
         }
     }
 
+    /// Nanoseconds for each of `n` until it is in service, and until it is gone.
+    pub fn lives(spawned: Duration, stopped: Duration, n: u64) -> Self {
+        Measured::time(spawned, n).and("stop_ns", each(stopped, n))
+    }
+
     /// Bytes for each of `n`.
     pub fn bytes(before: u64, after: u64, n: u64) -> Self {
         Measured {
@@ -64,7 +69,7 @@ impl Measured {
 
     /// Adds a second figure.
     #[must_use]
-    pub fn and(mut self, name: &str, value: f64) -> Self {
+    fn and(mut self, name: &str, value: f64) -> Self {
         self.more.insert(name.to_owned(), value);
         self
     }
@@ -79,7 +84,7 @@ impl Measured {
 }
 
 /// Nanoseconds for each of `n`.
-pub fn each(elapsed: Duration, n: u64) -> f64 {
+fn each(elapsed: Duration, n: u64) -> f64 {
     elapsed.as_nanos() as f64 / n as f64
 }
 

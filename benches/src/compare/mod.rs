@@ -26,7 +26,7 @@
 //! |---|---|
 //! | `workload` | the table of workloads: what each does, sizes |
 //! | `peers` | one file a peer: a function for each workload. Go and Erlang: `benches/peers/` |
-//! | `rules` | what the larger workloads go by, the same for all |
+//! | `rules` | what the workloads go by, the same for all |
 //! | `measured` | what a child is told, and what it prints |
 //! | `options`, `programs`, `child`, `drive` | the parent: what to do; what to start; one measurement; all of them |
 //! | `report`, `table`, `page`, `plot` | what came of it, as JSON, text, and a page with plots |

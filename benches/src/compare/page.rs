@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::plot::{self, Line, Plot};
-use super::report::{Report, Section};
+use super::report::{PeerInfo, Report, Row, Section};
 use super::table::number;
 
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}\
@@ -39,10 +39,8 @@ fn write_page(report: &Report, to: &mut String) -> std::fmt::Result {
     if report.short {
         write!(to, " <b>A short run: whether it works, not how fast.</b>")?;
     }
-    let versions = report.peers.iter().map(|peer| {
-        let version = peer.version.as_deref().unwrap_or("not installed");
-        format!("{} {}", text(&peer.name), text(version))
-    });
+    let version = |peer: &PeerInfo| format!("{} {}", text(&peer.name), text(peer.version()));
+    let versions = report.peers.iter().map(version);
     write!(to, "<p>{}.", versions.collect::<Vec<_>>().join(", "))?;
     for section in report.tables() {
         write_section(report, section, to)?;
@@ -66,7 +64,7 @@ fn write_section(report: &Report, section: &Section, to: &mut String) -> std::fm
             text(&peer)
         )?;
     }
-    let title = format!("{} a {}", unit.name(), workload.per());
+    let title = section.figure();
     let sizes: Vec<&Section> = report
         .sections
         .iter()
@@ -90,15 +88,11 @@ fn write_section(report: &Report, section: &Section, to: &mut String) -> std::fm
         section.actors
     )?;
     for row in section.best() {
-        let class = if row.config.peer == "ours" {
+        let class = if row.config.is_ours() {
             " class=ours"
         } else {
             ""
         };
-        let more = row
-            .more
-            .iter()
-            .map(|(name, value)| format!("{name} {value:.0}"));
         write!(
             to,
             "<tr{class}><td>{}<td>{}<td>{}<td>{}<td>{:.0}<td>{}",
@@ -107,7 +101,7 @@ fn write_section(report: &Report, section: &Section, to: &mut String) -> std::fm
             number(unit, row.min),
             number(unit, row.max),
             row.peak_bytes / 1e6,
-            more.collect::<Vec<_>>().join(", "),
+            row.more,
         )?;
     }
     for (peer, why) in section.absent() {
@@ -122,7 +116,7 @@ fn write_section(report: &Report, section: &Section, to: &mut String) -> std::fm
 }
 
 fn bars(section: &Section) -> Vec<plot::Bar> {
-    let bar = |row: &super::report::Row<'_>| plot::Bar {
+    let bar = |row: &Row<'_>| plot::Bar {
         name: row.config.peer.clone(),
         value: row.median,
         min: row.min,

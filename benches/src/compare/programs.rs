@@ -151,3 +151,37 @@ fn erlang(to: &Path) -> Result<PathBuf, Error> {
     succeed(Command::new("erlc").arg("-o").arg(to).arg(source))?;
     Ok(to.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::measured::Outcome;
+    use super::super::workload::Workload;
+    use super::super::{child, peers};
+    use super::*;
+
+    /// Where they are installed. The echo server is left out: its load would be this program.
+    #[test]
+    fn what_the_programs_in_other_languages_say_is_understood() {
+        let foreign = |it: &&Peer| !it.takes_allocators() && it.version().is_some();
+        let peers: Vec<_> = peers::ALL.iter().filter(foreign).collect();
+        let programs = Programs::build(&peers, false).expect("they build");
+        let workloads = Workload::ALL.iter().copied();
+        for workload in workloads.filter(|it| *it != Workload::EchoServer) {
+            let size = workload.sizes(true)[0];
+            let job = Job {
+                workload,
+                workers: 1,
+                actors: size.actors,
+                messages: size.messages,
+            };
+            for peer in &peers {
+                let command = programs.command(peer, "own", job);
+                match child::run(command, &programs, size) {
+                    Ok(Outcome::Measured(it)) => assert!(it.peak_bytes > 0, "{job:?}: {it:?}"),
+                    Ok(Outcome::Cannot(_)) => {}
+                    Err(why) => panic!("{}: {job:?}: {why}", peer.name),
+                }
+            }
+        }
+    }
+}

@@ -52,18 +52,11 @@ pub(super) struct Config {
 #[derive(Debug, Serialize)]
 pub(super) struct Results {
     pub(super) config: Config,
-    pub(super) runs: Vec<Measurement>,
+    pub(super) runs: Vec<Measured>,
     /// Why the peer cannot do it.
     pub(super) cannot: Option<String>,
     /// Why it did not.
     pub(super) failed: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Measurement {
-    pub(super) value: f64,
-    pub(super) more: BTreeMap<String, f64>,
-    pub(super) peak_bytes: u64,
 }
 
 /// A peer with its best configuration.
@@ -74,7 +67,8 @@ pub(super) struct Row<'a> {
     pub(super) min: f64,
     pub(super) max: f64,
     pub(super) peak_bytes: f64,
-    pub(super) more: Vec<(&'a str, f64)>,
+    /// What else was measured, in words.
+    pub(super) more: String,
 }
 
 impl Machine {
@@ -93,6 +87,19 @@ impl Machine {
     }
 }
 
+impl PeerInfo {
+    /// Its version, in words.
+    pub(super) fn version(&self) -> &str {
+        self.version.as_deref().unwrap_or("not installed")
+    }
+}
+
+impl Config {
+    pub(super) fn is_ours(&self) -> bool {
+        self.peer == "ours"
+    }
+}
+
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Config {
@@ -108,36 +115,21 @@ impl fmt::Display for Config {
     }
 }
 
-impl From<Measured> for Measurement {
-    fn from(
-        Measured {
-            value,
-            more,
-            peak_bytes,
-        }: Measured,
-    ) -> Self {
-        Measurement {
-            value,
-            more,
-            peak_bytes,
-        }
-    }
-}
-
 impl Results {
     fn row(&self) -> Option<Row<'_>> {
-        let median = |of: &dyn Fn(&Measurement) -> f64| stats::median(self.runs.iter().map(of));
+        let median = |of: &dyn Fn(&Measured) -> f64| stats::median(self.runs.iter().map(of));
         let values = || self.runs.iter().map(|it| it.value);
-        let more = self.runs.first()?.more.keys();
+        let more = self.runs.first()?.more.keys().map(|key| {
+            let median = median(&|it| it.more[key]).unwrap_or(0.0);
+            format!("{key} {median:.0}")
+        });
         Some(Row {
             config: &self.config,
             median: median(&|it| it.value)?,
             min: values().fold(f64::INFINITY, f64::min),
             max: values().fold(0.0, f64::max),
             peak_bytes: median(&|it| it.peak_bytes as f64)?,
-            more: more
-                .map(|key| (key.as_str(), median(&|it| it.more[key]).unwrap_or(0.0)))
-                .collect(),
+            more: more.collect::<Vec<_>>().join(", "),
         })
     }
 }
@@ -151,6 +143,11 @@ impl Section {
             messages,
             results,
         }
+    }
+
+    /// What its figures are.
+    pub(super) fn figure(&self) -> String {
+        format!("{} a {}", self.workload.unit().name(), self.workload.per())
     }
 
     /// Each peer's best, by its median; the lowest first.
@@ -183,11 +180,19 @@ impl Section {
         absent
     }
 
+    /// Ours, and the best of the others.
+    pub(super) fn ours_and_best_peer(&self) -> (Option<Row<'_>>, Option<Row<'_>>) {
+        let (ours, peers): (Vec<_>, Vec<_>) = self
+            .best()
+            .into_iter()
+            .partition(|row| row.config.is_ours());
+        (ours.into_iter().next(), peers.into_iter().next())
+    }
+
     /// The best peer's median as a multiple of ours, and who that is.
     pub(super) fn ratio(&self) -> Option<(f64, String)> {
-        let rows = self.best();
-        let ours = rows.iter().find(|row| row.config.peer == "ours")?;
-        let peer = rows.iter().find(|row| row.config.peer != "ours")?;
+        let (ours, peer) = self.ours_and_best_peer();
+        let (ours, peer) = ours.zip(peer)?;
         Some((peer.median / ours.median, peer.config.peer.clone()))
     }
 }
@@ -213,7 +218,7 @@ impl Report {
         for section in &self.sections {
             for results in &section.results {
                 let why = results.failed.as_ref().or(results.cannot.as_ref());
-                let ours = results.config.peer == "ours";
+                let ours = results.config.is_ours();
                 // In short runs, which are to show whether it works, everybody's failure counts.
                 let failed = results.failed.is_some() && self.short;
                 if let (Some(why), true) = (why, ours || failed) {
@@ -233,11 +238,9 @@ mod tests {
 
     fn results(peer: &str, workers: usize, values: &[f64], cannot: Option<&str>) -> Results {
         let allocator = "glibc".to_owned();
-        let measured = |value: &f64| {
-            Measurement::from(Measured {
-                value: *value,
-                ..Measured::default()
-            })
+        let measured = |value: &f64| Measured {
+            value: *value,
+            ..Measured::default()
         };
         Results {
             config: Config {

@@ -1,4 +1,15 @@
-//! What the workloads with many actors go by, the same for all peers.
+//! What the workloads go by, the same for all peers.
+
+use super::measured::Job;
+use super::workload::Workload;
+
+/// How often the token of `ping_pong`, or of a ring, is passed on.
+pub fn hops(job: Job) -> u64 {
+    match job.workload {
+        Workload::PingPong => 2 * job.messages,
+        _ => job.messages,
+    }
+}
 
 /// The colours of `chameneos`, 0 to 2: what two become that meet.
 pub fn complement(one: u8, other: u8) -> u8 {
@@ -15,8 +26,13 @@ impl Random {
         Random(number)
     }
 
+    /// One of those, by the next number.
+    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.below(of.len() as u64) as usize]
+    }
+
     /// The next, below `bound`.
-    pub fn below(&mut self, bound: u64) -> u64 {
+    fn below(&mut self, bound: u64) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -45,10 +61,49 @@ pub fn balances(accounts: u64, count: u64) -> Vec<i64> {
     balances
 }
 
+/// The sum of the numbers below `count`: what comes up from so many leaves of `skynet`.
+pub fn sum_below(count: u64) -> u64 {
+    count * (count - 1) / 2
+}
+
 /// The sum of the items that `producers` of `bounded_buffer` make: each the numbers below `items / producers`.
 pub fn items_sum(producers: u64, items: u64) -> u64 {
-    let each = items / producers;
-    producers * (each * (each - 1) / 2)
+    producers * sum_below(items / producers)
+}
+
+/// The forks of `dining_philosophers`, of which two at a table share each: what the arbiter knows.
+#[derive(Debug)]
+pub struct Forks {
+    taken: Vec<bool>,
+}
+
+impl Forks {
+    /// As many as seats, and all there.
+    pub fn new(seats: usize) -> Self {
+        Forks {
+            taken: vec![false; seats],
+        }
+    }
+
+    /// Gives both to the one at a seat, if both are there.
+    pub fn take(&mut self, seat: usize) -> bool {
+        let other = self.other(seat);
+        let free = !self.taken[seat] && !self.taken[other];
+        if free {
+            (self.taken[seat], self.taken[other]) = (true, true);
+        }
+        free
+    }
+
+    /// Takes both back.
+    pub fn put_back(&mut self, seat: usize) {
+        let other = self.other(seat);
+        (self.taken[seat], self.taken[other]) = (false, false);
+    }
+
+    fn other(&self, seat: usize) -> usize {
+        (seat + 1) % self.taken.len()
+    }
 }
 
 #[cfg(test)]
@@ -60,6 +115,17 @@ mod tests {
         for (one, other, becomes) in [(0, 1, 2), (2, 0, 1), (1, 2, 0), (1, 1, 1)] {
             assert_eq!(complement(one, other), becomes);
         }
+    }
+
+    #[test]
+    fn neighbours_do_not_eat_at_the_same_time() {
+        let mut forks = Forks::new(4);
+        assert!(forks.take(3), "all are there");
+        assert!(!forks.take(2) && !forks.take(0), "one is the neighbour's");
+        assert!(forks.take(1), "it sits opposite");
+        forks.put_back(3);
+        assert!(!forks.take(2) && !forks.take(0), "the other neighbour eats");
+        assert!(forks.take(3), "both are back");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::report::{Report, Section};
+use super::report::{Report, Row, Section};
 use super::workload::Unit;
 
 pub(super) fn print(report: &Report, to: &mut impl Write) -> io::Result<()> {
@@ -13,8 +13,7 @@ pub(super) fn print(report: &Report, to: &mut impl Write) -> io::Result<()> {
         machine.processor, machine.processors, machine.kernel
     )?;
     for peer in &report.peers {
-        let version = peer.version.as_deref().unwrap_or("not installed");
-        writeln!(to, "- {} {version}", peer.name)?;
+        writeln!(to, "- {} {}", peer.name, peer.version())?;
     }
     writeln!(to, "\nMedians of {} runs.\n", report.runs)?;
     summary(report, to)?;
@@ -26,23 +25,24 @@ fn summary(report: &Report, to: &mut impl Write) -> io::Result<()> {
     writeln!(to, "| workload | ours | best peer | its | ratio |")?;
     writeln!(to, "|---|---|---|---|---|")?;
     for section in report.tables() {
-        let rows = section.best();
-        let ours = rows.iter().find(|row| row.config.peer == "ours");
-        let peer = rows.iter().find(|row| row.config.peer != "ours");
-        let unit = section.workload.unit();
-        let value = |it: Option<&_>| it.map_or("-".to_owned(), |median| number(unit, *median));
+        let (ours, peer) = section.ours_and_best_peer();
+        let value = |it: Option<&Row<'_>>| {
+            it.map_or("-".to_owned(), |row| {
+                number(section.workload.unit(), row.median)
+            })
+        };
         let ratio = section
             .ratio()
             .map_or("-".to_owned(), |(ratio, _)| format!("{ratio:.2}"));
         writeln!(
             to,
-            "| `{}`, {} a {} | {} | {} | {} | {ratio} |",
+            "| `{}`, {} | {} | {} | {} | {ratio} |",
             section.workload.name(),
-            unit.name(),
-            section.workload.per(),
-            value(ours.map(|row| &row.median)),
-            peer.map_or("-".to_owned(), |row| row.config.to_string()),
-            value(peer.map(|row| &row.median)),
+            section.figure(),
+            value(ours.as_ref()),
+            peer.as_ref()
+                .map_or("-".to_owned(), |row| row.config.to_string()),
+            value(peer.as_ref()),
         )?;
     }
     Ok(())
@@ -60,22 +60,16 @@ fn details(section: &Section, to: &mut impl Write) -> io::Result<()> {
     let unit = workload.unit();
     writeln!(
         to,
-        "| its best | {} a {} | min | max | to ours | peak MB | |",
-        unit.name(),
-        workload.per()
+        "| its best | {} | min | max | to ours | peak MB | |",
+        section.figure()
     )?;
     writeln!(to, "|---|---|---|---|---|---|---|")?;
     let rows = section.best();
     let ours = rows
         .iter()
-        .find(|row| row.config.peer == "ours")
+        .find(|row| row.config.is_ours())
         .map(|row| row.median);
     for row in &rows {
-        let more: Vec<_> = row
-            .more
-            .iter()
-            .map(|(name, value)| format!("{name} {value:.0}"))
-            .collect();
         writeln!(
             to,
             "| {} | {} | {} | {} | {} | {:.0} | {} |",
@@ -85,7 +79,7 @@ fn details(section: &Section, to: &mut impl Write) -> io::Result<()> {
             number(unit, row.max),
             ours.map_or("-".to_owned(), |ours| format!("{:.2}", row.median / ours)),
             row.peak_bytes / 1e6,
-            more.join(", "),
+            row.more,
         )?;
     }
     for (peer, why) in section.absent() {

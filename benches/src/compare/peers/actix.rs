@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
-use tokio::task::yield_now;
 
-use super::{NO_STACKS, cannot, resident};
-use crate::compare::measured::{Job, Life, Measured, Outcome, each};
+use super::{NO_STACKS, cannot, resident, until};
+use crate::compare::measured::{Job, Life, Measured, Outcome};
+use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
 
 mod society;
@@ -32,10 +32,7 @@ async fn perform(on: &Arbiters, job: Job) -> Outcome {
     use Workload as W;
     Outcome::Measured(match job.workload {
         W::Spawn | W::IdleMemory => population(on, job).await,
-        W::PingPong => Measured::time(ring(on, 2, 2 * job.messages).await, job.messages),
-        W::ThreadRing100 | W::ThreadRing10k => {
-            Measured::time(ring(on, job.actors, job.messages).await, job.messages)
-        }
+        W::PingPong | W::ThreadRing100 | W::ThreadRing10k => ring(on, job).await,
         W::Counting => counting(on, job, 1).await,
         W::ManyToOne => counting(on, job, job.actors).await,
         W::Ask => ask(on, job).await,
@@ -186,19 +183,15 @@ async fn population(on: &Arbiters, job: Job) -> Measured {
     let before = resident();
     let begin = Instant::now();
     counters.extend((0..job.actors).map(|_| on.start(Counter::default())));
-    while Life::started() < job.actors {
-        yield_now().await;
-    }
+    until(Life::started, job.actors).await;
     let spawned = begin.elapsed();
     if job.workload == Workload::IdleMemory {
         return Measured::bytes(before, resident(), job.actors);
     }
     let begin = Instant::now();
     counters.iter().for_each(|counter| counter.do_send(Stop));
-    while Life::ended() < job.actors {
-        yield_now().await;
-    }
-    Measured::time(spawned, job.actors).and("stop_ns", each(begin.elapsed(), job.actors))
+    until(Life::ended, job.actors).await;
+    Measured::lives(spawned, begin.elapsed(), job.actors)
 }
 
 async fn counting(on: &Arbiters, job: Job, senders: u64) -> Measured {
@@ -294,17 +287,14 @@ impl Handler<Hop> for Link {
     }
 }
 
-/// So many hops in a ring; from the first to the last.
-async fn ring(on: &Arbiters, members: u64, hops: u64) -> Duration {
+/// A token goes round; from its first hop to its last.
+async fn ring(on: &Arbiters, job: Job) -> Measured {
+    let hops = hops(job);
     let (done, ended) = oneshot::channel();
     let mut done = Some(done);
     let mut links = Vec::new();
-    for i in 0..members {
-        let done = if i == hops % members {
-            done.take()
-        } else {
-            None
-        };
+    for i in 0..job.actors {
+        let done = done.take_if(|_| i == hops % job.actors);
         links.push(on.start(Link { next: None, done }));
     }
     for (link, next) in links.iter().zip(links.iter().cycle().skip(1)) {
@@ -313,7 +303,7 @@ async fn ring(on: &Arbiters, members: u64, hops: u64) -> Duration {
     let begin = Instant::now();
     links[0].do_send(Hop(hops));
     ended.await.expect("the token arrives");
-    begin.elapsed()
+    Measured::time(begin.elapsed(), job.messages)
 }
 
 /// Ten under each, down to the leaves; sums go up.
@@ -394,6 +384,6 @@ async fn skynet(job: Job) -> Measured {
     let (done, sum) = oneshot::channel();
     let begin = Instant::now();
     Node::new(Parent::Driver(Some(done)), 0, job.actors).start();
-    assert_eq!(sum.await, Ok(job.actors * (job.actors - 1) / 2));
+    assert_eq!(sum.await, Ok(sum_below(job.actors)));
     Measured::time(begin.elapsed(), job.actors)
 }

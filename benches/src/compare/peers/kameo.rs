@@ -6,10 +6,10 @@ use kameo::error::Infallible;
 use kameo::mailbox;
 use kameo::prelude::*;
 use tokio::sync::oneshot;
-use tokio::task::yield_now;
 
-use super::{NO_STACKS, cannot, on_tokio, resident};
-use crate::compare::measured::{Job, Life, Measured, Outcome, each};
+use super::{NO_STACKS, cannot, on_tokio, resident, until};
+use crate::compare::measured::{Job, Life, Measured, Outcome};
+use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
 
 mod society;
@@ -22,10 +22,7 @@ async fn perform(job: Job) -> Outcome {
     use Workload as W;
     Outcome::Measured(match job.workload {
         W::Spawn | W::IdleMemory => population(job).await,
-        W::PingPong => Measured::time(ring(2, 2 * job.messages).await, job.messages),
-        W::ThreadRing100 | W::ThreadRing10k => {
-            Measured::time(ring(job.actors, job.messages).await, job.messages)
-        }
+        W::PingPong | W::ThreadRing100 | W::ThreadRing10k => ring(job).await,
         W::Counting | W::CountingBounded => counting(job, 1).await,
         W::ManyToOne | W::ManyToOneBounded => counting(job, job.actors).await,
         W::Ask => ask(job).await,
@@ -126,9 +123,7 @@ async fn population(job: Job) -> Measured {
     let before = resident();
     let begin = Instant::now();
     counters.extend((0..job.actors).map(|_| start((), None)));
-    while Life::started() < job.actors {
-        yield_now().await;
-    }
+    until(Life::started, job.actors).await;
     let spawned = begin.elapsed();
     if job.workload == Workload::IdleMemory {
         return Measured::bytes(before, resident(), job.actors);
@@ -137,10 +132,8 @@ async fn population(job: Job) -> Measured {
     for counter in counters {
         counter.stop_gracefully().await.expect("it is alive");
     }
-    while Life::ended() < job.actors {
-        yield_now().await;
-    }
-    Measured::time(spawned, job.actors).and("stop_ns", each(begin.elapsed(), job.actors))
+    until(Life::ended, job.actors).await;
+    Measured::lives(spawned, begin.elapsed(), job.actors)
 }
 
 async fn counting(job: Job, senders: u64) -> Measured {
@@ -244,17 +237,14 @@ impl Link {
     }
 }
 
-/// So many hops in a ring; from the first to the last.
-async fn ring(members: u64, hops: u64) -> Duration {
+/// A token goes round; from its first hop to its last.
+async fn ring(job: Job) -> Measured {
+    let hops = hops(job);
     let (done, ended) = oneshot::channel();
     let mut done = Some(done);
     let mut links: Vec<ActorRef<Link>> = Vec::new();
-    for i in 0..members {
-        let done = if i == hops % members {
-            done.take()
-        } else {
-            None
-        };
+    for i in 0..job.actors {
+        let done = done.take_if(|_| i == hops % job.actors);
         links.push(start(Link { next: None, done }, None));
     }
     for (link, next) in links.iter().zip(links.iter().cycle().skip(1)) {
@@ -268,7 +258,7 @@ async fn ring(members: u64, hops: u64) -> Duration {
         .await
         .expect("the ring is alive");
     ended.await.expect("the token arrives");
-    begin.elapsed()
+    Measured::time(begin.elapsed(), job.messages)
 }
 
 /// Ten under each, down to the leaves; sums go up.
@@ -337,6 +327,6 @@ async fn skynet(job: Job) -> Measured {
     let (done, sum) = oneshot::channel();
     let begin = Instant::now();
     start::<Node>((Parent::Driver(done), 0, job.actors), None);
-    assert_eq!(sum.await, Ok(job.actors * (job.actors - 1) / 2));
+    assert_eq!(sum.await, Ok(sum_below(job.actors)));
     Measured::time(begin.elapsed(), job.actors)
 }

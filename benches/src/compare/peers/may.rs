@@ -1,12 +1,13 @@
 //! may: a coroutine for each, with a channel.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use may::go;
 use may::sync::mpsc::{self, Receiver, Sender};
 
 use super::{cannot, resident};
-use crate::compare::measured::{Job, Measured, Outcome, each};
+use crate::compare::measured::{Job, Measured, Outcome};
+use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
 
 mod society;
@@ -21,11 +22,8 @@ pub(super) fn run(job: Job) -> Outcome {
 fn perform(job: Job) -> Outcome {
     use Workload as W;
     Outcome::Measured(match job.workload {
-        W::Spawn | W::IdleMemory => population(job),
-        W::PingPong => Measured::time(ring(2, 2 * job.messages), job.messages),
-        W::ThreadRing100 | W::ThreadRing10k => {
-            Measured::time(ring(job.actors, job.messages), job.messages)
-        }
+        W::Spawn | W::IdleMemory | W::BlockedMemory => population(job),
+        W::PingPong | W::ThreadRing100 | W::ThreadRing10k => ring(job),
         W::Counting => counting(job, 1),
         W::ManyToOne => counting(job, job.actors),
         W::Ask => ask(job),
@@ -33,10 +31,9 @@ fn perform(job: Job) -> Outcome {
         W::ForkJoin => fork_join(job),
         W::Skynet => {
             let begin = Instant::now();
-            assert_eq!(skynet(0, job.actors), job.actors * (job.actors - 1) / 2);
+            assert_eq!(skynet(0, job.actors), sum_below(job.actors));
             Measured::time(begin.elapsed(), job.actors)
         }
-        W::BlockedMemory => population(job),
         W::CountingBounded | W::ManyToOneBounded | W::ForkJoinBounded => {
             return cannot("its channels have no bound");
         }
@@ -107,7 +104,7 @@ fn population(job: Job) -> Measured {
     counters
         .into_iter()
         .for_each(|it| it.join().expect("it ends"));
-    Measured::time(spawned, job.actors).and("stop_ns", each(begin.elapsed(), job.actors))
+    Measured::lives(spawned, begin.elapsed(), job.actors)
 }
 
 fn counting(job: Job, senders: u64) -> Measured {
@@ -173,12 +170,13 @@ fn fork_join(job: Job) -> Measured {
 
 // ---- tokens ---------------------------------------------------------------------------------------------------------
 
-/// So many hops in a ring; from the first to the last.
-fn ring(members: u64, hops: u64) -> Duration {
+/// A token goes round; from its first hop to its last.
+fn ring(job: Job) -> Measured {
+    let hops = hops(job);
     let (done, ended) = mpsc::channel();
     let (first, mut inbox) = mpsc::channel::<u64>();
-    for i in 0..members {
-        let (next, its_inbox) = match i + 1 == members {
+    for i in 0..job.actors {
+        let (next, its_inbox) = match i + 1 == job.actors {
             true => (first.clone(), mpsc::channel().1),
             false => mpsc::channel(),
         };
@@ -196,7 +194,7 @@ fn ring(members: u64, hops: u64) -> Duration {
     let begin = Instant::now();
     first.send(hops).expect("the ring is alive");
     ended.recv().expect("the token arrives");
-    begin.elapsed()
+    Measured::time(begin.elapsed(), job.messages)
 }
 
 /// Ten coroutines under each, down to the leaves.

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::process::Command;
 
 use ::tokio::sync::mpsc::UnboundedReceiver;
+use ::tokio::task::yield_now;
 
 use crate::memory::Memory;
 
@@ -163,6 +164,13 @@ async fn reports(mut from: UnboundedReceiver<u64>, count: u64) -> u64 {
         sum += from.recv().await.expect("each reports");
     }
     sum
+}
+
+/// Lets others run until `count` has reached so many.
+async fn until(count: impl Fn() -> u64, reached: u64) {
+    while count() < reached {
+        yield_now().await;
+    }
 }
 
 /// Runs `main` as a task of a tokio runtime: the current-thread one if there is one worker, as tokio advises for that.

@@ -6,7 +6,8 @@ use actor_core::channel::{self, oneshot};
 use actor_core::prelude::*;
 
 use super::resident;
-use crate::compare::measured::{Job, Life, Measured, Outcome, each};
+use crate::compare::measured::{Job, Life, Measured, Outcome};
+use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
 
 mod society;
@@ -25,10 +26,7 @@ fn perform(sys: &System, job: Job) -> Outcome {
     use Workload as W;
     Outcome::Measured(match job.workload {
         W::Spawn | W::IdleMemory => population(sys, job),
-        W::PingPong => Measured::time(ring(sys, 2, 2 * job.messages), job.messages),
-        W::ThreadRing100 | W::ThreadRing10k => {
-            Measured::time(ring(sys, job.actors, job.messages), job.messages)
-        }
+        W::PingPong | W::ThreadRing100 | W::ThreadRing10k => ring(sys, job),
         W::Counting => counting::<Counter>(sys, job, 1),
         W::CountingBounded => counting::<Counter1024>(sys, job, 1),
         W::ManyToOne => counting::<Counter>(sys, job, job.actors),
@@ -38,7 +36,7 @@ fn perform(sys: &System, job: Job) -> Outcome {
         W::ForkJoin => fork_join::<Counter>(sys, job),
         W::ForkJoinBounded => fork_join::<Counter64>(sys, job),
         W::Skynet => skynet(sys, job),
-        W::BlockedMemory => blocked_memory(sys, job),
+        W::BlockedMemory => blocked_memory(job),
         _ => return society::perform(sys, job),
     })
 }
@@ -146,7 +144,7 @@ fn population(sys: &System, job: Job) -> Measured {
     while Life::ended() < job.actors {
         microthread::yield_now();
     }
-    Measured::time(spawned, job.actors).and("stop_ns", each(begin.elapsed(), job.actors))
+    Measured::lives(spawned, begin.elapsed(), job.actors)
 }
 
 fn counting<C: Counts>(sys: &System, job: Job, senders: u64) -> Measured {
@@ -226,8 +224,9 @@ impl Link {
     }
 }
 
-/// So many hops in a ring; from the first to the last.
-fn ring(sys: &System, members: u64, hops: u64) -> Duration {
+/// A token goes round; from its first hop to its last.
+fn ring(sys: &System, job: Job) -> Measured {
+    let hops = hops(job);
     let (done, ended) = channel::bounded(1);
     let link = |_| {
         start(
@@ -238,14 +237,14 @@ fn ring(sys: &System, members: u64, hops: u64) -> Duration {
             },
         )
     };
-    let links: Vec<_> = (0..members).map(link).collect();
+    let links: Vec<_> = (0..job.actors).map(link).collect();
     for (link, next) in links.iter().zip(links.iter().cycle().skip(1)) {
         link.ask().point(next.clone()).expect("it is alive");
     }
     let begin = Instant::now();
     links[0].tell().hop(hops).expect("the ring is alive");
     ended.recv().expect("the token arrives");
-    begin.elapsed()
+    Measured::time(begin.elapsed(), job.messages)
 }
 
 /// Ten under each, down to the leaves; sums go up.
@@ -315,13 +314,13 @@ fn skynet(sys: &System, job: Job) -> Measured {
     let begin = Instant::now();
     start(sys, Node::new(Parent::Driver(Some(done)), 0, job.actors));
     let sum = sum.recv().expect("a sum comes up");
-    assert_eq!(sum, job.actors * (job.actors - 1) / 2);
+    assert_eq!(sum, sum_below(job.actors));
     Measured::time(begin.elapsed(), job.actors)
 }
 
 // ---- stacks ---------------------------------------------------------------------------------------------------------
 
-fn blocked_memory(_: &System, job: Job) -> Measured {
+fn blocked_memory(job: Job) -> Measured {
     let (ready, arrived) = channel::unbounded();
     let (go, gate) = channel::unbounded::<()>();
     let before = resident();

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, call};
 use tokio::sync::oneshot;
-use tokio::task::yield_now;
 
-use super::{NO_STACKS, cannot, on_tokio, resident};
-use crate::compare::measured::{Job, Life, Measured, Outcome, each};
+use super::{NO_STACKS, cannot, on_tokio, resident, until};
+use crate::compare::measured::{Job, Life, Measured, Outcome};
+use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
 
 mod society;
@@ -22,10 +22,7 @@ async fn perform(job: Job) -> Outcome {
     use Workload as W;
     Outcome::Measured(match job.workload {
         W::Spawn | W::IdleMemory => population(job).await,
-        W::PingPong => Measured::time(ring(2, 2 * job.messages).await, job.messages),
-        W::ThreadRing100 | W::ThreadRing10k => {
-            Measured::time(ring(job.actors, job.messages).await, job.messages)
-        }
+        W::PingPong | W::ThreadRing100 | W::ThreadRing10k => ring(job).await,
         W::Counting => counting(job, 1).await,
         W::ManyToOne => counting(job, job.actors).await,
         W::Ask => ask(job).await,
@@ -161,10 +158,8 @@ async fn population(job: Job) -> Measured {
     }
     let begin = Instant::now();
     counters.iter().for_each(|counter| counter.stop(None));
-    while Life::ended() < job.actors {
-        yield_now().await;
-    }
-    Measured::time(spawned, job.actors).and("stop_ns", each(begin.elapsed(), job.actors))
+    until(Life::ended, job.actors).await;
+    Measured::lives(spawned, begin.elapsed(), job.actors)
 }
 
 /// Sends each driver what makes it work, and waits for all.
@@ -267,17 +262,14 @@ impl Actor for Link {
     }
 }
 
-/// So many hops in a ring; from the first to the last.
-async fn ring(members: u64, hops: u64) -> Duration {
+/// A token goes round; from its first hop to its last.
+async fn ring(job: Job) -> Measured {
+    let hops = hops(job);
     let (done, ended) = oneshot::channel();
     let mut done = Some(done);
     let mut links = Vec::new();
-    for i in 0..members {
-        let done = if i == hops % members {
-            done.take()
-        } else {
-            None
-        };
+    for i in 0..job.actors {
+        let done = done.take_if(|_| i == hops % job.actors);
         links.push(start(Link, done).await);
     }
     for (link, next) in links.iter().zip(links.iter().cycle().skip(1)) {
@@ -289,7 +281,7 @@ async fn ring(members: u64, hops: u64) -> Duration {
         .send_message(LinkMsg::Hop(hops))
         .expect("the ring is alive");
     ended.await.expect("the token arrives");
-    begin.elapsed()
+    Measured::time(begin.elapsed(), job.messages)
 }
 
 /// Ten under each, down to the leaves; sums go up.
@@ -370,6 +362,6 @@ async fn skynet(job: Job) -> Measured {
     let (done, sum) = oneshot::channel();
     let begin = Instant::now();
     start(Node, (Parent::Driver(Some(done)), 0, job.actors)).await;
-    assert_eq!(sum.await, Ok(job.actors * (job.actors - 1) / 2));
+    assert_eq!(sum.await, Ok(sum_below(job.actors)));
     Measured::time(begin.elapsed(), job.actors)
 }

@@ -4,10 +4,11 @@
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{spawn, yield_now};
+use tokio::task::spawn;
 
-use super::{NO_STACKS, cannot, on_tokio, resident};
-use crate::compare::measured::{Job, Life, Measured, Outcome, each};
+use super::{NO_STACKS, cannot, on_tokio, resident, until};
+use crate::compare::measured::{Job, Life, Measured, Outcome};
+use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
 
 mod society;
@@ -20,14 +21,7 @@ async fn perform(job: Job) -> Outcome {
     use Workload as W;
     Outcome::Measured(match job.workload {
         W::Spawn | W::IdleMemory => population(job).await,
-        W::PingPong => {
-            let hops = ring(2, 2 * job.messages).await;
-            Measured::time(hops, job.messages)
-        }
-        W::ThreadRing100 | W::ThreadRing10k => {
-            let hops = ring(job.actors, job.messages).await;
-            Measured::time(hops, job.messages)
-        }
+        W::PingPong | W::ThreadRing100 | W::ThreadRing10k => ring(job).await,
         W::Counting | W::CountingBounded => counting(job, 1).await,
         W::ManyToOne | W::ManyToOneBounded => counting(job, job.actors).await,
         W::Ask => ask(job).await,
@@ -36,7 +30,7 @@ async fn perform(job: Job) -> Outcome {
         W::Skynet => {
             let start = Instant::now();
             let sum = skynet(0, job.actors).await;
-            assert_eq!(sum, job.actors * (job.actors - 1) / 2);
+            assert_eq!(sum, sum_below(job.actors));
             Measured::time(start.elapsed(), job.actors)
         }
         W::BlockedMemory => return cannot(NO_STACKS),
@@ -111,19 +105,15 @@ async fn population(job: Job) -> Measured {
     let before = resident();
     let start = Instant::now();
     counters.extend((0..job.actors).map(|_| Counter::start(None)));
-    while Life::started() < job.actors {
-        yield_now().await;
-    }
+    until(Life::started, job.actors).await;
     let spawned = start.elapsed();
     if job.workload == Workload::IdleMemory {
         return Measured::bytes(before, resident(), job.actors);
     }
     let start = Instant::now();
     drop(counters);
-    while Life::ended() < job.actors {
-        yield_now().await;
-    }
-    Measured::time(spawned, job.actors).and("stop_ns", each(start.elapsed(), job.actors))
+    until(Life::ended, job.actors).await;
+    Measured::lives(spawned, start.elapsed(), job.actors)
 }
 
 async fn counting(job: Job, senders: u64) -> Measured {
@@ -199,12 +189,13 @@ async fn fork_join(job: Job) -> Measured {
 
 // ---- tokens ---------------------------------------------------------------------------------------------------------
 
-/// So many hops in a ring; from the first to the last.
-async fn ring(members: u64, hops: u64) -> std::time::Duration {
+/// A token goes round; from its first hop to its last.
+async fn ring(job: Job) -> Measured {
+    let hops = hops(job);
     let (done, mut ended) = mpsc::unbounded_channel();
     let (first, mut inbox) = mpsc::unbounded_channel::<u64>();
-    for i in 0..members {
-        let (next, its_inbox) = match i + 1 == members {
+    for i in 0..job.actors {
+        let (next, its_inbox) = match i + 1 == job.actors {
             true => (first.clone(), mpsc::unbounded_channel().1),
             false => mpsc::unbounded_channel(),
         };
@@ -222,7 +213,7 @@ async fn ring(members: u64, hops: u64) -> std::time::Duration {
     let start = Instant::now();
     first.send(hops).expect("the ring is alive");
     ended.recv().await.expect("the token arrives");
-    start.elapsed()
+    Measured::time(start.elapsed(), job.messages)
 }
 
 /// Ten tasks under each, down to the leaves.

@@ -6,12 +6,12 @@
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use tokio::task::yield_now;
 use xtra::prelude::*;
 use xtra::spawn_tokio;
 
-use super::{NO_STACKS, cannot, on_tokio, resident};
-use crate::compare::measured::{Job, Life, Measured, Outcome, each};
+use super::{NO_STACKS, cannot, on_tokio, resident, until};
+use crate::compare::measured::{Job, Life, Measured, Outcome};
+use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
 
 mod society;
@@ -24,10 +24,7 @@ async fn perform(job: Job) -> Outcome {
     use Workload as W;
     Outcome::Measured(match job.workload {
         W::Spawn | W::IdleMemory => population(job).await,
-        W::PingPong => Measured::time(ring(2, 2 * job.messages).await, job.messages),
-        W::ThreadRing100 | W::ThreadRing10k => {
-            Measured::time(ring(job.actors, job.messages).await, job.messages)
-        }
+        W::PingPong | W::ThreadRing100 | W::ThreadRing10k => ring(job).await,
         W::Counting | W::CountingBounded => counting(job, 1).await,
         W::ManyToOne | W::ManyToOneBounded => counting(job, job.actors).await,
         W::Ask => ask(job).await,
@@ -143,9 +140,7 @@ async fn population(job: Job) -> Measured {
     let before = resident();
     let begin = Instant::now();
     counters.extend((0..job.actors).map(|_| Counter::start(None)));
-    while Life::started() < job.actors {
-        yield_now().await;
-    }
+    until(Life::started, job.actors).await;
     let spawned = begin.elapsed();
     if job.workload == Workload::IdleMemory {
         return Measured::bytes(before, resident(), job.actors);
@@ -153,10 +148,8 @@ async fn population(job: Job) -> Measured {
     let begin = Instant::now();
     // An actor stops with its last address.
     drop(counters);
-    while Life::ended() < job.actors {
-        yield_now().await;
-    }
-    Measured::time(spawned, job.actors).and("stop_ns", each(begin.elapsed(), job.actors))
+    until(Life::ended, job.actors).await;
+    Measured::lives(spawned, begin.elapsed(), job.actors)
 }
 
 async fn counting(job: Job, senders: u64) -> Measured {
@@ -245,17 +238,14 @@ impl Handler<Hop> for Link {
     }
 }
 
-/// So many hops in a ring; from the first to the last.
-async fn ring(members: u64, hops: u64) -> Duration {
+/// A token goes round; from its first hop to its last.
+async fn ring(job: Job) -> Measured {
+    let hops = hops(job);
     let (done, ended) = oneshot::channel();
     let mut done = Some(done);
     let mut links = Vec::new();
-    for i in 0..members {
-        let done = if i == hops % members {
-            done.take()
-        } else {
-            None
-        };
+    for i in 0..job.actors {
+        let done = done.take_if(|_| i == hops % job.actors);
         links.push(start(Link { next: None, done }, None));
     }
     for (link, next) in links.iter().zip(links.iter().cycle().skip(1)) {
@@ -264,7 +254,7 @@ async fn ring(members: u64, hops: u64) -> Duration {
     let begin = Instant::now();
     tell(&links[0], Hop(hops)).await;
     ended.await.expect("the token arrives");
-    begin.elapsed()
+    Measured::time(begin.elapsed(), job.messages)
 }
 
 /// Ten under each, down to the leaves; sums go up.
@@ -351,6 +341,6 @@ async fn skynet(job: Job) -> Measured {
     let begin = Instant::now();
     // The root is kept alive by its children, which hold its address.
     Node::start(Parent::Driver(Some(done)), 0, job.actors);
-    assert_eq!(sum.await, Ok(job.actors * (job.actors - 1) / 2));
+    assert_eq!(sum.await, Ok(sum_below(job.actors)));
     Measured::time(begin.elapsed(), job.actors)
 }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 use super::{Arbiters, Counter, Get};
 use crate::compare::measured::{Job, Measured, Outcome};
 use crate::compare::peers::{TOKIOS_CHANNELS, TOKIOS_SOCKETS, cannot, reports};
-use crate::compare::rules::{Random, balances, complement, transfers};
+use crate::compare::rules::{Forks, Random, balances, complement, transfers};
 use crate::compare::workload::Workload;
 
 pub(super) async fn perform(on: &Arbiters, job: Job) -> Outcome {
@@ -185,8 +185,8 @@ enum Ball {
 
 impl Pinger {
     fn next(&mut self, context: &Context<Self>) {
-        let other = self.random.below(self.others.len() as u64) as usize;
-        self.others[other].do_send(Ball::Ping(context.address()));
+        let other = self.random.pick(&self.others);
+        other.do_send(Ball::Ping(context.address()));
     }
 }
 
@@ -297,9 +297,7 @@ async fn bank(on: &Arbiters, job: Job) -> Measured {
 
 // ---- dining_philosophers --------------------------------------------------------------------------------------------
 
-struct Arbiter {
-    taken: Vec<bool>,
-}
+struct Arbiter(Forks);
 
 impl Actor for Arbiter {
     type Context = Context<Self>;
@@ -316,19 +314,9 @@ impl Handler<Request> for Arbiter {
     type Result = ();
 
     fn handle(&mut self, request: Request, _: &mut Context<Self>) {
-        let seats = self.taken.len();
         match request {
-            Request::Hungry(seat, who) => {
-                let other = (seat + 1) % seats;
-                let free = !self.taken[seat] && !self.taken[other];
-                if free {
-                    (self.taken[seat], self.taken[other]) = (true, true);
-                }
-                who.do_send(Granted(free));
-            }
-            Request::Done(seat) => {
-                (self.taken[seat], self.taken[(seat + 1) % seats]) = (false, false)
-            }
+            Request::Hungry(seat, who) => who.do_send(Granted(self.0.take(seat))),
+            Request::Done(seat) => self.0.put_back(seat),
         }
     }
 }
@@ -374,9 +362,7 @@ async fn dining(on: &Arbiters, job: Job) -> Measured {
     let (done, ended) = mpsc::unbounded_channel();
     let begin = Instant::now();
     let seats = job.actors as usize;
-    let arbiter = on.start(Arbiter {
-        taken: vec![false; seats],
-    });
+    let arbiter = on.start(Arbiter(Forks::new(seats)));
     let left = job.messages / job.actors;
     let philosopher = |seat| {
         let (arbiter, done) = (arbiter.clone(), done.clone());

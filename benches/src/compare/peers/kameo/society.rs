@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 use super::{Counter, Get, start};
 use crate::compare::measured::{Job, Measured, Outcome};
 use crate::compare::peers::{TOKIOS_CHANNELS, TOKIOS_SOCKETS, cannot, reports, silence_panics};
-use crate::compare::rules::{Random, balances, complement, transfers};
+use crate::compare::rules::{Forks, Random, balances, complement, transfers};
 use crate::compare::workload::Workload;
 
 pub(super) async fn perform(job: Job) -> Outcome {
@@ -168,9 +168,9 @@ struct Pinger {
 #[messages]
 impl Pinger {
     async fn next_one(&mut self) {
-        let other = self.random.below(self.others.len() as u64) as usize;
+        let other = self.random.pick(&self.others);
         let from = self.others[self.me].clone();
-        tell!(self.others[other], Ping { from });
+        tell!(other, Ping { from });
     }
 
     #[message]
@@ -274,26 +274,21 @@ async fn bank(job: Job) -> Measured {
 // ---- dining_philosophers --------------------------------------------------------------------------------------------
 
 #[derive(Actor)]
-struct Arbiter {
-    taken: Vec<bool>,
-}
+struct Arbiter(Forks);
 
 #[messages]
 impl Arbiter {
     #[message]
     async fn hungry(&mut self, seat: usize, who: ActorRef<Philosopher>) {
-        let other = (seat + 1) % self.taken.len();
-        if self.taken[seat] || self.taken[other] {
-            return tell!(who, Denied);
+        match self.0.take(seat) {
+            true => tell!(who, Eat),
+            false => tell!(who, Denied),
         }
-        (self.taken[seat], self.taken[other]) = (true, true);
-        tell!(who, Eat);
     }
 
     #[message]
     fn done(&mut self, seat: usize) {
-        let other = (seat + 1) % self.taken.len();
-        (self.taken[seat], self.taken[other]) = (false, false);
+        self.0.put_back(seat);
     }
 }
 
@@ -352,12 +347,7 @@ async fn dining(job: Job) -> Measured {
     let (done, ended) = mpsc::unbounded_channel();
     let begin = Instant::now();
     let seats = job.actors as usize;
-    let arbiter = start::<Arbiter>(
-        Arbiter {
-            taken: vec![false; seats],
-        },
-        None,
-    );
+    let arbiter = start::<Arbiter>(Arbiter(Forks::new(seats)), None);
     for seat in 0..seats {
         let left = job.messages / job.actors;
         start::<Philosopher>((seat, arbiter.clone(), left, done.clone()), None);

@@ -12,7 +12,7 @@ use may::sync::{Mutex, Semphore, mpmc};
 use super::{Msg, counter};
 use crate::compare::measured::{Job, Measured, Outcome};
 use crate::compare::peers::{listening, silence_panics};
-use crate::compare::rules::{Random, balances, complement, items_sum, transfers};
+use crate::compare::rules::{Forks, Random, balances, complement, items_sum, transfers};
 use crate::compare::workload::Workload;
 
 pub(super) fn perform(job: Job) -> Outcome {
@@ -116,8 +116,8 @@ fn big(job: Job) -> Measured {
         go!(move || {
             let mut random = Random::new(i as u64);
             let mut next = || {
-                let other = random.below(others.len() as u64) as usize;
-                send(&others[other], Ball::Ping(others[i].clone()));
+                let other = random.pick(&others);
+                send(other, Ball::Ping(others[i].clone()));
             };
             let mut left = job.messages / job.actors;
             next();
@@ -238,18 +238,11 @@ fn dining(job: Job) -> Measured {
     let (arbiter, requests) = mpsc::channel();
     let seats = job.actors as usize;
     go!(move || {
-        let mut taken = vec![false; seats];
+        let mut forks = Forks::new(seats);
         for request in requests.iter() {
             match request {
-                Request::Hungry(seat, who) => {
-                    let other = (seat + 1) % seats;
-                    let free = !taken[seat] && !taken[other];
-                    if free {
-                        (taken[seat], taken[other]) = (true, true);
-                    }
-                    send(&who, free);
-                }
-                Request::Done(seat) => (taken[seat], taken[(seat + 1) % seats]) = (false, false),
+                Request::Hungry(seat, who) => send(&who, forks.take(seat)),
+                Request::Done(seat) => forks.put_back(seat),
             }
         }
     });

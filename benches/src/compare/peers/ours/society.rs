@@ -10,7 +10,7 @@ use actor_core::prelude::*;
 use super::{Counter, Counts, start};
 use crate::compare::measured::{Job, Measured, Outcome};
 use crate::compare::peers::{listening, silence_panics};
-use crate::compare::rules::{Random, balances, complement, items_sum, transfers};
+use crate::compare::rules::{Forks, Random, balances, complement, items_sum, transfers};
 use crate::compare::workload::Workload;
 
 pub(super) fn perform(sys: &System, job: Job) -> Outcome {
@@ -155,8 +155,8 @@ impl Pinger {
     }
 
     fn next(&mut self, cx: &mut Cx<Self>) {
-        let other = self.random.below(self.others.len() as u64) as usize;
-        self.others[other]
+        self.random
+            .pick(&self.others)
             .tell()
             .ping(cx.addr())
             .expect("it is alive");
@@ -262,24 +262,19 @@ fn bank(sys: &System, job: Job) -> Measured {
 // ---- dining_philosophers --------------------------------------------------------------------------------------------
 
 #[actor]
-struct Arbiter {
-    taken: Vec<bool>,
-}
+struct Arbiter(Forks);
 
 #[actor]
 impl Arbiter {
     pub(crate) fn hungry(&mut self, seat: usize, who: Addr<Philosopher>) {
-        let other = (seat + 1) % self.taken.len();
-        if self.taken[seat] || self.taken[other] {
-            return who.tell().denied().expect("it waits");
+        match self.0.take(seat) {
+            true => who.tell().eat().expect("it waits"),
+            false => who.tell().denied().expect("it waits"),
         }
-        (self.taken[seat], self.taken[other]) = (true, true);
-        who.tell().eat().expect("it waits");
     }
 
     pub(crate) fn done(&mut self, seat: usize) {
-        let other = (seat + 1) % self.taken.len();
-        (self.taken[seat], self.taken[other]) = (false, false);
+        self.0.put_back(seat);
     }
 }
 
@@ -319,12 +314,7 @@ fn dining(sys: &System, job: Job) -> Measured {
     let (done, ended) = channel::unbounded();
     let begin = Instant::now();
     let seats = job.actors as usize;
-    let arbiter = start(
-        sys,
-        Arbiter {
-            taken: vec![false; seats],
-        },
-    );
+    let arbiter = start(sys, Arbiter(Forks::new(seats)));
     let left = job.messages / job.actors;
     let philosopher = |seat| Philosopher {
         seat,

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 use super::{Counter, CounterMsg, Done, start};
 use crate::compare::measured::{Job, Measured, Outcome};
 use crate::compare::peers::{TOKIOS_CHANNELS, TOKIOS_SOCKETS, cannot, reports, silence_panics};
-use crate::compare::rules::{Random, balances, complement, transfers};
+use crate::compare::rules::{Forks, Random, balances, complement, transfers};
 use crate::compare::workload::Workload;
 
 type Started<T> = Result<T, ActorProcessingErr>;
@@ -187,8 +187,8 @@ struct PingerState {
 
 impl PingerState {
     fn next(&mut self, me: ActorRef<Ball>) -> Done {
-        let other = self.random.below(self.others.len() as u64) as usize;
-        Ok(self.others[other].send_message(Ball::Ping(me))?)
+        let other = self.random.pick(&self.others);
+        Ok(other.send_message(Ball::Ping(me))?)
     }
 }
 
@@ -315,25 +315,17 @@ enum Request {
 
 impl Actor for Arbiter {
     type Msg = Request;
-    type State = Vec<bool>;
+    type State = Forks;
     type Arguments = usize;
 
-    async fn pre_start(&self, _: ActorRef<Request>, seats: usize) -> Started<Vec<bool>> {
-        Ok(vec![false; seats])
+    async fn pre_start(&self, _: ActorRef<Request>, seats: usize) -> Started<Forks> {
+        Ok(Forks::new(seats))
     }
 
-    async fn handle(&self, _: ActorRef<Request>, request: Request, taken: &mut Vec<bool>) -> Done {
-        let seats = taken.len();
+    async fn handle(&self, _: ActorRef<Request>, request: Request, forks: &mut Forks) -> Done {
         match request {
-            Request::Hungry(seat, who) => {
-                let other = (seat + 1) % seats;
-                let free = !taken[seat] && !taken[other];
-                if free {
-                    (taken[seat], taken[other]) = (true, true);
-                }
-                who.send_message(Granted(free))?;
-            }
-            Request::Done(seat) => (taken[seat], taken[(seat + 1) % seats]) = (false, false),
+            Request::Hungry(seat, who) => who.send_message(Granted(forks.take(seat)))?,
+            Request::Done(seat) => forks.put_back(seat),
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use tokio::task::spawn;
 use super::{Counter, Msg};
 use crate::compare::measured::{Job, Measured, Outcome};
 use crate::compare::peers::{listening, reports, silence_panics};
-use crate::compare::rules::{Random, balances, complement, items_sum, transfers};
+use crate::compare::rules::{Forks, Random, balances, complement, items_sum, transfers};
 use crate::compare::workload::Workload;
 
 type Tx<T> = mpsc::UnboundedSender<T>;
@@ -102,7 +102,6 @@ async fn chameneos(job: Job) -> Measured {
 
 // ---- big ------------------------------------------------------------------------------------------------------------
 
-#[derive(Clone)]
 enum Ball {
     Ping(Tx<Ball>),
     Pong,
@@ -118,8 +117,8 @@ async fn big(job: Job) -> Measured {
         spawn(async move {
             let mut random = Random::new(i as u64);
             let mut next = || {
-                let other = random.below(others.len() as u64) as usize;
-                send(&others[other], Ball::Ping(others[i].clone()));
+                let other = random.pick(&others);
+                send(other, Ball::Ping(others[i].clone()));
             };
             let mut left = job.messages / job.actors;
             next();
@@ -244,18 +243,11 @@ async fn dining(job: Job) -> Measured {
     let (arbiter, mut requests) = mpsc::unbounded_channel();
     let seats = job.actors as usize;
     spawn(async move {
-        let mut taken = vec![false; seats];
+        let mut forks = Forks::new(seats);
         while let Some(request) = requests.recv().await {
             match request {
-                Request::Hungry(seat, who) => {
-                    let other = (seat + 1) % seats;
-                    let free = !taken[seat] && !taken[other];
-                    if free {
-                        (taken[seat], taken[other]) = (true, true);
-                    }
-                    send(&who, free);
-                }
-                Request::Done(seat) => (taken[seat], taken[(seat + 1) % seats]) = (false, false),
+                Request::Hungry(seat, who) => send(&who, forks.take(seat)),
+                Request::Done(seat) => forks.put_back(seat),
             }
         }
     });

@@ -8,7 +8,7 @@ use xtra::prelude::*;
 use super::{Counter, Get, start, tell};
 use crate::compare::measured::{Job, Measured, Outcome};
 use crate::compare::peers::{TOKIOS_CHANNELS, TOKIOS_SOCKETS, cannot, reports};
-use crate::compare::rules::{Random, balances, complement, transfers};
+use crate::compare::rules::{Forks, Random, balances, complement, transfers};
 use crate::compare::workload::Workload;
 
 pub(super) async fn perform(job: Job) -> Outcome {
@@ -172,8 +172,8 @@ struct Pong;
 
 impl Pinger {
     async fn next(&mut self, context: &Context<Self>) {
-        let other = self.random.below(self.others.len() as u64) as usize;
-        tell(&self.others[other], Ping(me(context))).await;
+        let other = self.random.pick(&self.others);
+        tell(other, Ping(me(context))).await;
     }
 }
 
@@ -283,9 +283,7 @@ async fn bank(job: Job) -> Measured {
 // ---- dining_philosophers --------------------------------------------------------------------------------------------
 
 #[derive(xtra::Actor)]
-struct Arbiter {
-    taken: Vec<bool>,
-}
+struct Arbiter(Forks);
 
 struct Hungry(usize, Address<Philosopher>);
 struct Done(usize);
@@ -294,12 +292,7 @@ impl Handler<Hungry> for Arbiter {
     type Return = ();
 
     async fn handle(&mut self, Hungry(seat, who): Hungry, _: &mut Context<Self>) {
-        let other = (seat + 1) % self.taken.len();
-        let free = !self.taken[seat] && !self.taken[other];
-        if free {
-            (self.taken[seat], self.taken[other]) = (true, true);
-        }
-        tell(&who, Granted(free)).await;
+        tell(&who, Granted(self.0.take(seat))).await;
     }
 }
 
@@ -307,8 +300,7 @@ impl Handler<Done> for Arbiter {
     type Return = ();
 
     async fn handle(&mut self, Done(seat): Done, _: &mut Context<Self>) {
-        let other = (seat + 1) % self.taken.len();
-        (self.taken[seat], self.taken[other]) = (false, false);
+        self.0.put_back(seat);
     }
 }
 
@@ -341,12 +333,7 @@ async fn dining(job: Job) -> Measured {
     let (done, ended) = mpsc::unbounded_channel();
     let begin = Instant::now();
     let seats = job.actors as usize;
-    let arbiter = start(
-        Arbiter {
-            taken: vec![false; seats],
-        },
-        None,
-    );
+    let arbiter = start(Arbiter(Forks::new(seats)), None);
     let left = job.messages / job.actors;
     let philosopher = |seat| {
         let (arbiter, done) = (arbiter.clone(), done.clone());
