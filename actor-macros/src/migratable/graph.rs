@@ -93,6 +93,15 @@ pub(super) enum Exit {
     },
 }
 
+/// One of the blocks that an exit can go to.
+pub(super) struct Way<'a> {
+    pub(super) target: BlockId,
+    /// What is bound on the way.
+    pub(super) binds: &'a [String],
+    /// What is evaluated with that bound, before the way is taken.
+    pub(super) guard: Option<&'a TokenStream>,
+}
+
 pub(super) struct Arm {
     pub(super) pattern: TokenStream,
     pub(super) guard: Option<TokenStream>,
@@ -159,32 +168,58 @@ impl Block {
                 Code::Statement(tokens) | Code::Assign(_, tokens) => jumped(tokens, &mut found),
             }
         }
-        match &self.exit {
-            None => {}
-            Some(Exit::Return(value)) => jumped(value, &mut found),
-            Some(Exit::Goto(target)) => found.push((*target, false)),
-            Some(Exit::If {
-                cond,
+        if let Some(exit) = &self.exit {
+            if let Some(code) = exit.code() {
+                jumped(code, &mut found);
+            }
+            let by_name = matches!(exit, Exit::Yield { .. } | Exit::Check { .. });
+            found.extend(exit.ways().iter().map(|way| (way.target, by_name)));
+        }
+        found
+    }
+}
+
+impl Exit {
+    /// The code that decides where it goes, if any does.
+    pub(super) fn code(&self) -> Option<&TokenStream> {
+        match self {
+            Exit::Goto(_) | Exit::Yield { .. } | Exit::Check { .. } => None,
+            Exit::If { cond: code, .. }
+            | Exit::Match {
+                scrutinee: code, ..
+            }
+            | Exit::Return(code)
+            | Exit::Wait { poll: code, .. } => Some(code),
+        }
+    }
+
+    /// The blocks that it can go to, in the order written; jumps out of its code are others.
+    pub(super) fn ways(&self) -> Vec<Way<'_>> {
+        let way = |target, binds| Way {
+            target,
+            binds,
+            guard: None,
+        };
+        match self {
+            Exit::Return(_) => Vec::new(),
+            Exit::Goto(next) | Exit::Yield { next } | Exit::Check { next } => {
+                vec![way(*next, &[])]
+            }
+            Exit::If {
+                binds,
                 then,
                 otherwise,
                 ..
-            }) => {
-                jumped(cond, &mut found);
-                found.extend([(*then, false), (*otherwise, false)]);
+            } => vec![way(*then, binds), way(*otherwise, &[])],
+            Exit::Match { arms, .. } => {
+                let arms = arms.iter().map(|arm| Way {
+                    guard: arm.guard.as_ref(),
+                    ..way(arm.target, &arm.binds)
+                });
+                arms.collect()
             }
-            Some(Exit::Match { scrutinee, arms }) => {
-                jumped(scrutinee, &mut found);
-                for arm in arms {
-                    found.push((arm.target, false));
-                }
-            }
-            Some(Exit::Wait { poll, next, .. }) => {
-                jumped(poll, &mut found);
-                found.push((*next, false));
-            }
-            Some(Exit::Yield { next } | Exit::Check { next }) => found.push((*next, true)),
+            Exit::Wait { result, next, .. } => vec![way(*next, std::slice::from_ref(result))],
         }
-        found
     }
 }
 
