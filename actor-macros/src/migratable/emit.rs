@@ -240,13 +240,7 @@ impl Emit<'_> {
             }
             bound.extend(step.binds.iter().cloned());
         }
-        if let Some(
-            Exit::If { cond: code, .. }
-            | Exit::Match {
-                scrutinee: code, ..
-            },
-        ) = &block.exit
-        {
+        if let Some(code) = block.exit.as_ref().and_then(Exit::code) {
             out.extend(self.declare_late(code, bound));
         }
         out.extend(self.exit(id, block.exit.as_ref(), bound));
