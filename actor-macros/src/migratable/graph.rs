@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 
-use super::format;
+use super::format::{self, is_punct};
 
 pub(super) type BlockId = usize;
 pub(super) type Names = BTreeSet<String>;
@@ -268,21 +268,12 @@ pub(super) fn replace_jumps(
     out
 }
 
-fn names_argument(tokens: &[TokenTree], at: usize) -> bool {
-    let before = at.checked_sub(1).map(|before| &tokens[before]);
-    matches!(tokens[at], TokenTree::Ident(_)) && format::is_named(before, tokens[at + 1..].iter())
-}
-
 /// Calls `found` for each identifier in `tokens` that may be a variable: no field, no method, no part of a path; and for
 /// each that a format string in a macro's arguments names.
 pub(super) fn mentions(tokens: &TokenStream, found: &mut impl FnMut(&str)) {
     let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
-    let punct = |at: Option<&TokenTree>, c: char| matches!(at, Some(TokenTree::Punct(p)) if p.as_char() == c);
     // Of a macro, whose format string may mention them.
-    let named: BTreeSet<String> = (0..tokens.len())
-        .filter(|&i| names_argument(&tokens, i))
-        .map(|i| tokens[i].to_string())
-        .collect();
+    let named = format::named(&tokens);
     for (i, token) in tokens.iter().enumerate() {
         let before = |n: usize| i.checked_sub(n).and_then(|at| tokens.get(at));
         let after = |n: usize| tokens.get(i + n);
@@ -291,12 +282,12 @@ pub(super) fn mentions(tokens: &TokenStream, found: &mut impl FnMut(&str)) {
                 mentions(&group.stream(), found);
             }
             TokenTree::Ident(ident) => {
-                let field = punct(before(1), '.') && !punct(before(2), '.');
-                let lifetime = punct(before(1), '\'');
-                let tail = punct(before(1), ':') && punct(before(2), ':');
-                let head = punct(after(1), ':') && punct(after(2), ':');
-                let named = punct(after(1), ':') && !punct(after(2), ':');
-                let argument = names_argument(&tokens, i);
+                let field = is_punct(before(1), '.') && !is_punct(before(2), '.');
+                let lifetime = is_punct(before(1), '\'');
+                let tail = is_punct(before(1), ':') && is_punct(before(2), ':');
+                let head = is_punct(after(1), ':') && is_punct(after(2), ':');
+                let named = is_punct(after(1), ':') && !is_punct(after(2), ':');
+                let argument = format::is_named(&tokens, i);
                 if !(field || lifetime || tail || head || named || argument) {
                     found(&ident.to_string());
                 }

@@ -11,6 +11,7 @@ use quote::ToTokens;
 use syn::visit::{self, Visit};
 use syn::{BinOp, Block, Expr, Item, Macro};
 
+use super::format::is_punct;
 use super::graph::{Graph, Names};
 use super::waits::arguments;
 
@@ -211,10 +212,6 @@ impl<'a> Visit<'a> for Taken {
     fn visit_item(&mut self, _: &'a Item) {}
 }
 
-fn is(tokens: &[TokenTree], at: usize, c: char) -> bool {
-    matches!(tokens.get(at), Some(TokenTree::Punct(p)) if p.as_char() == c)
-}
-
 /// Whether at `at` one of `methods` is called.
 fn method(tokens: &[TokenTree], at: usize, methods: &[&str]) -> bool {
     let called = matches!(tokens.get(at + 1), Some(TokenTree::Group(_)));
@@ -231,8 +228,8 @@ impl Graph {
             // A borrow, and a closure.
             TokenTree::Punct(punct) => !matches!(punct.as_char(), '&' | '|'),
             TokenTree::Ident(ident) => {
-                let field = i > 0 && is(&tokens, i - 1, '.');
-                let part = is(&tokens, i + 1, '.') && !method(&tokens, i + 2, OWNING);
+                let field = i > 0 && is_punct(tokens.get(i - 1), '.');
+                let part = is_punct(tokens.get(i + 1), '.') && !method(&tokens, i + 2, OWNING);
                 match self.vars.get(&ident.to_string()) {
                     Some(var) if !field => var.owned && !part,
                     _ => true,

@@ -15,7 +15,7 @@ use syn::{
     Item, Lit, Local, Macro, Pat, PatIdent, Token,
 };
 
-use super::format::{self, Position};
+use super::format::{self, Position, is_punct};
 
 /// Renames in `body`, in whose scope the `parameters` are.
 pub(super) fn rename(parameters: &[Ident], body: &mut Block) {
@@ -113,19 +113,11 @@ impl Renamer {
     /// string literals that are arguments the first, which may be a format string.
     fn tokens(&self, tokens: TokenStream) -> TokenStream {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-        let is = |token: Option<&TokenTree>, c: char| matches!(token, Some(TokenTree::Punct(p)) if p.as_char() == c);
         let before = |i: usize, n: usize| i.checked_sub(n).map(|at| &tokens[at]);
-        let named = |i: usize| {
-            matches!(tokens[i], TokenTree::Ident(_))
-                && format::is_named(before(i, 1), tokens[i + 1..].iter())
-        };
-        let names: BTreeSet<String> = (0..tokens.len())
-            .filter(|&i| named(i))
-            .map(|i| tokens[i].to_string())
-            .collect();
+        let names = format::named(&tokens);
         let is_argument = |i: usize| {
             let (before, after) = (before(i, 1), tokens.get(i + 1));
-            (before.is_none() || is(before, ',')) && (after.is_none() || is(after, ','))
+            (before.is_none() || is_punct(before, ',')) && (after.is_none() || is_punct(after, ','))
         };
         let format = (0..tokens.len())
             .find(|&i| matches!(tokens[i], TokenTree::Literal(_)) && is_argument(i));
@@ -136,11 +128,11 @@ impl Renamer {
                 TokenTree::Group(new)
             }
             TokenTree::Ident(ident) => {
-                let part = is(before(i, 1), '.') && !is(before(i, 2), '.')
-                    || is(before(i, 1), ':') && is(before(i, 2), ':')
-                    || is(before(i, 1), '\'')
-                    || is(tokens.get(i + 1), ':')
-                    || named(i);
+                let part = is_punct(before(i, 1), '.') && !is_punct(before(i, 2), '.')
+                    || is_punct(before(i, 1), ':') && is_punct(before(i, 2), ':')
+                    || is_punct(before(i, 1), '\'')
+                    || is_punct(tokens.get(i + 1), ':')
+                    || format::is_named(&tokens, i);
                 let mut ident = ident.clone();
                 if !part {
                     self.ident(&mut ident);
