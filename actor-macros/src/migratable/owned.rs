@@ -14,6 +14,7 @@ use syn::{BinOp, Block, Expr, Item, Macro};
 use super::format::is_punct;
 use super::graph::{Graph, Names};
 use super::waits::arguments;
+use super::{operators, rename};
 
 /// Methods that borrow what they are called on, by the conventions of `std` and of channels.
 const BORROWING: &[&str] = &[
@@ -97,24 +98,6 @@ const OWNING: &[&str] = &[
     "try_send",
 ];
 
-/// Macros that borrow their arguments.
-const MACROS: &[&str] = &[
-    "assert",
-    "assert_eq",
-    "assert_ne",
-    "debug_assert",
-    "debug_assert_eq",
-    "debug_assert_ne",
-    "eprint",
-    "eprintln",
-    "format",
-    "panic",
-    "print",
-    "println",
-    "write",
-    "writeln",
-];
-
 /// The words that may be variables which something in `body` takes by value.
 pub(super) fn taken(body: &Block) -> Names {
     let mut taken = Taken(Names::new());
@@ -144,15 +127,7 @@ impl Taken {
     }
 
     fn all(&mut self, tokens: TokenStream) {
-        for token in tokens {
-            match token {
-                TokenTree::Group(group) => self.all(group.stream()),
-                TokenTree::Ident(ident) => {
-                    self.0.insert(ident.to_string());
-                }
-                _ => {}
-            }
-        }
+        rename::all_words(tokens, &mut self.0);
     }
 }
 
@@ -193,15 +168,10 @@ impl<'a> Visit<'a> for Taken {
     }
 
     fn visit_macro(&mut self, found: &'a Macro) {
-        let name = found.path.segments.last();
-        let borrows = name.is_some_and(|name| MACROS.contains(&&*name.ident.to_string()));
         match arguments(found) {
-            Some(args) if borrows => {
+            Some(args) if operators::is_borrowing(&found.path) => {
                 for arg in &args {
-                    match arg {
-                        Expr::Assign(named) => self.borrow(&named.right),
-                        arg => self.borrow(arg),
-                    }
+                    self.borrow(operators::value(arg));
                 }
             }
             Some(args) => args.iter().for_each(|arg| self.all(arg.to_token_stream())),

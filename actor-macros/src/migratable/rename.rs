@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{Group, Ident, Literal, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Arm, Block, Expr, ExprClosure, ExprForLoop, ExprIf, ExprLet, ExprStruct, ExprWhile, FieldPat,
@@ -16,6 +15,7 @@ use syn::{
 };
 
 use super::format::{self, Position, is_punct};
+use super::waits;
 
 /// Renames in `body`, in whose scope the `parameters` are.
 pub(super) fn rename(parameters: &[Ident], body: &mut Block) {
@@ -34,7 +34,8 @@ pub(super) fn rename(parameters: &[Ident], body: &mut Block) {
     renamer.visit_block_mut(body);
 }
 
-fn all_words(tokens: TokenStream, words: &mut BTreeSet<String>) {
+/// Collects the words in `tokens`.
+pub(super) fn all_words(tokens: TokenStream, words: &mut BTreeSet<String>) {
     for token in tokens {
         match token {
             TokenTree::Group(group) => all_words(group.stream(), words),
@@ -263,8 +264,7 @@ impl VisitMut for Renamer {
 
     fn visit_macro_mut(&mut self, found: &mut Macro) {
         // Arguments that are expressions have scopes of their own.
-        let parser = Punctuated::<Expr, Token![,]>::parse_terminated;
-        if let Ok(mut args) = found.parse_body_with(parser) {
+        if let Some(mut args) = waits::arguments(found) {
             let named = args.iter().filter_map(|arg| match arg {
                 Expr::Assign(named) => Some(named.left.to_token_stream().to_string()),
                 _ => None,
