@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
-use syn::{Expr, ExprMacro, Path, parse_quote};
+use syn::{BinOp, Expr, ExprMacro, Path, parse_quote};
 
 use super::lower::{Lower, Operand};
 use super::verbatim;
@@ -110,6 +110,12 @@ impl Lower<'_> {
     }
 }
 
+/// Whether `op` is a comparison, which takes references of its operands.
+pub(super) fn compares(op: &BinOp) -> bool {
+    use BinOp::{Eq, Ge, Gt, Le, Lt, Ne};
+    matches!(op, Eq(_) | Ne(_) | Lt(_) | Le(_) | Gt(_) | Ge(_))
+}
+
 /// The parts of an expression in the order in which they are evaluated, and whether each is used where it is.
 fn parts(expr: &mut Expr) -> Vec<(&mut Expr, bool)> {
     match expr {
@@ -121,9 +127,7 @@ fn parts(expr: &mut Expr) -> Vec<(&mut Expr, bool)> {
         Expr::Reference(found) => vec![(&mut *found.expr, true)],
         Expr::Index(found) => vec![(&mut *found.expr, true), (&mut *found.index, false)],
         Expr::Binary(found) => {
-            use syn::BinOp::{Eq, Ge, Gt, Le, Lt, Ne};
-            // Comparisons take references of their operands.
-            let place = matches!(found.op, Eq(_) | Ne(_) | Lt(_) | Le(_) | Gt(_) | Ge(_));
+            let place = compares(&found.op);
             vec![(&mut *found.left, place), (&mut *found.right, place)]
         }
         Expr::Call(found) => {

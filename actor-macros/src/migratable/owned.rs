@@ -9,10 +9,11 @@
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit::{self, Visit};
-use syn::{BinOp, Block, Expr, Item, Macro};
+use syn::{Block, Expr, Item, Macro};
 
 use super::format::is_punct;
 use super::graph::{Graph, Names};
+use super::lower::compound;
 use super::waits::arguments;
 use super::{operators, rename};
 
@@ -145,21 +146,14 @@ impl<'a> Visit<'a> for Taken {
                 self.visit_expr(&found.right);
             }
             Expr::Binary(found) => {
-                use BinOp::{Add, And, BitAnd, BitOr, BitXor, Div, Mul, Or, Rem, Shl, Shr, Sub};
-                match found.op {
-                    Add(_) | Sub(_) | Mul(_) | Div(_) | Rem(_) | And(_) | Or(_) | BitXor(_)
-                    | BitAnd(_) | BitOr(_) | Shl(_) | Shr(_) => self.visit_expr(&found.left),
-                    // Comparisons, and operators that assign.
-                    _ => self.borrow(&found.left),
+                let compares = operators::compares(&found.op);
+                match compares || compound(&found.op) {
+                    true => self.borrow(&found.left),
+                    false => self.visit_expr(&found.left),
                 }
-                match found.op {
-                    BinOp::Eq(_)
-                    | BinOp::Ne(_)
-                    | BinOp::Lt(_)
-                    | BinOp::Le(_)
-                    | BinOp::Gt(_)
-                    | BinOp::Ge(_) => self.borrow(&found.right),
-                    _ => self.visit_expr(&found.right),
+                match compares {
+                    true => self.borrow(&found.right),
+                    false => self.visit_expr(&found.right),
                 }
             }
             Expr::Closure(found) if found.capture.is_some() => self.all(found.to_token_stream()),
