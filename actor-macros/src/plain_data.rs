@@ -14,7 +14,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::{Data, DeriveInput, Fields, Type, Variant, parse_quote};
 
-use crate::expand::quiet;
+use crate::expand::{local, quiet};
 use crate::types;
 
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
@@ -311,10 +311,6 @@ fn is_frozen(variant: &Variant) -> bool {
         .attrs
         .iter()
         .any(|attr| attr.path().is_ident("plain"))
-}
-
-fn local(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
 }
 
 /// A name as it is written out: of `r#type` it is `type`.

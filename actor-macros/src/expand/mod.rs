@@ -209,7 +209,7 @@ fn message_methods(actor: &Actor) -> TokenStream {
 }
 
 /// A variable of the generated code, which no name of the user's can be or hide.
-fn local(name: &str) -> Ident {
+pub(crate) fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
 

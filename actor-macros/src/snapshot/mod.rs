@@ -11,7 +11,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Fields, Index, ItemStruct, Member, parse_quote};
 
-use crate::expand::quiet;
+use crate::expand::{local, quiet};
 use crate::types;
 
 use read::{Field, How};
@@ -271,10 +271,6 @@ impl<'a> State<'a> {
             }
         }
     }
-}
-
-fn local(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
 }
 
 impl Field {
