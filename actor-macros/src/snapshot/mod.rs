@@ -272,16 +272,3 @@ impl<'a> State<'a> {
         }
     }
 }
-
-impl Field {
-    fn with(&self) -> Option<&syn::Path> {
-        match &self.how {
-            How::With(path) => Some(path),
-            How::Plain | How::Skip(_) => None,
-        }
-    }
-
-    fn is_skipped(&self) -> bool {
-        matches!(self.how, How::Skip(_))
-    }
-}
