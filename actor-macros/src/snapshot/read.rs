@@ -5,6 +5,7 @@ use syn::{Attribute, Expr, Fields, Ident, Lit, LitStr, Member, Meta, Path, Type,
 
 use crate::args::literal;
 use crate::diagnostics::Errors;
+use crate::expand::unraw;
 use crate::supervisor::parse::{self, Opt};
 
 /// What `snapshot` or `snapshot(..)` says.
@@ -104,7 +105,7 @@ impl Field {
     pub(super) fn frozen_name(&self) -> String {
         match (&self.rename, &self.member) {
             (Some(name), _) => name.value(),
-            (None, Member::Named(name)) => name.to_string().trim_start_matches("r#").to_owned(),
+            (None, Member::Named(name)) => unraw(name),
             (None, Member::Unnamed(index)) => index.index.to_string(),
         }
     }

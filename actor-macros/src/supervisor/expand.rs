@@ -6,6 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, Fields, Ident, ItemStruct, Type, parse_quote};
 
 use super::model::{Child, Kind, Tree};
+use crate::expand::unraw;
 
 /// The field that holds the handle.
 const HANDLE: &str = "__tree";
@@ -32,8 +33,7 @@ pub(crate) fn tree(tree: &Tree, definition: &mut ItemStruct, sound: bool) -> Tok
     };
     let here = Span::mixed_site();
     let (sys, id) = (Ident::new("sys", here), Ident::new("id", here));
-    let what = name.to_string();
-    let what = what.trim_start_matches("r#");
+    let what = unraw(name);
     let start_doc = format!(
         "Starts `{what}` in a system, and returns when all of its children have started, in the order of the fields. If one \
          does not start, those before it are stopped, in reverse."
@@ -135,8 +135,7 @@ fn builder(tree: &Tree) -> TokenStream {
 /// The builder with a child more.
 fn added(tree: &Tree, child: &Child) -> TokenStream {
     let settings = &child.settings;
-    let id = child.field.to_string();
-    let id = id.trim_start_matches("r#");
+    let id = unraw(&child.field);
     let named = child.registered.as_ref().map(|name| match &child.kind {
         Kind::Many { .. } => {
             quote_spanned!(at(name)=> .name(::actor_core::__private::tree::apply(#name, __i)))
@@ -293,8 +292,7 @@ fn mentions(tokens: &TokenStream, name: &Ident) -> bool {
 fn handles(tree: &Tree, handle: &Ident) -> TokenStream {
     let fields = tree.children.iter().map(|child| {
         let Child { field, cfgs, .. } = child;
-        let id = field.to_string();
-        let id = id.trim_start_matches("r#");
+        let id = unraw(field);
         let called = |method: Ident| quote!(__handle.#method(#id));
         let value = match &child.kind {
             Kind::One { optional, .. } => called(pick(*optional, "maybe", "addr")),

@@ -14,6 +14,7 @@ use syn::{
 
 use crate::args::ImplArgs;
 use crate::diagnostics::Errors;
+use crate::expand::unraw;
 use crate::model::{Actor, Answer, Arg, Body, Field, Message, Spoken};
 use crate::snapshot;
 use crate::types::{self, Place};
@@ -408,9 +409,9 @@ impl Reader<'_> {
 
     /// The variant for a method: its name in upper camel case.
     fn variant(&mut self, method: &Ident) -> Option<Ident> {
-        let name = method.to_string();
+        let name = unraw(method);
         let mut variant = String::new();
-        for word in name.trim_start_matches("r#").split('_') {
+        for word in name.split('_') {
             let mut chars = word.chars();
             variant.extend(chars.next().into_iter().flat_map(char::to_uppercase));
             variant.push_str(chars.as_str());
