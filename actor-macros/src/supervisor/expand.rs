@@ -136,21 +136,20 @@ fn builder(tree: &Tree) -> TokenStream {
 fn added(tree: &Tree, child: &Child) -> TokenStream {
     let settings = &child.settings;
     let id = unraw(&child.field);
-    let named = child.registered.as_ref().map(|name| match &child.kind {
+    let each = |option: &Expr| match &child.kind {
         Kind::Many { .. } => {
-            quote_spanned!(at(name)=> .name(::actor_core::__private::tree::apply(#name, __i)))
+            quote_spanned!(at(option)=> ::actor_core::__private::tree::apply(#option, __i))
         }
-        _ => quote_spanned!(at(name)=> .name(#name)),
+        _ => option.to_token_stream(),
+    };
+    let named = child.registered.as_ref().map(|name| {
+        let each = each(name);
+        quote_spanned!(at(name)=> .name(#each))
     });
     let restored = child.restored.as_ref().map(|policy| {
         let (outside, _) = params(tree, policy);
-        let policy = match &child.kind {
-            Kind::Many { .. } => {
-                quote_spanned!(at(policy)=> ::actor_core::__private::tree::apply(#policy, __i))
-            }
-            _ => policy.to_token_stream(),
-        };
-        quote_spanned!(at(&policy)=> .restore({ #outside #policy }))
+        let each = each(policy);
+        quote_spanned!(at(policy)=> .restore({ #outside #each }))
     });
     match &child.kind {
         Kind::One {
