@@ -170,10 +170,7 @@ impl Derive<'_> {
             let fields: Vec<TokenStream> = fields.collect();
             let name = unraw(&variant.ident);
             let body = match &variant.fields {
-                _ if !is_frozen(variant) => {
-                    let text = format!("`{name}` is marked `#[snapshot(skip)]`");
-                    quote!(::core::result::Result::Err(#ser::Error::custom(#text)))
-                }
+                _ if !is_frozen(variant) => not_frozen(variant, &ser),
                 Fields::Unit => {
                     quote!(#ser::Serializer::serialize_unit_variant(#to, #enum_name, #at, #name))
                 }
@@ -226,10 +223,7 @@ impl Derive<'_> {
                 false => quote!(#n),
             };
             let body = match &variant.fields {
-                _ if !is_frozen(variant) => {
-                    let text = format!("`{}` is marked `#[snapshot(skip)]`", unraw(&variant.ident));
-                    quote!(::core::result::Result::Err(#de::Error::custom(#text)))
-                }
+                _ if !is_frozen(variant) => not_frozen(variant, &de),
                 Fields::Unit => {
                     let value = value(variant, std::iter::empty::<TokenStream>());
                     quote! {{
@@ -311,6 +305,12 @@ fn is_frozen(variant: &Variant) -> bool {
         .attrs
         .iter()
         .any(|attr| attr.path().is_ident("plain"))
+}
+
+/// The error of a variant that has none; `side` is the half of serde whose it is.
+fn not_frozen(variant: &Variant, side: &TokenStream) -> TokenStream {
+    let text = format!("`{}` is marked `#[snapshot(skip)]`", unraw(&variant.ident));
+    quote!(::core::result::Result::Err(#side::Error::custom(#text)))
 }
 
 /// The pattern of a variant, and the variables it binds.
