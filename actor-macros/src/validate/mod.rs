@@ -38,10 +38,12 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
         let priority = reader.take_priority(&mut method.attrs);
         let skip = snapshot::of_message(&mut method.attrs, reader.errors);
         let hook = reader.take_hook(&mut method.attrs);
-        let is_message =
-            is_public(&method.vis) && method.sig.receiver().is_some() && !is_run(method);
+        let is_message = hook.is_none()
+            && is_public(&method.vis)
+            && method.sig.receiver().is_some()
+            && !is_run(method);
         if let Some((attr, _)) = &priority
-            && (hook.is_some() || !is_message)
+            && !is_message
         {
             reader.errors.at(
                 attr,
@@ -53,7 +55,7 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
             );
         }
         if let Some(attr) = &skip
-            && (hook.is_some() || !is_message)
+            && !is_message
         {
             reader.errors.at(
                 attr,
@@ -66,12 +68,10 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
             Some(Kind::Signal(attr)) => reader.hook(method, &attr, "on_signal", &mut on_signal),
             Some(Kind::Error(attr)) => reader.hook(method, &attr, "on_error", &mut on_error),
             None if is_run(method) => run = Some(method.clone()),
-            None if is_public(&method.vis) && method.sig.receiver().is_some() => {
+            None if is_message => {
                 let mut message = reader.message(method);
-                if let (Some(message), Some((_, urgent))) = (&mut message, priority) {
-                    message.urgent = urgent;
-                }
                 if let Some(message) = &mut message {
+                    message.urgent = priority.is_some_and(|(_, urgent)| urgent);
                     message.kept = skip.is_none();
                 }
                 messages.push((method.clone(), message));
