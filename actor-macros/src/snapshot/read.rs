@@ -172,11 +172,12 @@ pub(crate) fn take_from_fields(fields: &mut Fields, errors: &mut Errors) -> Vec<
             rename,
             how: how.unwrap_or(How::Plain),
         };
-        let earlier = read.iter().filter(|it| !it.is_skipped());
+        let mut earlier = read.iter().filter(|it| !it.is_skipped());
         if !field.is_skipped()
-            && let Some(name) = &field.rename
-            && earlier.map(Field::frozen_name).any(|it| it == name.value())
+            && let Some(other) = earlier.find(|it| it.frozen_name() == field.frozen_name())
         {
+            // One of the two has been given the name.
+            let name = field.rename.as_ref().or(other.rename.as_ref());
             errors.at(name, "another field has this name in the image");
         }
         read.push(field);
