@@ -258,7 +258,8 @@ fn policy(arg: &Arg, errors: &mut Errors) -> Option<Ident> {
     Some(Ident::new(variant, text.span()))
 }
 
-fn literal(expr: &Expr) -> Option<&Lit> {
+/// The literal that an expression is.
+pub(crate) fn literal(expr: &Expr) -> Option<&Lit> {
     match expr {
         Expr::Lit(ExprLit { lit, .. }) => Some(lit),
         _ => None,

@@ -7,6 +7,7 @@ use syn::{ItemEnum, ItemStruct};
 
 use crate::args;
 use crate::diagnostics::Errors;
+use crate::expand::unraw;
 use crate::snapshot::{self, Options};
 
 /// What may be an actor.
@@ -49,8 +50,7 @@ pub(crate) fn expand(args: TokenStream, mut item: Definition) -> TokenStream {
     let label = match args.name {
         Some(name) => quote_spanned!(name.span()=> .name(#name)),
         None => {
-            let text = name.to_string();
-            let text = text.trim_start_matches("r#");
+            let text = unraw(name);
             quote!(.name(#text))
         }
     };

@@ -14,7 +14,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::{Data, DeriveInput, Fields, Type, Variant, parse_quote};
 
-use crate::expand::quiet;
+use crate::expand::{local, quiet, unraw};
 use crate::types;
 
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
@@ -99,7 +99,7 @@ impl Derive<'_> {
         let f = local("f");
         let arms = self.variants.iter().map(|variant| {
             let (pattern, fields) = pattern(variant);
-            let name = text(&variant.ident);
+            let name = unraw(&variant.ident);
             let shown =
                 |field: &Ident| quote!((&&::actor_core::__private::plain::Show(#field)).shown());
             let body = match &variant.fields {
@@ -109,7 +109,7 @@ impl Derive<'_> {
                     quote!(#f.debug_tuple(#name)#(.field(#fields))*.finish())
                 }
                 Fields::Named(named) => {
-                    let names = named.named.iter().flat_map(|field| &field.ident).map(text);
+                    let names = named.named.iter().flat_map(|field| &field.ident).map(unraw);
                     let fields = fields.iter().map(shown);
                     quote!(#f.debug_struct(#name)#(.field(#names, #fields))*.finish())
                 }
@@ -159,7 +159,7 @@ impl Derive<'_> {
 
     fn serialize(&self) -> TokenStream {
         let (to, state) = (local("to"), local("state"));
-        let enum_name = text(&self.input.ident);
+        let enum_name = unraw(&self.input.ident);
         let ser = quote!(::actor_core::__private::serde::ser);
         let bound = quote!(::actor_core::__private::plain::SerializeField<'__x>);
         let arms = (0_u32..).zip(&self.variants).map(|(at, variant)| {
@@ -168,12 +168,9 @@ impl Derive<'_> {
                 quote!(&::actor_core::__private::plain::SerializeField::frozen(#field))
             });
             let fields: Vec<TokenStream> = fields.collect();
-            let name = text(&variant.ident);
+            let name = unraw(&variant.ident);
             let body = match &variant.fields {
-                _ if !is_frozen(variant) => {
-                    let text = format!("`{name}` is marked `#[snapshot(skip)]`");
-                    quote!(::core::result::Result::Err(#ser::Error::custom(#text)))
-                }
+                _ if !is_frozen(variant) => not_frozen(variant, &ser),
                 Fields::Unit => {
                     quote!(#ser::Serializer::serialize_unit_variant(#to, #enum_name, #at, #name))
                 }
@@ -181,7 +178,7 @@ impl Derive<'_> {
                     #ser::Serializer::serialize_newtype_variant(#to, #enum_name, #at, #name, #(#fields),*)
                 },
                 Fields::Named(named) => {
-                    let names = named.named.iter().flat_map(|field| &field.ident).map(text);
+                    let names = named.named.iter().flat_map(|field| &field.ident).map(unraw);
                     let count = fields.len();
                     quote! {{
                         let mut #state =
@@ -212,11 +209,11 @@ impl Derive<'_> {
 
     fn deserialize(&self) -> TokenStream {
         let (from, at, variant_) = (local("from"), local("at"), local("variant"));
-        let enum_name = text(&self.input.ident);
+        let enum_name = unraw(&self.input.ident);
         let de = quote!(::actor_core::__private::serde::de);
         let plain = quote!(::actor_core::__private::plain);
         let ok = quote!(::core::result::Result::Ok);
-        let names = self.variants.iter().map(|variant| text(&variant.ident));
+        let names = self.variants.iter().map(|variant| unraw(&variant.ident));
         let last = self.variants.len().saturating_sub(1);
         let arms = self.variants.iter().enumerate().map(|(n, variant)| {
             let (_, fields) = pattern(variant);
@@ -226,10 +223,7 @@ impl Derive<'_> {
                 false => quote!(#n),
             };
             let body = match &variant.fields {
-                _ if !is_frozen(variant) => {
-                    let text = format!("`{}` is marked `#[snapshot(skip)]`", text(&variant.ident));
-                    quote!(::core::result::Result::Err(#de::Error::custom(#text)))
-                }
+                _ if !is_frozen(variant) => not_frozen(variant, &de),
                 Fields::Unit => {
                     let value = value(variant, std::iter::empty::<TokenStream>());
                     quote! {{
@@ -244,7 +238,7 @@ impl Derive<'_> {
                     }
                 }
                 Fields::Named(named) => {
-                    let names = named.named.iter().flat_map(|field| &field.ident).map(text);
+                    let names = named.named.iter().flat_map(|field| &field.ident).map(unraw);
                     let nested = fields.iter().rev().fold(quote!(()), |rest, field| quote!((#field, #rest)));
                     let types = named.named.iter().rev().fold(quote!(()), |rest, field| {
                         let ty = &field.ty;
@@ -313,13 +307,10 @@ fn is_frozen(variant: &Variant) -> bool {
         .any(|attr| attr.path().is_ident("plain"))
 }
 
-fn local(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
-}
-
-/// A name as it is written out: of `r#type` it is `type`.
-fn text(ident: &Ident) -> String {
-    ident.to_string().trim_start_matches("r#").to_owned()
+/// The error of a variant that has none; `side` is the half of serde whose it is.
+fn not_frozen(variant: &Variant, side: &TokenStream) -> TokenStream {
+    let text = format!("`{}` is marked `#[snapshot(skip)]`", unraw(&variant.ident));
+    quote!(::core::result::Result::Err(#side::Error::custom(#text)))
 }
 
 /// The pattern of a variant, and the variables it binds.

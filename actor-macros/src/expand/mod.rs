@@ -11,6 +11,7 @@ mod views;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Generics, Type, parse_quote};
 
@@ -209,8 +210,13 @@ fn message_methods(actor: &Actor) -> TokenStream {
 }
 
 /// A variable of the generated code, which no name of the user's can be or hide.
-fn local(name: &str) -> Ident {
+pub(crate) fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
+}
+
+/// A name as it is written out: of `r#type` it is `type`.
+pub(crate) fn unraw(ident: &Ident) -> String {
+    ident.unraw().to_string()
 }
 
 fn handle(side: &Side<'_>, message: &EnumType) -> TokenStream {
@@ -289,8 +295,7 @@ fn arms(
             },
             Some(ty) if matches!(answer, Answer::Fallible(_)) => {
                 let travels = must_travel(ty);
-                let name = method.to_string();
-                let name = name.trim_start_matches("r#");
+                let name = unraw(method);
                 let error = local("error");
                 let into_err = quote_spanned!(ty.span()=> ::actor_core::__private::Fallible::into_err);
                 quote! {

@@ -10,7 +10,7 @@
 //! one try of it, as it stands at the head of a block, and `__Select1` its outcome.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
@@ -81,26 +81,23 @@ impl Choices<'_> {
                 }
             });
             let variant = format_ident!("Arm{n}");
-            let pattern = arm.pattern.iter();
+            let pattern = arm.pattern.as_ref();
+            let pattern = pattern.map_or_else(|| quote!(_), ToTokens::to_token_stream);
             let body = &arm.body;
-            bodies.extend(match arm.pattern {
-                Some(_) => quote!(#chosen::#variant(#(#pattern)*) => #body,),
-                None => quote!(#chosen::#variant(_) => #body,),
-            });
+            bodies.extend(quote!(#chosen::#variant(#pattern) => #body,));
         }
-        if let Some(end) = &select.end {
-            args.push(match &end.limit {
-                Limit::Now => parse_quote!(__now()),
-                Limit::For(limit) => parse_quote!(__for(#limit)),
-                Limit::Until(limit) => parse_quote!(__until(#limit)),
-            });
-            let body = &end.body;
-            bodies.extend(quote!(#chosen::End => #body,));
-        } else {
-            bodies.extend(
-                quote!(#chosen::End => ::core::unreachable!("it waits as long as it takes"),),
-            );
-        }
+        let end = match &select.end {
+            Some(end) => {
+                args.push(match &end.limit {
+                    Limit::Now => parse_quote!(__now()),
+                    Limit::For(limit) => parse_quote!(__for(#limit)),
+                    Limit::Until(limit) => parse_quote!(__until(#limit)),
+                });
+                end.body.to_token_stream()
+            }
+            None => quote!(::core::unreachable!("it waits as long as it takes")),
+        };
+        bodies.extend(quote!(#chosen::End => #end,));
         if select.biased {
             args.push(parse_quote!(__biased()));
         }

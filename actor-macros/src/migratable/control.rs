@@ -214,53 +214,52 @@ impl Lower<'_> {
         self.current = exit;
     }
 
-    pub(super) fn lower_loop(&mut self, found: &ExprLoop, dest: &Dest) {
+    /// A loop. `turn` lowers a turn of it, which it enters; it is given where a turn begins and where the loop ends.
+    fn turns(&mut self, turn: impl FnOnce(&mut Self, BlockId, BlockId)) {
         let head = self.graph.block();
         let exit = self.graph.block();
         self.graph.heads.push(head);
         self.end(Exit::Goto(head), head);
-        self.enter(found.label.as_ref(), Some(head), exit, dest);
-        self.statements(&found.body, &Dest::Discard);
+        turn(self, head, exit);
         self.end(Exit::Goto(head), exit);
         self.targets.pop();
     }
 
-    pub(super) fn lower_while(&mut self, found: &ExprWhile, dest: &Dest) {
-        let head = self.graph.block();
-        let exit = self.graph.block();
-        self.graph.heads.push(head);
-        self.end(Exit::Goto(head), head);
-        self.within(|this| {
-            let body = this.graph.block();
-            this.condition(&found.cond, body, exit);
-            this.current = body;
-            this.enter(found.label.as_ref(), Some(head), exit, &Dest::Discard);
+    pub(super) fn lower_loop(&mut self, found: &ExprLoop, dest: &Dest) {
+        self.turns(|this, head, exit| {
+            this.enter(found.label.as_ref(), Some(head), exit, dest);
             this.statements(&found.body, &Dest::Discard);
         });
-        self.end(Exit::Goto(head), exit);
-        self.targets.pop();
+    }
+
+    pub(super) fn lower_while(&mut self, found: &ExprWhile, dest: &Dest) {
+        self.turns(|this, head, exit| {
+            this.within(|this| {
+                let body = this.graph.block();
+                this.condition(&found.cond, body, exit);
+                this.current = body;
+                this.enter(found.label.as_ref(), Some(head), exit, &Dest::Discard);
+                this.statements(&found.body, &Dest::Discard);
+            });
+        });
         self.deliver(parse_quote!(()), dest);
     }
 
     pub(super) fn lower_for(&mut self, found: &ExprForLoop, dest: &Dest) {
         let owned = self.graph.is_owned(&found.expr.to_token_stream());
         let items = self.iterator(&found.expr);
-        let head = self.graph.block();
-        let exit = self.graph.block();
-        self.graph.heads.push(head);
-        self.end(Exit::Goto(head), head);
         let pattern = &found.pat;
         let pattern: Pat = parse_quote!(::core::option::Option::Some(#pattern));
         let next = parse_quote!(#items.next());
-        self.within(|this| {
-            let body = this.graph.block();
-            this.choose(&pattern, owned, next, body, exit);
-            this.current = body;
-            this.enter(found.label.as_ref(), Some(head), exit, &Dest::Discard);
-            this.statements(&found.body, &Dest::Discard);
+        self.turns(|this, head, exit| {
+            this.within(|this| {
+                let body = this.graph.block();
+                this.choose(&pattern, owned, next, body, exit);
+                this.current = body;
+                this.enter(found.label.as_ref(), Some(head), exit, &Dest::Discard);
+                this.statements(&found.body, &Dest::Discard);
+            });
         });
-        self.end(Exit::Goto(head), exit);
-        self.targets.pop();
         self.deliver(parse_quote!(()), dest);
     }
 

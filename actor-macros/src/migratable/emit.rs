@@ -204,15 +204,16 @@ impl Emit<'_> {
         vars.map(|(_, var)| &var.ident).collect()
     }
 
-    /// The values of those variables, for one who goes there.
-    fn values(&self, id: BlockId) -> Vec<TokenStream> {
+    /// The values of those variables, for one who goes there; of one that is needed `needed` is made.
+    fn values(&self, id: BlockId, needed: impl Fn(&Ident) -> TokenStream) -> Vec<TokenStream> {
         let vars = self.vars(id).into_iter();
         vars.map(|(name, var)| {
             let ident = &var.ident;
-            match self.has[id].held.contains(name) {
-                true => quote!(#ident: ::actor_core::__private::migratable::hold!(#ident)),
-                false => quote!(#ident),
-            }
+            let value = match self.has[id].held.contains(name) {
+                true => quote!(::actor_core::__private::migratable::hold!(#ident)),
+                false => needed(ident),
+            };
+            quote!(#ident: #value)
         })
         .collect()
     }
@@ -240,13 +241,7 @@ impl Emit<'_> {
             }
             bound.extend(step.binds.iter().cloned());
         }
-        if let Some(
-            Exit::If { cond: code, .. }
-            | Exit::Match {
-                scrutinee: code, ..
-            },
-        ) = &block.exit
-        {
+        if let Some(code) = block.exit.as_ref().and_then(Exit::code) {
             out.extend(self.declare_late(code, bound));
         }
         out.extend(self.exit(id, block.exit.as_ref(), bound));
@@ -331,15 +326,9 @@ impl Emit<'_> {
     fn suspend(&self, id: BlockId) -> TokenStream {
         let state = self.states.iter().position(|state| *state == id);
         let state = format_ident!("S{}", state.expect("it can be suspended there"));
-        let fields = self.vars(id).into_iter().map(|(name, var)| {
-            let ident = &var.ident;
-            if self.has[id].held.contains(name) {
-                return quote!(#ident: ::actor_core::__private::migratable::hold!(#ident));
-            }
-            // At the variable's own token, where what cannot be kept is reported.
-            let kept =
-                quote_spanned!(ident.span()=> ::actor_core::__private::migratable::keep(#ident));
-            quote!(#ident: #kept)
+        // At the variable's own token, where what cannot be kept is reported.
+        let fields = self.values(id, |ident| {
+            quote_spanned!(ident.span()=> ::actor_core::__private::migratable::keep(#ident))
         });
         quote! {
             *__state = __State::#state { #(#fields),* };
@@ -376,7 +365,7 @@ impl Emit<'_> {
 
     fn enter(&self, id: BlockId) -> TokenStream {
         let name = block_name(id);
-        let fields = self.values(id);
+        let fields = self.values(id, |ident| quote!(#ident));
         quote! {
             __block = __Block::#name { #(#fields),* };
             continue '__blocks;

@@ -1,5 +1,6 @@
 //! Format strings: which argument of a macro is one, and the variables that it captures.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use proc_macro2::TokenTree;
@@ -75,16 +76,27 @@ pub(super) enum Position {
     FirstLiteral,
 }
 
-/// Whether the word before `after` names an argument of a macro: `, name = ..`.
-pub(super) fn is_named<'t>(
-    before: Option<&TokenTree>,
-    mut after: impl Iterator<Item = &'t TokenTree>,
-) -> bool {
-    let is = |token: Option<&TokenTree>, c: char| matches!(token, Some(TokenTree::Punct(p)) if p.as_char() == c);
-    let comma = is(before, ',');
-    let assigns = is(after.next(), '=');
-    let next = after.next();
-    comma && assigns && !is(next, '=') && !is(next, '>')
+/// Whether at `at` stands the name of an argument of a macro: `, name = ..`.
+pub(super) fn is_named(tokens: &[TokenTree], at: usize) -> bool {
+    let comma = at
+        .checked_sub(1)
+        .is_some_and(|at| is_punct(tokens.get(at), ','));
+    let (next, behind) = (tokens.get(at + 1), tokens.get(at + 2));
+    let assigns = is_punct(next, '=') && !is_punct(behind, '=') && !is_punct(behind, '>');
+    matches!(tokens[at], TokenTree::Ident(_)) && comma && assigns
+}
+
+/// The names of the arguments of a macro that have one.
+pub(super) fn named(tokens: &[TokenTree]) -> BTreeSet<String> {
+    (0..tokens.len())
+        .filter(|&at| is_named(tokens, at))
+        .map(|at| tokens[at].to_string())
+        .collect()
+}
+
+/// Whether `token` is the character `c`.
+pub(super) fn is_punct(token: Option<&TokenTree>, c: char) -> bool {
+    matches!(token, Some(TokenTree::Punct(p)) if p.as_char() == c)
 }
 
 #[cfg(test)]

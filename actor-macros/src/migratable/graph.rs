@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 
-use super::format;
+use super::format::{self, is_punct};
 
 pub(super) type BlockId = usize;
 pub(super) type Names = BTreeSet<String>;
@@ -93,6 +93,15 @@ pub(super) enum Exit {
     },
 }
 
+/// One of the blocks that an exit can go to.
+pub(super) struct Way<'a> {
+    pub(super) target: BlockId,
+    /// What is bound on the way.
+    pub(super) binds: &'a [String],
+    /// What is evaluated with that bound, before the way is taken.
+    pub(super) guard: Option<&'a TokenStream>,
+}
+
 pub(super) struct Arm {
     pub(super) pattern: TokenStream,
     pub(super) guard: Option<TokenStream>,
@@ -159,32 +168,58 @@ impl Block {
                 Code::Statement(tokens) | Code::Assign(_, tokens) => jumped(tokens, &mut found),
             }
         }
-        match &self.exit {
-            None => {}
-            Some(Exit::Return(value)) => jumped(value, &mut found),
-            Some(Exit::Goto(target)) => found.push((*target, false)),
-            Some(Exit::If {
-                cond,
+        if let Some(exit) = &self.exit {
+            if let Some(code) = exit.code() {
+                jumped(code, &mut found);
+            }
+            let by_name = matches!(exit, Exit::Yield { .. } | Exit::Check { .. });
+            found.extend(exit.ways().iter().map(|way| (way.target, by_name)));
+        }
+        found
+    }
+}
+
+impl Exit {
+    /// The code that decides where it goes, if any does.
+    pub(super) fn code(&self) -> Option<&TokenStream> {
+        match self {
+            Exit::Goto(_) | Exit::Yield { .. } | Exit::Check { .. } => None,
+            Exit::If { cond: code, .. }
+            | Exit::Match {
+                scrutinee: code, ..
+            }
+            | Exit::Return(code)
+            | Exit::Wait { poll: code, .. } => Some(code),
+        }
+    }
+
+    /// The blocks that it can go to, in the order written; jumps out of its code are others.
+    pub(super) fn ways(&self) -> Vec<Way<'_>> {
+        let way = |target, binds| Way {
+            target,
+            binds,
+            guard: None,
+        };
+        match self {
+            Exit::Return(_) => Vec::new(),
+            Exit::Goto(next) | Exit::Yield { next } | Exit::Check { next } => {
+                vec![way(*next, &[])]
+            }
+            Exit::If {
+                binds,
                 then,
                 otherwise,
                 ..
-            }) => {
-                jumped(cond, &mut found);
-                found.extend([(*then, false), (*otherwise, false)]);
+            } => vec![way(*then, binds), way(*otherwise, &[])],
+            Exit::Match { arms, .. } => {
+                let arms = arms.iter().map(|arm| Way {
+                    guard: arm.guard.as_ref(),
+                    ..way(arm.target, &arm.binds)
+                });
+                arms.collect()
             }
-            Some(Exit::Match { scrutinee, arms }) => {
-                jumped(scrutinee, &mut found);
-                for arm in arms {
-                    found.push((arm.target, false));
-                }
-            }
-            Some(Exit::Wait { poll, next, .. }) => {
-                jumped(poll, &mut found);
-                found.push((*next, false));
-            }
-            Some(Exit::Yield { next } | Exit::Check { next }) => found.push((*next, true)),
+            Exit::Wait { result, next, .. } => vec![way(*next, std::slice::from_ref(result))],
         }
-        found
     }
 }
 
@@ -233,21 +268,12 @@ pub(super) fn replace_jumps(
     out
 }
 
-fn names_argument(tokens: &[TokenTree], at: usize) -> bool {
-    let before = at.checked_sub(1).map(|before| &tokens[before]);
-    matches!(tokens[at], TokenTree::Ident(_)) && format::is_named(before, tokens[at + 1..].iter())
-}
-
 /// Calls `found` for each identifier in `tokens` that may be a variable: no field, no method, no part of a path; and for
 /// each that a format string in a macro's arguments names.
 pub(super) fn mentions(tokens: &TokenStream, found: &mut impl FnMut(&str)) {
     let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
-    let punct = |at: Option<&TokenTree>, c: char| matches!(at, Some(TokenTree::Punct(p)) if p.as_char() == c);
     // Of a macro, whose format string may mention them.
-    let named: BTreeSet<String> = (0..tokens.len())
-        .filter(|&i| names_argument(&tokens, i))
-        .map(|i| tokens[i].to_string())
-        .collect();
+    let named = format::named(&tokens);
     for (i, token) in tokens.iter().enumerate() {
         let before = |n: usize| i.checked_sub(n).and_then(|at| tokens.get(at));
         let after = |n: usize| tokens.get(i + n);
@@ -256,12 +282,12 @@ pub(super) fn mentions(tokens: &TokenStream, found: &mut impl FnMut(&str)) {
                 mentions(&group.stream(), found);
             }
             TokenTree::Ident(ident) => {
-                let field = punct(before(1), '.') && !punct(before(2), '.');
-                let lifetime = punct(before(1), '\'');
-                let tail = punct(before(1), ':') && punct(before(2), ':');
-                let head = punct(after(1), ':') && punct(after(2), ':');
-                let named = punct(after(1), ':') && !punct(after(2), ':');
-                let argument = names_argument(&tokens, i);
+                let field = is_punct(before(1), '.') && !is_punct(before(2), '.');
+                let lifetime = is_punct(before(1), '\'');
+                let tail = is_punct(before(1), ':') && is_punct(before(2), ':');
+                let head = is_punct(after(1), ':') && is_punct(after(2), ':');
+                let named = is_punct(after(1), ':') && !is_punct(after(2), ':');
+                let argument = format::is_named(&tokens, i);
                 if !(field || lifetime || tail || head || named || argument) {
                     found(&ident.to_string());
                 }

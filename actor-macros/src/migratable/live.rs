@@ -86,11 +86,6 @@ impl Graph {
                     ways.push((target, names));
                 }
             };
-            let with = |names: &Names, binds: &[String]| {
-                let mut names = names.clone();
-                names.extend(binds.iter().cloned());
-                names
-            };
             for step in &block.steps {
                 match &step.code {
                     Code::Statement(tokens) => {
@@ -105,37 +100,15 @@ impl Graph {
                 }
                 names.extend(step.binds.iter().cloned());
             }
-            match &block.exit {
-                None => {}
-                Some(
-                    Exit::Goto(target)
-                    | Exit::Yield { next: target }
-                    | Exit::Check { next: target },
-                ) => {
-                    ways.push((*target, names));
+            if let Some(exit) = &block.exit {
+                if let Some(code) = exit.code() {
+                    jumped(code, &names, &mut ways);
+                    names.extend(self.late(code));
                 }
-                Some(Exit::If {
-                    cond,
-                    binds,
-                    then,
-                    otherwise,
-                }) => {
-                    jumped(cond, &names, &mut ways);
-                    names.extend(self.late(cond));
-                    ways.push((*then, with(&names, binds)));
-                    ways.push((*otherwise, names));
-                }
-                Some(Exit::Match { scrutinee, arms }) => {
-                    jumped(scrutinee, &names, &mut ways);
-                    names.extend(self.late(scrutinee));
-                    for arm in arms {
-                        ways.push((arm.target, with(&names, &arm.binds)));
-                    }
-                }
-                Some(Exit::Return(value)) => jumped(value, &names, &mut ways),
-                Some(Exit::Wait { poll, result, next }) => {
-                    jumped(poll, &names, &mut ways);
-                    ways.push((*next, with(&names, std::slice::from_ref(result))));
+                for way in exit.ways() {
+                    let mut names = names.clone();
+                    names.extend(way.binds.iter().cloned());
+                    ways.push((way.target, names));
                 }
             }
             for (target, names) in ways {
@@ -201,50 +174,26 @@ impl Graph {
     }
 
     fn needed_by_exit(&self, exit: Option<&Exit>, live: &[Names]) -> Names {
-        let without = |target: BlockId, binds: &[String]| {
-            let mut names = live[target].clone();
-            for bound in binds {
-                names.remove(bound);
-            }
-            names
+        let Some(exit) = exit else {
+            return Names::new();
         };
-        match exit {
-            None => Names::new(),
-            Some(Exit::Goto(target)) => live[*target].clone(),
-            Some(Exit::Return(value)) => self.needed(value, live),
-            Some(Exit::If {
-                cond,
-                binds,
-                then,
-                otherwise,
-            }) => {
-                let mut names = self.needed(cond, live);
-                for bound in binds {
-                    names.remove(bound);
-                }
-                names.extend(without(*then, binds));
-                names.extend(live[*otherwise].iter().cloned());
-                names
-            }
-            Some(Exit::Match { scrutinee, arms }) => {
-                let mut names = self.needed(scrutinee, live);
-                for arm in arms {
-                    let mut there = without(arm.target, &arm.binds);
-                    if let Some(guard) = &arm.guard {
-                        let mut guard = self.needed(guard, live);
-                        guard.retain(|name| !arm.binds.contains(name));
-                        there.extend(guard);
-                    }
-                    names.extend(there);
-                }
-                names
-            }
-            Some(Exit::Wait { poll, result, next }) => {
-                let mut names = without(*next, std::slice::from_ref(result));
-                names.extend(self.needed(poll, live));
-                names
-            }
-            Some(Exit::Yield { next } | Exit::Check { next }) => live[*next].clone(),
+        let ways = exit.ways();
+        let code = exit.code();
+        let mut names = code.map_or_else(Names::new, |code| self.needed(code, live));
+        // A condition mentions what it binds itself.
+        for bound in ways.iter().flat_map(|way| way.binds) {
+            names.remove(bound);
         }
+        for way in ways {
+            let mut there = live[way.target].clone();
+            if let Some(guard) = way.guard {
+                there.extend(self.needed(guard, live));
+            }
+            for bound in way.binds {
+                there.remove(bound);
+            }
+            names.extend(there);
+        }
+        names
     }
 }

@@ -12,9 +12,9 @@ use syn::{Block, Expr, Item, Local, Pat, PatIdent, Stmt, Type, parse_quote};
 use crate::diagnostics::Errors;
 
 use super::graph::{BlockId, Code, Exit, Graph, Names, ScopeId, Step, Var};
-use super::rename;
 use super::verbatim;
 use super::waits::{wait, waits};
+use super::{operators, rename};
 
 /// Where the value of an expression goes.
 #[derive(Clone)]
@@ -453,7 +453,7 @@ fn lazy(op: &syn::BinOp) -> bool {
     matches!(op, syn::BinOp::And(_) | syn::BinOp::Or(_))
 }
 
-fn compound(op: &syn::BinOp) -> bool {
-    let text = op.to_token_stream().to_string();
-    text.ends_with('=') && !matches!(text.as_str(), "==" | "!=" | "<=" | ">=")
+/// Whether `op` assigns, as `+=` does.
+pub(super) fn compound(op: &syn::BinOp) -> bool {
+    op.to_token_stream().to_string().ends_with('=') && !operators::compares(op)
 }

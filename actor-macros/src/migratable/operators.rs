@@ -3,18 +3,17 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
-use syn::{Expr, ExprMacro, parse_quote};
+use syn::{BinOp, Expr, ExprMacro, Path, parse_quote};
 
 use super::lower::{Lower, Operand};
 use super::verbatim;
 use super::waits;
 
-/// The macros whose arguments are evaluated once each, in order.
-const PLAIN: &[&str] = &[
+/// The macros whose arguments are evaluated once each, in order, and borrowed.
+const BORROWING: &[&str] = &[
     "assert",
     "assert_eq",
     "assert_ne",
-    "dbg",
     "debug_assert",
     "debug_assert_eq",
     "debug_assert_ne",
@@ -24,14 +23,34 @@ const PLAIN: &[&str] = &[
     "panic",
     "print",
     "println",
-    "vec",
     "write",
     "writeln",
 ];
 
-/// Whether `name` is one of them.
-pub(super) fn is_plain(name: &syn::Ident) -> bool {
-    PLAIN.contains(&&*name.to_string())
+/// Those whose arguments are evaluated likewise, and taken.
+const TAKING: &[&str] = &["dbg", "vec"];
+
+/// Whether the macro `path` is one of either.
+pub(super) fn is_plain(path: &Path) -> bool {
+    is_one_of(path, BORROWING) || is_one_of(path, TAKING)
+}
+
+/// Whether the macro `path` borrows its arguments.
+pub(super) fn is_borrowing(path: &Path) -> bool {
+    is_one_of(path, BORROWING)
+}
+
+fn is_one_of(path: &Path, names: &[&str]) -> bool {
+    let last = path.segments.last();
+    last.is_some_and(|last| names.contains(&&*last.ident.to_string()))
+}
+
+/// The value of a macro's argument: a named one of a format string is `name = value`.
+pub(super) fn value(arg: &Expr) -> &Expr {
+    match arg {
+        Expr::Assign(named) => &named.right,
+        arg => arg,
+    }
 }
 
 impl Lower<'_> {
@@ -59,8 +78,7 @@ impl Lower<'_> {
     }
 
     pub(super) fn lower_macro(&mut self, found: &ExprMacro) -> Expr {
-        let last = found.mac.path.segments.last();
-        let plain = last.is_some_and(|last| is_plain(&last.ident));
+        let plain = is_plain(&found.mac.path);
         let args = waits::arguments(&found.mac).filter(|_| plain);
         let Some(args) = args else {
             self.errors.at(
@@ -69,18 +87,11 @@ impl Lower<'_> {
             );
             return parse_quote!(::core::unreachable!());
         };
-        // A named argument of a format string is `name = value`.
-        let values: Vec<&Expr> = args
-            .iter()
-            .map(|arg| match arg {
-                Expr::Assign(named) => &*named.right,
-                arg => arg,
-            })
-            .collect();
-        let operands: Vec<Operand<'_>> = values
-            .iter()
-            .map(|expr| Operand { expr, place: true })
-            .collect();
+        let operand = |arg| Operand {
+            expr: value(arg),
+            place: true,
+        };
+        let operands: Vec<Operand<'_>> = args.iter().map(operand).collect();
         let rest: Vec<TokenStream> = self
             .operands(&operands)
             .into_iter()
@@ -99,6 +110,12 @@ impl Lower<'_> {
     }
 }
 
+/// Whether `op` is a comparison, which takes references of its operands.
+pub(super) fn compares(op: &BinOp) -> bool {
+    use BinOp::{Eq, Ge, Gt, Le, Lt, Ne};
+    matches!(op, Eq(_) | Ne(_) | Lt(_) | Le(_) | Gt(_) | Ge(_))
+}
+
 /// The parts of an expression in the order in which they are evaluated, and whether each is used where it is.
 fn parts(expr: &mut Expr) -> Vec<(&mut Expr, bool)> {
     match expr {
@@ -110,9 +127,7 @@ fn parts(expr: &mut Expr) -> Vec<(&mut Expr, bool)> {
         Expr::Reference(found) => vec![(&mut *found.expr, true)],
         Expr::Index(found) => vec![(&mut *found.expr, true), (&mut *found.index, false)],
         Expr::Binary(found) => {
-            use syn::BinOp::{Eq, Ge, Gt, Le, Lt, Ne};
-            // Comparisons take references of their operands.
-            let place = matches!(found.op, Eq(_) | Ne(_) | Lt(_) | Le(_) | Gt(_) | Ge(_));
+            let place = compares(&found.op);
             vec![(&mut *found.left, place), (&mut *found.right, place)]
         }
         Expr::Call(found) => {

@@ -9,10 +9,13 @@
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit::{self, Visit};
-use syn::{BinOp, Block, Expr, Item, Macro};
+use syn::{Block, Expr, Item, Macro};
 
+use super::format::is_punct;
 use super::graph::{Graph, Names};
+use super::lower::compound;
 use super::waits::arguments;
+use super::{operators, rename};
 
 /// Methods that borrow what they are called on, by the conventions of `std` and of channels.
 const BORROWING: &[&str] = &[
@@ -96,24 +99,6 @@ const OWNING: &[&str] = &[
     "try_send",
 ];
 
-/// Macros that borrow their arguments.
-const MACROS: &[&str] = &[
-    "assert",
-    "assert_eq",
-    "assert_ne",
-    "debug_assert",
-    "debug_assert_eq",
-    "debug_assert_ne",
-    "eprint",
-    "eprintln",
-    "format",
-    "panic",
-    "print",
-    "println",
-    "write",
-    "writeln",
-];
-
 /// The words that may be variables which something in `body` takes by value.
 pub(super) fn taken(body: &Block) -> Names {
     let mut taken = Taken(Names::new());
@@ -143,15 +128,7 @@ impl Taken {
     }
 
     fn all(&mut self, tokens: TokenStream) {
-        for token in tokens {
-            match token {
-                TokenTree::Group(group) => self.all(group.stream()),
-                TokenTree::Ident(ident) => {
-                    self.0.insert(ident.to_string());
-                }
-                _ => {}
-            }
-        }
+        rename::all_words(tokens, &mut self.0);
     }
 }
 
@@ -169,21 +146,14 @@ impl<'a> Visit<'a> for Taken {
                 self.visit_expr(&found.right);
             }
             Expr::Binary(found) => {
-                use BinOp::{Add, And, BitAnd, BitOr, BitXor, Div, Mul, Or, Rem, Shl, Shr, Sub};
-                match found.op {
-                    Add(_) | Sub(_) | Mul(_) | Div(_) | Rem(_) | And(_) | Or(_) | BitXor(_)
-                    | BitAnd(_) | BitOr(_) | Shl(_) | Shr(_) => self.visit_expr(&found.left),
-                    // Comparisons, and operators that assign.
-                    _ => self.borrow(&found.left),
+                let compares = operators::compares(&found.op);
+                match compares || compound(&found.op) {
+                    true => self.borrow(&found.left),
+                    false => self.visit_expr(&found.left),
                 }
-                match found.op {
-                    BinOp::Eq(_)
-                    | BinOp::Ne(_)
-                    | BinOp::Lt(_)
-                    | BinOp::Le(_)
-                    | BinOp::Gt(_)
-                    | BinOp::Ge(_) => self.borrow(&found.right),
-                    _ => self.visit_expr(&found.right),
+                match compares {
+                    true => self.borrow(&found.right),
+                    false => self.visit_expr(&found.right),
                 }
             }
             Expr::Closure(found) if found.capture.is_some() => self.all(found.to_token_stream()),
@@ -192,15 +162,10 @@ impl<'a> Visit<'a> for Taken {
     }
 
     fn visit_macro(&mut self, found: &'a Macro) {
-        let name = found.path.segments.last();
-        let borrows = name.is_some_and(|name| MACROS.contains(&&*name.ident.to_string()));
         match arguments(found) {
-            Some(args) if borrows => {
+            Some(args) if operators::is_borrowing(&found.path) => {
                 for arg in &args {
-                    match arg {
-                        Expr::Assign(named) => self.borrow(&named.right),
-                        arg => self.borrow(arg),
-                    }
+                    self.borrow(operators::value(arg));
                 }
             }
             Some(args) => args.iter().for_each(|arg| self.all(arg.to_token_stream())),
@@ -209,10 +174,6 @@ impl<'a> Visit<'a> for Taken {
     }
 
     fn visit_item(&mut self, _: &'a Item) {}
-}
-
-fn is(tokens: &[TokenTree], at: usize, c: char) -> bool {
-    matches!(tokens.get(at), Some(TokenTree::Punct(p)) if p.as_char() == c)
 }
 
 /// Whether at `at` one of `methods` is called.
@@ -231,8 +192,8 @@ impl Graph {
             // A borrow, and a closure.
             TokenTree::Punct(punct) => !matches!(punct.as_char(), '&' | '|'),
             TokenTree::Ident(ident) => {
-                let field = i > 0 && is(&tokens, i - 1, '.');
-                let part = is(&tokens, i + 1, '.') && !method(&tokens, i + 2, OWNING);
+                let field = i > 0 && is_punct(tokens.get(i - 1), '.');
+                let part = is_punct(tokens.get(i + 1), '.') && !method(&tokens, i + 2, OWNING);
                 match self.vars.get(&ident.to_string()) {
                     Some(var) if !field => var.owned && !part,
                     _ => true,

@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{Group, Ident, Literal, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Arm, Block, Expr, ExprClosure, ExprForLoop, ExprIf, ExprLet, ExprStruct, ExprWhile, FieldPat,
     Item, Lit, Local, Macro, Pat, PatIdent, Token,
 };
 
-use super::format::{self, Position};
+use super::format::{self, Position, is_punct};
+use super::waits;
 
 /// Renames in `body`, in whose scope the `parameters` are.
 pub(super) fn rename(parameters: &[Ident], body: &mut Block) {
@@ -34,7 +34,8 @@ pub(super) fn rename(parameters: &[Ident], body: &mut Block) {
     renamer.visit_block_mut(body);
 }
 
-fn all_words(tokens: TokenStream, words: &mut BTreeSet<String>) {
+/// Collects the words in `tokens`.
+pub(super) fn all_words(tokens: TokenStream, words: &mut BTreeSet<String>) {
     for token in tokens {
         match token {
             TokenTree::Group(group) => all_words(group.stream(), words),
@@ -113,19 +114,11 @@ impl Renamer {
     /// string literals that are arguments the first, which may be a format string.
     fn tokens(&self, tokens: TokenStream) -> TokenStream {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-        let is = |token: Option<&TokenTree>, c: char| matches!(token, Some(TokenTree::Punct(p)) if p.as_char() == c);
         let before = |i: usize, n: usize| i.checked_sub(n).map(|at| &tokens[at]);
-        let named = |i: usize| {
-            matches!(tokens[i], TokenTree::Ident(_))
-                && format::is_named(before(i, 1), tokens[i + 1..].iter())
-        };
-        let names: BTreeSet<String> = (0..tokens.len())
-            .filter(|&i| named(i))
-            .map(|i| tokens[i].to_string())
-            .collect();
+        let names = format::named(&tokens);
         let is_argument = |i: usize| {
             let (before, after) = (before(i, 1), tokens.get(i + 1));
-            (before.is_none() || is(before, ',')) && (after.is_none() || is(after, ','))
+            (before.is_none() || is_punct(before, ',')) && (after.is_none() || is_punct(after, ','))
         };
         let format = (0..tokens.len())
             .find(|&i| matches!(tokens[i], TokenTree::Literal(_)) && is_argument(i));
@@ -136,11 +129,11 @@ impl Renamer {
                 TokenTree::Group(new)
             }
             TokenTree::Ident(ident) => {
-                let part = is(before(i, 1), '.') && !is(before(i, 2), '.')
-                    || is(before(i, 1), ':') && is(before(i, 2), ':')
-                    || is(before(i, 1), '\'')
-                    || is(tokens.get(i + 1), ':')
-                    || named(i);
+                let part = is_punct(before(i, 1), '.') && !is_punct(before(i, 2), '.')
+                    || is_punct(before(i, 1), ':') && is_punct(before(i, 2), ':')
+                    || is_punct(before(i, 1), '\'')
+                    || is_punct(tokens.get(i + 1), ':')
+                    || format::is_named(&tokens, i);
                 let mut ident = ident.clone();
                 if !part {
                     self.ident(&mut ident);
@@ -271,8 +264,7 @@ impl VisitMut for Renamer {
 
     fn visit_macro_mut(&mut self, found: &mut Macro) {
         // Arguments that are expressions have scopes of their own.
-        let parser = Punctuated::<Expr, Token![,]>::parse_terminated;
-        if let Ok(mut args) = found.parse_body_with(parser) {
+        if let Some(mut args) = waits::arguments(found) {
             let named = args.iter().filter_map(|arg| match arg {
                 Expr::Assign(named) => Some(named.left.to_token_stream().to_string()),
                 _ => None,

@@ -160,8 +160,7 @@ impl VisitMut for Ways<'_> {
     }
 
     fn visit_macro_mut(&mut self, found: &mut Macro) {
-        let last = found.path.segments.last();
-        if last.is_some_and(|last| operators::is_plain(&last.ident))
+        if operators::is_plain(&found.path)
             && let Some(mut args) = waits::arguments(found)
         {
             for arg in &mut args {

@@ -11,7 +11,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Fields, Index, ItemStruct, Member, parse_quote};
 
-use crate::expand::quiet;
+use crate::expand::{local, quiet};
 use crate::types;
 
 use read::{Field, How};
@@ -270,22 +270,5 @@ impl<'a> State<'a> {
                 Self { #(#values),* }
             }
         }
-    }
-}
-
-fn local(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
-}
-
-impl Field {
-    fn with(&self) -> Option<&syn::Path> {
-        match &self.how {
-            How::With(path) => Some(path),
-            How::Plain | How::Skip(_) => None,
-        }
-    }
-
-    fn is_skipped(&self) -> bool {
-        matches!(self.how, How::Skip(_))
     }
 }

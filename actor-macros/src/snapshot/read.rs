@@ -1,11 +1,11 @@
 //! The options of `snapshot`, and the attributes of fields and messages.
 
 use proc_macro2::TokenStream;
-use syn::{
-    Attribute, Expr, ExprLit, Fields, Ident, Lit, LitStr, Member, Meta, Path, Type, Visibility,
-};
+use syn::{Attribute, Expr, Fields, Ident, Lit, LitStr, Member, Meta, Path, Type, Visibility};
 
+use crate::args::literal;
 use crate::diagnostics::Errors;
+use crate::expand::unraw;
 use crate::supervisor::parse::{self, Opt};
 
 /// What `snapshot` or `snapshot(..)` says.
@@ -52,10 +52,8 @@ pub(crate) fn options(key: Ident, inside: Option<TokenStream>, errors: &mut Erro
 }
 
 fn number(expr: &Expr) -> Option<u32> {
-    match expr {
-        Expr::Lit(ExprLit {
-            lit: Lit::Int(n), ..
-        }) => n.base10_parse().ok(),
+    match literal(expr)? {
+        Lit::Int(n) => n.base10_parse().ok(),
         _ => None,
     }
 }
@@ -91,11 +89,23 @@ pub(super) enum How {
 }
 
 impl Field {
+    pub(super) fn is_skipped(&self) -> bool {
+        matches!(self.how, How::Skip(_))
+    }
+
+    /// The module by which it is kept.
+    pub(super) fn with(&self) -> Option<&Path> {
+        match &self.how {
+            How::With(path) => Some(path),
+            How::Plain | How::Skip(_) => None,
+        }
+    }
+
     /// What it is called in the image.
     pub(super) fn frozen_name(&self) -> String {
         match (&self.rename, &self.member) {
             (Some(name), _) => name.value(),
-            (None, Member::Named(name)) => name.to_string().trim_start_matches("r#").to_owned(),
+            (None, Member::Named(name)) => unraw(name),
             (None, Member::Unnamed(index)) => index.index.to_string(),
         }
     }
@@ -162,11 +172,12 @@ pub(crate) fn take_from_fields(fields: &mut Fields, errors: &mut Errors) -> Vec<
             rename,
             how: how.unwrap_or(How::Plain),
         };
-        let earlier = read.iter().filter(|it| !matches!(it.how, How::Skip(_)));
-        if !matches!(field.how, How::Skip(_))
-            && let Some(name) = &field.rename
-            && earlier.map(Field::frozen_name).any(|it| it == name.value())
+        let mut earlier = read.iter().filter(|it| !it.is_skipped());
+        if !field.is_skipped()
+            && let Some(other) = earlier.find(|it| it.frozen_name() == field.frozen_name())
         {
+            // One of the two has been given the name.
+            let name = field.rename.as_ref().or(other.rename.as_ref());
             errors.at(name, "another field has this name in the image");
         }
         read.push(field);
@@ -182,13 +193,10 @@ fn name(expr: &Expr, member: &Member, errors: &mut Errors) -> Option<LitStr> {
         );
         return None;
     }
-    match expr {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(text),
-            ..
-        }) => Some(text.clone()),
-        other => {
-            errors.at(other, "not a name in quotes: write `rename = \"name\"`");
+    match literal(expr) {
+        Some(Lit::Str(text)) => Some(text.clone()),
+        _ => {
+            errors.at(expr, "not a name in quotes: write `rename = \"name\"`");
             None
         }
     }

@@ -6,6 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, Fields, Ident, ItemStruct, Type, parse_quote};
 
 use super::model::{Child, Kind, Tree};
+use crate::expand::unraw;
 
 /// The field that holds the handle.
 const HANDLE: &str = "__tree";
@@ -32,8 +33,7 @@ pub(crate) fn tree(tree: &Tree, definition: &mut ItemStruct, sound: bool) -> Tok
     };
     let here = Span::mixed_site();
     let (sys, id) = (Ident::new("sys", here), Ident::new("id", here));
-    let what = name.to_string();
-    let what = what.trim_start_matches("r#");
+    let what = unraw(name);
     let start_doc = format!(
         "Starts `{what}` in a system, and returns when all of its children have started, in the order of the fields. If one \
          does not start, those before it are stopped, in reverse."
@@ -135,23 +135,21 @@ fn builder(tree: &Tree) -> TokenStream {
 /// The builder with a child more.
 fn added(tree: &Tree, child: &Child) -> TokenStream {
     let settings = &child.settings;
-    let id = child.field.to_string();
-    let id = id.trim_start_matches("r#");
-    let named = child.registered.as_ref().map(|name| match &child.kind {
+    let id = unraw(&child.field);
+    let each = |option: &Expr| match &child.kind {
         Kind::Many { .. } => {
-            quote_spanned!(at(name)=> .name(::actor_core::__private::tree::apply(#name, __i)))
+            quote_spanned!(at(option)=> ::actor_core::__private::tree::apply(#option, __i))
         }
-        _ => quote_spanned!(at(name)=> .name(#name)),
+        _ => option.to_token_stream(),
+    };
+    let named = child.registered.as_ref().map(|name| {
+        let each = each(name);
+        quote_spanned!(at(name)=> .name(#each))
     });
     let restored = child.restored.as_ref().map(|policy| {
         let (outside, _) = params(tree, policy);
-        let policy = match &child.kind {
-            Kind::Many { .. } => {
-                quote_spanned!(at(policy)=> ::actor_core::__private::tree::apply(#policy, __i))
-            }
-            _ => policy.to_token_stream(),
-        };
-        quote_spanned!(at(&policy)=> .restore({ #outside #policy }))
+        let each = each(policy);
+        quote_spanned!(at(policy)=> .restore({ #outside #each }))
     });
     match &child.kind {
         Kind::One {
@@ -293,8 +291,7 @@ fn mentions(tokens: &TokenStream, name: &Ident) -> bool {
 fn handles(tree: &Tree, handle: &Ident) -> TokenStream {
     let fields = tree.children.iter().map(|child| {
         let Child { field, cfgs, .. } = child;
-        let id = field.to_string();
-        let id = id.trim_start_matches("r#");
+        let id = unraw(field);
         let called = |method: Ident| quote!(__handle.#method(#id));
         let value = match &child.kind {
             Kind::One { optional, .. } => called(pick(*optional, "maybe", "addr")),

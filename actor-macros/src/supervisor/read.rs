@@ -229,34 +229,29 @@ fn worker(
     field: &Field,
     errors: &mut Errors,
 ) -> Option<(Kind, Options)> {
-    if tokens.is_empty() {
-        errors.at(
-            attribute,
-            "how is it made? Write `#[child(Ledger::open(\"data\"), ..)]`: the expression is evaluated for each life",
-        );
-        return None;
-    }
-    let (make, options) = making(Place::Child, tokens, errors)?;
+    const HOW: &str = "how is it made? Write `#[child(Ledger::open(\"data\"), ..)]`: the expression is evaluated for each life";
+    let (make, options) = making(Place::Child, attribute, tokens, HOW, errors)?;
     if let Type::Array(array) = &field.ty {
         let Some((actor, optional)) = actor_of(&array.elem) else {
             return wrong_type(field, errors);
         };
-        if let Some(name) = &options.name
-            && !matches!(name, Expr::Closure(_))
-        {
-            errors.at(
-                name,
+        let of_each = [
+            (
+                &options.name,
                 "each of them needs a name of its own: write `name = |i| format!(\"account-{i}\")`",
-            );
-        }
-        if let Some(policy) = &options.restore
-            && !matches!(policy, Expr::Closure(_))
-        {
-            errors.at(
-                policy,
+            ),
+            (
+                &options.restore,
                 "each of them is saved under a name of its own: write \
                  `restore = |i| SnapshotPolicy::new(store, format!(\"account-{i}\"))`",
-            );
+            ),
+        ];
+        for (option, why) in of_each {
+            if let Some(one) = option
+                && !matches!(one, Expr::Closure(_))
+            {
+                errors.at(one, why);
+            }
         }
         let len = array.len.clone();
         let kind = Kind::Many {
@@ -295,8 +290,18 @@ fn wrong_type<R>(field: &Field, errors: &mut Errors) -> Option<R> {
     None
 }
 
-/// The expression that makes a child, and the options behind it.
-fn making(place: Place, tokens: TokenStream, errors: &mut Errors) -> Option<(Expr, Options)> {
+/// The expression that makes a child, and the options behind it. `how`: what to ask if there is nothing.
+fn making(
+    place: Place,
+    attribute: &Attribute,
+    tokens: TokenStream,
+    how: &str,
+    errors: &mut Errors,
+) -> Option<(Expr, Options)> {
+    if tokens.is_empty() {
+        errors.at(attribute, how);
+        return None;
+    }
     let (make, options) = parse::expression_and_options(tokens, errors)?;
     is_no_option(&make, errors)?;
     Some((make, Options::read(place, options, errors)))
@@ -322,19 +327,10 @@ fn dynamic(
     field: &Field,
     errors: &mut Errors,
 ) -> Option<(Kind, Options)> {
-    if tokens.is_empty() {
-        errors.at(
-            attribute,
-            "how are its children made? Write `#[dynamic(|peer: &String| Session::new(peer), temporary)]`",
-        );
-        return None;
-    }
-    let (make, options) = making(Place::Dynamic, tokens, errors)?;
-    let Some([actor, args]) = arguments_of(&field.ty, "DynamicSupervisor")
-        .as_deref()
-        .map(<[_]>::to_vec)
-        .and_then(|it| <[&Type; 2]>::try_from(it).ok())
-    else {
+    const HOW: &str = "how are its children made? Write `#[dynamic(|peer: &String| Session::new(peer), temporary)]`";
+    let (make, options) = making(Place::Dynamic, attribute, tokens, HOW, errors)?;
+    let arguments = arguments_of(&field.ty, "DynamicSupervisor").unwrap_or_default();
+    let [actor, args] = *arguments else {
         errors.at(
             &field.ty,
             "children that come and go are under a `DynamicSupervisor<A, Args>`",
@@ -358,15 +354,9 @@ fn pool(
     field: &Field,
     errors: &mut Errors,
 ) -> Option<(Kind, Options)> {
-    if tokens.is_empty() {
-        errors.at(
-            attribute,
-            "how are its workers made, and how many? Write `#[pool(Worker::new(), size = 4)]`: the expression is evaluated \
-             for each life of each worker",
-        );
-        return None;
-    }
-    let (make, options) = making(Place::Pool, tokens, errors)?;
+    const HOW: &str = "how are its workers made, and how many? Write `#[pool(Worker::new(), size = 4)]`: the expression is \
+        evaluated for each life of each worker";
+    let (make, options) = making(Place::Pool, attribute, tokens, HOW, errors)?;
     if let Some(name @ Expr::Closure(_)) = &options.name {
         errors.at(
             name,

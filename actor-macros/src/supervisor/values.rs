@@ -5,17 +5,15 @@ use std::time::Duration;
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Expr, ExprLit, Lit, LitStr};
+use syn::{Expr, Lit, LitStr};
 
+use crate::args::literal;
 use crate::diagnostics::Errors;
 
 /// The text of a string literal.
 pub(crate) fn text(expr: &Expr) -> Option<&LitStr> {
-    match expr {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(text),
-            ..
-        }) => Some(text),
+    match literal(expr)? {
+        Lit::Str(text) => Some(text),
         _ => None,
     }
 }

@@ -14,6 +14,7 @@ use syn::{
 
 use crate::args::ImplArgs;
 use crate::diagnostics::Errors;
+use crate::expand::unraw;
 use crate::model::{Actor, Answer, Arg, Body, Field, Message, Spoken};
 use crate::snapshot;
 use crate::types::{self, Place};
@@ -37,10 +38,12 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
         let priority = reader.take_priority(&mut method.attrs);
         let skip = snapshot::of_message(&mut method.attrs, reader.errors);
         let hook = reader.take_hook(&mut method.attrs);
-        let is_message =
-            is_public(&method.vis) && method.sig.receiver().is_some() && !is_run(method);
+        let is_message = hook.is_none()
+            && is_public(&method.vis)
+            && method.sig.receiver().is_some()
+            && !is_run(method);
         if let Some((attr, _)) = &priority
-            && (hook.is_some() || !is_message)
+            && !is_message
         {
             reader.errors.at(
                 attr,
@@ -52,7 +55,7 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
             );
         }
         if let Some(attr) = &skip
-            && (hook.is_some() || !is_message)
+            && !is_message
         {
             reader.errors.at(
                 attr,
@@ -65,12 +68,10 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
             Some(Kind::Signal(attr)) => reader.hook(method, &attr, "on_signal", &mut on_signal),
             Some(Kind::Error(attr)) => reader.hook(method, &attr, "on_error", &mut on_error),
             None if is_run(method) => run = Some(method.clone()),
-            None if is_public(&method.vis) && method.sig.receiver().is_some() => {
+            None if is_message => {
                 let mut message = reader.message(method);
-                if let (Some(message), Some((_, urgent))) = (&mut message, priority) {
-                    message.urgent = urgent;
-                }
                 if let Some(message) = &mut message {
+                    message.urgent = priority.is_some_and(|(_, urgent)| urgent);
                     message.kept = skip.is_none();
                 }
                 messages.push((method.clone(), message));
@@ -408,9 +409,9 @@ impl Reader<'_> {
 
     /// The variant for a method: its name in upper camel case.
     fn variant(&mut self, method: &Ident) -> Option<Ident> {
-        let name = method.to_string();
+        let name = unraw(method);
         let mut variant = String::new();
-        for word in name.trim_start_matches("r#").split('_') {
+        for word in name.split('_') {
             let mut chars = word.chars();
             variant.extend(chars.next().into_iter().flat_map(char::to_uppercase));
             variant.push_str(chars.as_str());

@@ -121,9 +121,9 @@ const CALLS: [Call; 4] = [
     |sup| sup.restart_child("other"),
 ];
 
-#[test]
-fn a_start_hook_that_calls_its_own_supervisor_is_refused_with_the_path() {
-    explore(|sys| {
+/// Each call in turn, from a hook of a child that `start` starts with it.
+fn calls_of_a_hook_are_refused(start: fn(&Supervisor, Option<Job>)) {
+    explore(move |sys| {
         let sup = Supervisor::builder()
             .child(spec("other", &idle()))
             .start(sys)
@@ -131,15 +131,16 @@ fn a_start_hook_that_calls_its_own_supervisor_is_refused_with_the_path() {
         let seen = Seen::default();
         for call in CALLS {
             let (of, says) = (sup.clone(), seen.clone());
-            let hook = move |me: &Addr<Does>| {
+            let hook = job(move |me: &Addr<Does>| {
                 let outcome = called(call(&of));
                 goes_round(outcome.path().expect("a circle"), &[me.id(), of.id()]);
                 says.add(outcome);
-            };
-            sup.start_child(spec("it", &starting(hook))).unwrap();
+            });
+            start(&sup, hook);
             assert_eq!(children(&sup), ["it", "other"], "and nothing has changed");
             sup.terminate_child("it").unwrap();
             sup.delete_child("it").unwrap();
+            assert_eq!(children(&sup), ["other"], "and nothing else has changed");
         }
         assert_eq!(seen.0.lock().unwrap().len(), CALLS.len());
         assert!(sup.child::<Does>("other").unwrap().is_alive());
@@ -148,27 +149,18 @@ fn a_start_hook_that_calls_its_own_supervisor_is_refused_with_the_path() {
 }
 
 #[test]
+fn a_start_hook_that_calls_its_own_supervisor_is_refused_with_the_path() {
+    calls_of_a_hook_are_refused(|sup, on_start| {
+        let does = Does { on_start, ..idle() };
+        sup.start_child(spec("it", &does)).unwrap();
+    });
+}
+
+#[test]
 fn a_stop_hook_that_calls_its_own_supervisor_is_refused_with_the_path() {
-    explore(|sys| {
-        let sup = Supervisor::builder()
-            .child(spec("other", &idle()))
-            .start(sys)
-            .unwrap();
-        let seen = Seen::default();
-        for call in CALLS {
-            let (of, says) = (sup.clone(), seen.clone());
-            let hook = move |me: &Addr<Does>| {
-                let outcome = called(call(&of));
-                goes_round(outcome.path().expect("a circle"), &[me.id(), of.id()]);
-                says.add(outcome);
-            };
-            sup.start_child(patient("it", &stopping(hook))).unwrap();
-            sup.terminate_child("it").unwrap();
-            sup.delete_child("it").unwrap();
-            assert_eq!(children(&sup), ["other"], "and nothing else has changed");
-        }
-        assert_eq!(seen.0.lock().unwrap().len(), CALLS.len());
-        end(&sup);
+    calls_of_a_hook_are_refused(|sup, on_stop| {
+        let does = Does { on_stop, ..idle() };
+        sup.start_child(patient("it", &does)).unwrap();
     });
 }
 

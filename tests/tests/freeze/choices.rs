@@ -4,9 +4,9 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use actor_core::channel::{self, Receiver, RecvError, SendError, Sender};
-use actor_core::microthread::yield_now;
+use actor_core::microthread::{sleep, yield_now};
 use actor_core::migratable::Suspended;
-use actor_core::{migratable, select};
+use actor_core::{migratable, select, testing};
 use serde::{Deserialize, Serialize};
 
 use super::cuts::{Actor, World, alone, cut_everywhere};
@@ -334,11 +334,17 @@ fn what_is_ready_wins_against_a_deadline_that_has_passed() {
     to.send(3).unwrap();
     assert_eq!(in_time(from.clone(), Duration::ZERO).call(), Some(3));
     // Also what has come while it waited, until it looks.
-    let mut waits = Suspended::new(in_time(from, Duration::from_millis(1)));
-    assert!(waits.resume(Waker::noop()).is_pending());
-    to.send(4).unwrap();
-    std::thread::sleep(Duration::from_millis(2));
-    assert_eq!(waits.resume(Waker::noop()), Poll::Ready(Some(4)));
+    testing::Explorer::new().iterations(1).check(move |_| {
+        let mut waits = Suspended::new(in_time(from.clone(), Duration::from_millis(1)));
+        assert!(waits.resume(Waker::noop()).is_pending());
+        let (_open, empty) = channel::unbounded();
+        let mut late = Suspended::new(in_time(empty, Duration::from_millis(1)));
+        assert!(late.resume(Waker::noop()).is_pending());
+        to.send(4).unwrap();
+        sleep(Duration::from_millis(2));
+        assert_eq!(waits.resume(Waker::noop()), Poll::Ready(Some(4)));
+        assert_eq!(late.resume(Waker::noop()), Poll::Ready(None));
+    });
 }
 
 #[test]

@@ -219,6 +219,15 @@ both! {
         (a, b + e, cells, d)
     }
 
+    fn first_values_at_the_end(n: u32) -> u32 {
+        let (x, y);
+        yield_now();
+        if n > 1 {
+            return if n > 2 { x = n; x } else { x = 7; x + n };
+        }
+        { y = n; y + 1 }
+    }
+
     fn unsafe_code(n: u32) -> u32 {
         yield_now();
         let cell = std::cell::UnsafeCell::new(n);
@@ -471,6 +480,13 @@ fn closures_use_what_is_kept() {
 fn what_is_assigned_is_kept() {
     same!(assignments(3, 5));
     same!(assignments(5, 3));
+}
+
+#[test]
+fn what_is_returned_may_give_a_variable_its_first_value() {
+    for n in 1..=3 {
+        same!(first_values_at_the_end(n));
+    }
 }
 
 #[test]

@@ -1,16 +1,22 @@
 //! Actors that move, with who talks to them.
 
-use actor_core::{AskError, DeadReason};
+use actor_core::{Addr, AskError, DeadReason};
 use tests::{Gate, within};
 
-use super::nodes::{Ledger, two};
+use super::nodes::{Ledger, World, two};
+
+/// `ledger` as an actor that can move from there.
+fn adopted(at: &World, ledger: Ledger) -> Addr<Ledger> {
+    let ledger = at.sys.spawn(ledger).unwrap();
+    at.node.adopt("ledger", &ledger).unwrap();
+    ledger
+}
 
 #[test]
 fn an_actor_moves_with_its_state_and_its_address_follows() {
     within(60, || {
         let (a, b) = two();
-        let ledger = a.sys.spawn(Ledger::default()).unwrap();
-        a.node.adopt("ledger", &ledger).unwrap();
+        let ledger = adopted(&a, Ledger::default());
         ledger.ask().add(1).unwrap();
         assert!(a.node.migrate("ledger", "b").unwrap().confirmed);
         ledger.tell().add(2).unwrap();
@@ -26,8 +32,7 @@ fn what_waits_comes_with_it_in_order_and_who_asked_is_answered() {
     within(60, || {
         let (a, b) = two();
         let gate = Gate::new();
-        let ledger = a.sys.spawn(Ledger::held_by(&gate)).unwrap();
-        a.node.adopt("ledger", &ledger).unwrap();
+        let ledger = adopted(&a, Ledger::held_by(&gate));
         ledger.tell().wait().unwrap();
         tests::until(|| gate.waiting() == 1);
         let mut asked = Vec::new();
@@ -58,8 +63,7 @@ fn what_waits_comes_with_it_in_order_and_who_asked_is_answered() {
 fn it_comes_back_and_every_old_address_leads_to_it() {
     within(60, || {
         let (a, b) = two();
-        let first = a.sys.spawn(Ledger::default()).unwrap();
-        a.node.adopt("ledger", &first).unwrap();
+        let first = adopted(&a, Ledger::default());
         a.node.migrate("ledger", "b").unwrap();
         let second = b.node.actor::<Ledger>("ledger").unwrap();
         b.node.migrate("ledger", "a").unwrap();
@@ -77,8 +81,7 @@ fn it_comes_back_and_every_old_address_leads_to_it() {
 fn without_a_way_asks_fail_and_what_was_told_is_a_dead_letter() {
     within(60, || {
         let (a, _b) = two();
-        let ledger = a.sys.spawn(Ledger::default()).unwrap();
-        a.node.adopt("ledger", &ledger).unwrap();
+        let ledger = adopted(&a, Ledger::default());
         a.node.migrate("ledger", "b").unwrap();
         let letters = a.sys.dead_letters();
         a.node.close();
@@ -95,8 +98,7 @@ fn without_a_way_asks_fail_and_what_was_told_is_a_dead_letter() {
 fn who_waits_when_the_way_is_lost_gets_an_error() {
     within(60, || {
         let (a, b) = two();
-        let ledger = a.sys.spawn(Ledger::default()).unwrap();
-        a.node.adopt("ledger", &ledger).unwrap();
+        let ledger = adopted(&a, Ledger::default());
         a.node.migrate("ledger", "b").unwrap();
         let there = b.node.actor::<Ledger>("ledger").unwrap();
         there.sys().suspend().unwrap();

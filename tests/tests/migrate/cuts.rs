@@ -43,7 +43,7 @@ fn cut_after(from_a: usize, from_b: usize, stores: bool) {
             Ok(_) | Err(MoveError::TimedOut) => {}
             Err(error) => panic!("{from_a} {from_b}: {error}"),
         }
-        connect(&a, &b);
+        connect(&a.node, &b.node);
         let at = home(&a, &b);
         assert_eq!(moved.is_ok(), at.node.name() == "b", "{from_a} {from_b}");
         let (_, sides) = at.arrivals.recv().unwrap();

@@ -66,9 +66,7 @@ fn what_the_other_node_does_not_accept_goes_on_here() {
         let node = actor_core::migrate::Node::builder("b", &sys)
             .start()
             .unwrap();
-        let (to_b, to_a) = actor_core::migrate::local_pair("a", "b");
-        a.node.attach(to_b).unwrap();
-        node.attach(to_a).unwrap();
+        connect(&a.node, &node);
         let (start, here) = a_sum(2);
         a.node.spawn_with("sum", start, here.clone()).unwrap();
         give(&here, [1]);
@@ -133,8 +131,8 @@ fn a_name_that_is_taken_there_is_refused() {
 fn of_two_moves_at_once_one_is_refused_and_it_lives_once() {
     within(60, || {
         let (a, b, c) = (world("a"), world("b"), world("c"));
-        connect(&a, &b);
-        connect(&a, &c);
+        connect(&a.node, &b.node);
+        connect(&a.node, &c.node);
         let (start, here) = a_sum(2);
         a.node.spawn_with("sum", start, here.clone()).unwrap();
         let (to_b, to_c) = std::thread::scope(|scope| {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actor_core::image::{DecodeError, Head, Image, Kind};
-use actor_core::migrate::{MoveError, Node, Refusal, local_pair};
+use actor_core::migrate::{MoveError, Node, Refusal};
 use actor_core::net::{TcpListener, TcpStream};
 use actor_core::prelude::*;
 use actor_core::store::MemoryStore;
 use actor_core::{microthread, migratable};
 use tests::within;
 
-use super::nodes::BRIEF;
+use super::nodes::{BRIEF, connect};
 
 #[actor(snapshot)]
 struct Door {
@@ -64,10 +64,17 @@ fn node(name: &str, sys: &System) -> Node {
 
 fn two(a: &System, b: &System) -> (Node, Node) {
     let (here, there) = (node("a", a), node("b", b));
-    let (to_b, to_a) = local_pair("a", "b");
-    here.attach(to_b).unwrap();
-    there.attach(to_a).unwrap();
+    connect(&here, &there);
     (here, there)
+}
+
+/// A door at the node `at`, in its system, and where it is.
+fn door(at: &Node, sys: &System, guests: u32) -> (Addr<Door>, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let door = sys.spawn(Door { listener, guests }).unwrap();
+    at.adopt("door", &door).unwrap();
+    let address = door.ask().address().unwrap();
+    (door, address)
 }
 
 fn visit(address: SocketAddr) -> u32 {
@@ -87,15 +94,7 @@ fn a_listener_that_an_actor_has_is_bound_again_where_it_goes() {
     within(60, || {
         let (sys_a, sys_b) = (System::new().unwrap(), System::new().unwrap());
         let (a, b) = two(&sys_a, &sys_b);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let door = sys_a
-            .spawn(Door {
-                listener,
-                guests: 0,
-            })
-            .unwrap();
-        a.adopt("door", &door).unwrap();
-        let address = door.ask().address().unwrap();
+        let (door, address) = door(&a, &sys_a, 0);
         door.tell().admit().unwrap();
         assert_eq!(visit(address), 0);
         assert!(a.migrate("door", "b").unwrap().confirmed);
@@ -112,20 +111,10 @@ fn a_listener_that_cannot_be_bound_there_stays_and_listens_on() {
     within(60, || {
         let (sys_a, sys_b) = (System::new().unwrap(), System::new().unwrap());
         let a = node("a", &sys_a);
-        let (to_b, to_a) = local_pair("a", "b");
-        a.attach(to_b).unwrap();
         // Does not know what a door is: it is refused, after the listener was closed here.
         let b = Node::builder("b", &sys_b).patience(BRIEF).start().unwrap();
-        b.attach(to_a).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let door = sys_a
-            .spawn(Door {
-                listener,
-                guests: 7,
-            })
-            .unwrap();
-        a.adopt("door", &door).unwrap();
-        let address = door.ask().address().unwrap();
+        connect(&a, &b);
+        let (door, address) = door(&a, &sys_a, 7);
         let error = a.migrate("door", "b").unwrap_err();
         assert!(
             matches!(error, MoveError::Refused(Refusal::Unknown(_))),

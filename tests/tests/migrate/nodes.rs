@@ -92,15 +92,15 @@ pub(crate) fn world_with(name: &str, set: impl FnOnce(NodeBuilder) -> NodeBuilde
     }
 }
 
-pub(crate) fn connect(a: &World, b: &World) {
-    let (to_b, to_a) = local_pair(a.node.name(), b.node.name());
-    a.node.attach(to_b).unwrap();
-    b.node.attach(to_a).unwrap();
+pub(crate) fn connect(a: &Node, b: &Node) {
+    let (to_b, to_a) = local_pair(a.name(), b.name());
+    a.attach(to_b).unwrap();
+    b.attach(to_a).unwrap();
 }
 
 pub(crate) fn two() -> (World, World) {
     let (a, b) = (world("a"), world("b"));
-    connect(&a, &b);
+    connect(&a.node, &b.node);
     (a, b)
 }
 

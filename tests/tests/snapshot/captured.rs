@@ -3,10 +3,11 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use actor_core::image::{Image, Limits};
 use actor_core::prelude::*;
 use actor_core::snapshot::{RestoreError, SnapshotError, Summary};
 use actor_core::{OnConflict, SpawnOptions};
+
+use super::through_bytes;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -63,11 +64,6 @@ impl Log {
             other => Err(other),
         });
     }
-}
-
-/// As another process would have it.
-fn through_bytes(image: &Image) -> Image {
-    Image::decode(&image.encode(), &Limits::default()).expect("an image")
 }
 
 fn held(sys: &System) -> Addr<Log> {

@@ -6,9 +6,16 @@
     reason = "the actors of the tests"
 )]
 
+use actor_core::image::{Image, Limits};
+
 mod captured;
 mod golden;
 mod policies;
 mod random;
 mod timers;
 mod versions;
+
+/// As another process would have it.
+fn through_bytes(image: &Image) -> Image {
+    Image::decode(&image.encode(), &Limits::default()).expect("an image")
+}

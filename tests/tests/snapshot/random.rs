@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use actor_core::image::{Image, Limits};
+use actor_core::image::Image;
 use actor_core::prelude::*;
 use actor_core::snapshot::{OldState, Summary, UpgradeError};
 use actor_core::testing;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
+
+use super::through_bytes;
 
 type Notes = BTreeMap<String, Vec<Option<i64>>>;
 
@@ -178,7 +180,7 @@ macro_rules! make {
         let image = $book_.snapshot().unwrap();
         $book_.kill();
         $book_.join();
-        Image::decode(&image.encode(), &Limits::default()).unwrap()
+        through_bytes(&image)
     }};
 }
 

@@ -3,11 +3,12 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use actor_core::image::{Image, Limits};
 use actor_core::prelude::*;
 use actor_core::snapshot::Summary;
 use actor_core::testing;
 use actor_core::{MissedTicks, Period};
+
+use super::through_bytes;
 
 const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -28,10 +29,6 @@ impl Diary {
     pub fn entries(&self) -> Vec<(u64, u32)> {
         self.entries.clone()
     }
-}
-
-fn through_bytes(image: &Image) -> Image {
-    Image::decode(&image.encode(), &Limits::default()).expect("an image")
 }
 
 #[test]
