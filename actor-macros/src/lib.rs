@@ -441,6 +441,7 @@ pub fn preemptible(
 /// | call | |
 /// |---|---|
 /// | `rx.recv()`, `tx.send(value)` | of a [channel](../actor_core/channel/index.html)'s `Receiver` and `Sender` |
+/// | `listener.accept()` | of a [`TcpListener`](../actor_core/net/struct.TcpListener.html), which is frozen as its address |
 /// | `microthread::sleep(duration)`, `microthread::yield_now()` | also without `microthread::` |
 /// | `microthread::checkpoint()` | if the turn is over; also at the head of each turn of a loop with a wait in it |
 /// | `other(..).call()` | a call of another migratable function, or of the same |

@@ -109,6 +109,7 @@ pub mod private {
     pub use crate::__hold as hold;
     pub use crate::channel::kept::choice;
     pub use crate::channel::kept::{Recv, Send};
+    pub use crate::net::Accept;
     pub use crate::rt::cx::{Cx, Until};
     pub use serde;
 }
