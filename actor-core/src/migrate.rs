@@ -50,8 +50,8 @@
 //! The module `handover`, in the source text, has the protocol, step by step, with what holds after each.
 //!
 //! # What comes with it
-//! A function is stopped where it waits. Of its channels, what is in them comes along, and the sides that are in its luggage. The sides
-//! that others have here are cut off.
+//! A function is stopped where it waits. Of its channels, what waits in them comes along, and the sides that are in its luggage. The
+//! sides that others have here are cut off: nothing more is received by them, and what is sent is given back with an error.
 //!
 //! An actor is stopped between two messages. Its state, what waits in its mailbox, timers and names come along (see
 //! [`snapshot`](crate::snapshot)). Links, monitors, groups and its supervisor do not.

@@ -40,8 +40,8 @@ use std::fmt;
 
 pub(crate) use self::durable::spawn as spawn_durable;
 pub use self::durable::{Durable, DurableError, NotDurable, Saving};
-pub(crate) use self::image::head_name;
 pub use self::image::{FreezeError, ThawError, freeze, freeze_within, thaw};
+pub(crate) use self::image::{head_name, take};
 use self::program::Program;
 pub use self::suspended::Suspended;
 pub(crate) use self::task::spawn_in;

@@ -10,6 +10,7 @@ mod cuts;
 mod drops;
 mod durable;
 mod images;
+mod left_behind;
 mod ordinary;
 mod processes;
 mod programs;

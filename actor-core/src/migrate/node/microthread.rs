@@ -110,7 +110,7 @@ impl<M: Migratable, T: Luggage> Running for Runs<M, T> {
             }
         };
         let parts = (suspended, self.luggage.clone());
-        match migratable::freeze(&parts) {
+        match migratable::take(&parts) {
             Ok(image) => Ok(Box::new(Stopped { image })),
             Err(error) => Err(Unfrozen {
                 why: MoveError::Freeze(error),
