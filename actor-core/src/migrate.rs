@@ -66,12 +66,56 @@
 //!   have been handled. What is told while there is no way is a [dead letter](crate::DeadReason::NoWay); what had been sent may be lost
 //!   with the way. Messages are not said again on the next, or one could be handled twice.
 //!
+//! # Live sessions
+//! An actor that has sessions with clients, or hands them to microthreads of its own, ends them in a hook,
+//! [`#[on_move]`](crate::Actor::on_move), which is called before it is stopped: there it waits until they are finished, tells the clients
+//! where it goes ([the hook gets the name of the node](crate::Actor::on_move)), or closes them. It may refuse to go:
+//! [`MoveError::Stays`]. Wherever it goes on after that, [`#[on_start]`](crate::Actor::on_start) opens them again.
+//!
+//! ```
+//! use actor_core::prelude::*;
+//! use actor_core::channel::{Sender, unbounded};
+//!
+//! #[actor(snapshot)]
+//! struct Room {
+//!     topic: String,
+//!     #[snapshot(skip)]
+//!     guests: Vec<Sender<String>>, // each is read by a microthread that writes to a client's socket
+//! }
+//!
+//! #[actor]
+//! impl Room {
+//!     pub fn enter(&mut self, guest: Sender<String>) { self.guests.push(guest) }
+//!
+//!     #[on_move]
+//!     fn leave(&mut self, to: &str) {
+//!         for guest in self.guests.drain(..) {
+//!             let _ = guest.send(format!("moved to {to}"));
+//!         }
+//!     }
+//! }
+//! # use actor_core::migrate::{Node, local_pair};
+//! # let (here, there) = (System::new()?, System::new()?);
+//! # let a = Node::builder("a", &here).accept_actor::<Room>().start()?;
+//! # let b = Node::builder("b", &there).accept_actor::<Room>().start()?;
+//! # let (to_b, to_a) = local_pair("a", "b");
+//! # a.attach(to_b)?;
+//! # b.attach(to_a)?;
+//!
+//! let room = here.spawn(Room { topic: "tea".into(), guests: vec![] })?;
+//! a.adopt("room", &room)?;
+//! let (guest, lines) = unbounded();
+//! room.ask().enter(guest)?;
+//! a.migrate("room", "b")?;
+//! assert_eq!(lines.recv()?, "moved to b");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Listeners
 //! A [`TcpListener`](crate::net::TcpListener) that comes along listens on its address again. The thing that has it is ended before it is
 //! offered, so that the address is free, also on the same machine; between the two nobody listens. If it cannot be bound there the move is
 //! refused ([`Refusal::Thaw`]) and it is bound again here; and if that fails too, as someone else has it now, the thing
-//! does not run ([`MoveError::NotResumed`]). Streams do not move: an actor that has some ends or hands over its sessions before it is
-//! moved, in a message of its own.
+//! does not run ([`MoveError::NotResumed`]). Streams do not move.
 
 mod far;
 mod handover;

@@ -332,7 +332,7 @@ impl Node {
         })?;
         let since = wait::now();
         // Not under the lock of the thing: it may take its time.
-        let frozen = match running.freeze(inner.patience) {
+        let frozen = match running.freeze(&to, inner.patience) {
             Ok(frozen) => frozen,
             Err(Unfrozen { why, again }) => {
                 inner.goes_on(&name, running, again);

@@ -15,7 +15,7 @@ use crate::registry::SpawnOptions;
 use crate::system::System;
 
 fn take(sum: &Addr<Sum>) -> Result<Taken<Sum>, SnapshotError> {
-    take_by(sum.sys())
+    take_by(sum.sys(), "elsewhere")
 }
 
 /// Adds what it is sent, and answers with what that made. Above a hundred is urgent, above a thousand stashed.

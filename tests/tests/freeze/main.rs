@@ -11,6 +11,7 @@ mod drops;
 mod durable;
 mod images;
 mod left_behind;
+mod on_move;
 mod ordinary;
 mod processes;
 mod programs;

@@ -88,7 +88,7 @@ impl<T> Core<T> {
             if hands_over && state.give(&mut item, wakes) {
                 continue;
             }
-            for item in item {
+            if let Some(item) = item {
                 match self.shared.get() {
                     None => state.outbox.push(item),
                     Some(shared) => shared.inbox.0.lock().push(item),

@@ -16,7 +16,7 @@ use super::wire::{Name, Packed};
 use super::{Inner, Refusal};
 use crate::actor::{Addr, Asker, Port, Replies};
 use crate::image::{DecodeError, EncodeError, Head, Image};
-use crate::snapshot::moving::{self, Taken, Thawed};
+use crate::snapshot::moving::{self, NotTaken, Taken, Thawed};
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::sync::Mutex;
 
@@ -114,11 +114,12 @@ pub(super) struct Lives<A: Movable> {
 }
 
 impl<A: Movable> Running for Lives<A> {
-    fn freeze(&self, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen> {
-        let taken = moving::take(&self.addr, within);
+    fn freeze(&self, to: &Name, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen> {
+        let taken = moving::take(&self.addr, to, within);
         let taken = taken.map_err(|error| match error {
-            SnapshotError::Timeout => MoveError::NotFrozen,
-            other => MoveError::Snapshot(other),
+            NotTaken::Stays(why) => MoveError::Stays(why),
+            NotTaken::Snapshot(SnapshotError::Timeout) => MoveError::NotFrozen,
+            NotTaken::Snapshot(other) => MoveError::Snapshot(other),
         })?;
         let (node, addr) = (self.node.clone(), self.addr.clone());
         if taken.listens {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::super::handover::Refusal;
+use crate::StayError;
 use crate::image::DecodeError;
 use crate::microthread;
 use crate::migratable::FreezeError;
@@ -25,6 +26,8 @@ pub enum MoveError {
     Freeze(FreezeError),
     /// No snapshot can be taken of the actor.
     Snapshot(SnapshotError),
+    /// Its [`#[on_move]`](crate::Actor::on_move) hook does not let it go.
+    Stays(StayError),
     /// It did not come to a point where it can be frozen within the time, or it ended before.
     NotFrozen,
     /// The destination does not want it.
@@ -47,6 +50,7 @@ impl fmt::Display for MoveError {
             Self::NoWay(node) => write!(f, "there is no way to `{node}`"),
             Self::Freeze(error) => write!(f, "it cannot be frozen: {error}"),
             Self::Snapshot(error) => write!(f, "no snapshot can be taken of it: {error}"),
+            Self::Stays(why) => write!(f, "it does not want to go: {why}"),
             Self::NotFrozen => f.write_str("it came to no point where it can be frozen"),
             Self::Refused(why) => write!(f, "the destination refuses it: {why}"),
             Self::TimedOut => f.write_str("the destination did not answer in time"),
@@ -62,6 +66,7 @@ impl Error for MoveError {
         match self {
             Self::Freeze(error) => Some(error),
             Self::Snapshot(error) => Some(error),
+            Self::Stays(error) => Some(error),
             Self::NotSaved(error) => Some(&**error),
             _ => None,
         }

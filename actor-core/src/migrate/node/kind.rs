@@ -29,8 +29,8 @@ pub(super) trait Ready: Send {
 
 /// A thing that lives here.
 pub(super) trait Running: Send + Sync {
-    /// Stops it where it is. If that fails it goes on.
-    fn freeze(&self, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen>;
+    /// Stops it where it is, to go to the node `to`. If that fails it goes on.
+    fn freeze(&self, to: &Name, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen>;
 
     /// Takes a message that was meant for it elsewhere. `false`: it takes none.
     fn take(&self, message: &Packed, call: Option<Call>) -> bool;

@@ -98,7 +98,7 @@ struct Runs<M: Migratable, T> {
 }
 
 impl<M: Migratable, T: Luggage> Running for Runs<M, T> {
-    fn freeze(&self, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen> {
+    fn freeze(&self, _: &Name, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen> {
         let Some(task) = lock(&self.task).take() else {
             return Err(MoveError::NotFrozen.into());
         };
