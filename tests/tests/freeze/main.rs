@@ -9,6 +9,7 @@ mod cuts;
 mod drops;
 mod durable;
 mod images;
+mod moves;
 mod ordinary;
 mod processes;
 mod programs;

@@ -5,3 +5,4 @@ mod cuts;
 mod functions;
 mod listeners;
 mod nodes;
+mod saves;
