@@ -29,14 +29,14 @@ impl Route {
     /// Passes a message on. `false`: there is no way.
     pub(super) fn tell(&self, message: &Packed) -> bool {
         match self.node.living_here(&self.thing) {
-            Some(here) => here.take(message, None),
+            Some(here) => here.take(&self.node, message, None),
             None => self.node.pass_on(&self.thing, None, message),
         }
     }
 
     /// Passes a message on for whose answer somebody waits. Without a way `answered` is called with `None`.
     pub(super) fn ask(&self, message: &Packed, answered: Answered) {
-        let number = super::draw();
+        let number = self.node.numbers.draw();
         let Some(here) = self.node.living_here(&self.thing) else {
             self.expect(number, answered);
             if !self.node.pass_on(&self.thing, Some(number), message) {
@@ -46,7 +46,8 @@ impl Route {
         };
         let node = self.node.name.clone();
         self.node.calls().insert(number, Waiting { node, answered });
-        if !here.take(message, Some(self.node.call(&self.node.name, number))) {
+        let call = self.node.call(&self.node.name, number);
+        if !here.take(&self.node, message, Some(call)) {
             self.node.answered(number, None);
         }
     }

@@ -1,13 +1,14 @@
 //! Things, and the driver of their [handovers](super::super::handover): it carries out what the state machine says.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::super::handover::{Action, Message, Outcome, Party, Refusal, State, Token};
+use super::Inner;
 use super::calls::{Call, Route};
 use super::kind::{Frozen, Ready, Running};
+use super::saving::{Digest, Saver};
 use super::wire::{Name, Packed, Wire, pack};
-use super::{Inner, draw};
 use crate::channel::Sender;
 use crate::store::StoreError;
 use crate::sync::{Mutex, MutexGuard};
@@ -31,6 +32,12 @@ pub(super) struct Thing {
     pub(super) waiting: Option<Sender<Outcome>>,
     /// Why its last record was not saved.
     pub(super) unsaved: Option<Arc<StoreError>>,
+    /// Whose turn it is with it.
+    pub(super) saver: Arc<Saver>,
+    /// There for as long as somebody moves it.
+    pub(super) mover: Weak<()>,
+    /// In which epoch it was saved last, and what, if that is its record now.
+    pub(super) saved: Option<(u64, Digest)>,
     /// Why it does not run, though it lives here.
     pub(super) broken: Option<Refusal>,
     /// Nothing is known of it any more: this is no entry of the node's.
@@ -48,6 +55,9 @@ impl Thing {
             held: Vec::new(),
             waiting: None,
             unsaved: None,
+            saver: Arc::default(),
+            mover: Weak::new(),
+            saved: None,
             broken: None,
             forgotten: false,
         }
@@ -111,7 +121,7 @@ impl Inner {
             let mut out = Vec::new();
             thing
                 .party
-                .hear(from.clone(), message, Token(draw()), &mut out);
+                .hear(from.clone(), message, Token(self.numbers.draw()), &mut out);
             self.act(name, thing, out);
         });
     }
@@ -127,11 +137,13 @@ impl Inner {
         let call = call.map(|number| self.call(from, number));
         self.with_thing(name, |thing| match (&thing.running, thing.party.state()) {
             (Some(running), _) => {
-                if !running.take(&message, call.clone()) {
+                if !running.take(self, &message, call.clone()) {
                     self.undeliverable(&message, call);
                 }
             }
             (None, None | Some(State::Gone { .. })) => self.follow(name, &message, call),
+            // It does not run, and nobody knows when it will.
+            (None, Some(_)) if thing.broken.is_some() => self.undeliverable(&message, call),
             // It is not decided yet where it will be.
             (None, Some(_)) => thing.held.push((message, call)),
         });
@@ -197,9 +209,12 @@ impl Inner {
         while let Some(step) = steps.pop_front() {
             match step {
                 Action::Save(record) => {
-                    let Err(error) = self.save(name, &record) else {
-                        continue;
+                    thing.saved = None;
+                    let saved = {
+                        let _writer = thing.saver.writer();
+                        self.save_record(name, &record)
                     };
+                    let Err(error) = saved else { continue };
                     tracing::error!(target: "actor_core::migrate", thing = %name, %error, "a record was not saved");
                     thing.unsaved = Some(Arc::new(error));
                     let mut instead = Vec::new();
@@ -209,6 +224,7 @@ impl Inner {
                 Action::Forget => {
                     thing.ready = None;
                     self.stops(name, thing);
+                    let _writer = thing.saver.writer();
                     self.forget(name);
                 }
                 Action::Send { to, message } => self.say_of(name, &to, message),
@@ -248,7 +264,8 @@ impl Inner {
 
     fn activate(self: &Arc<Self>, name: &Name, thing: &mut Thing, image: &Packed) {
         let calls = thing.calls.take();
-        let stayed = thing.frozen.take().and_then(Frozen::stay);
+        let stayed = thing.frozen.take();
+        let stayed = stayed.and_then(|frozen| frozen.stay(self));
         let started = match (stayed, thing.ready.take()) {
             (Some(running), _) => Ok(running),
             (None, Some(ready)) => ready.start(self, name, calls),
@@ -259,7 +276,7 @@ impl Inner {
         match started {
             Ok(running) => {
                 for (message, call) in std::mem::take(&mut thing.held) {
-                    if !running.take(&message, call.clone()) {
+                    if !running.take(self, &message, call.clone()) {
                         self.undeliverable(&message, call);
                     }
                 }
@@ -291,7 +308,11 @@ impl Inner {
         self.say(to, &Wire::Handover { thing, message });
     }
 
-    pub(super) fn save(&self, name: &str, record: &super::wire::Record) -> Result<(), StoreError> {
+    pub(super) fn save_record(
+        &self,
+        name: &str,
+        record: &super::wire::Record,
+    ) -> Result<(), StoreError> {
         let Some(store) = &self.store else {
             return Ok(());
         };
