@@ -4,6 +4,7 @@ mod actor;
 mod builder;
 mod calls;
 mod error;
+mod guest;
 mod kind;
 mod links;
 mod microthread;
@@ -31,10 +32,38 @@ pub use actor::Movable;
 pub use builder::NodeBuilder;
 use calls::Waiting;
 pub use error::{MoveError, NodeError};
+use guest::Guest;
+pub use guest::PeerLimits;
 use kind::{Kind, Ready, Running, Unfrozen};
 use links::Link;
 use thing::{Shared, Thing};
 use wire::{Name, Packed};
+
+/// What the tests of the bytes need: see [`migrate::private`](super::private).
+pub(super) mod private {
+    use super::wire::{Wire, unpack};
+    use crate::image::{DecodeError, Image, Limits};
+    use crate::migrate::handover::Message;
+
+    /// Reads what a node says, with the image in it.
+    pub fn read_message(bytes: &[u8]) -> Result<Option<Image>, DecodeError> {
+        let packed = match Wire::decode(bytes)? {
+            Wire::Handover {
+                message: Message::Offer { image, .. },
+                ..
+            } => Some(image),
+            Wire::Handover { .. } => None,
+            Wire::Forward { message, .. } => Some(message),
+            Wire::Answer { answer, .. } => answer,
+        };
+        packed.map(|it| it.image()).transpose()
+    }
+
+    /// Reads a record.
+    pub fn read_record(bytes: &[u8]) -> Result<(), DecodeError> {
+        unpack(&Image::decode(bytes, &Limits::default())?).map(drop)
+    }
+}
 
 /// A number that was never drawn before, and never will be.
 fn draw() -> u128 {
@@ -62,11 +91,13 @@ struct Inner {
     store: Option<Arc<dyn Store>>,
     kinds: HashMap<String, Box<dyn Kind>>,
     patience: Duration,
+    peers: PeerLimits,
     maps: Mutex<Maps>,
     links: Mutex<HashMap<Name, Link>>,
     calls: Mutex<HashMap<u128, Waiting>>,
     routes: Mutex<HashMap<Name, Name>>,
     living: Mutex<HashMap<Name, Arc<dyn Running>>>,
+    guests: Mutex<HashMap<Name, Arc<Guest>>>,
 }
 
 type Maps = BTreeMap<Name, Shared>;
@@ -187,7 +218,7 @@ impl Node {
     /// error; moves that are under way go on by the next.
     ///
     /// # Errors
-    /// [`NodeError::Spawn`].
+    /// [`NodeError::Name`], [`NodeError::Spawn`].
     pub fn attach(&self, far: impl FarSide) -> Result<(), NodeError> {
         self.inner.attach(Arc::new(far))
     }
@@ -268,7 +299,7 @@ impl Node {
         image: Option<&crate::image::Image>,
         start: impl FnOnce(&Arc<Inner>, &Name) -> Result<Arc<dyn Running>, NodeError>,
     ) -> Result<(), NodeError> {
-        let name: Name = name.into();
+        let name = Name::checked(name)?;
         let inner = &self.inner;
         inner.with_thing(&name, |thing| {
             if thing.party.state().is_some() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::calls::{Answered, Call, Route};
+use super::calls::{Answered, Asked, Call, Route};
 use super::error::MoveError;
 use super::kind::{Frozen, Kind, Ready, Running, Unfrozen};
 use super::wire::{Name, Packed};
@@ -72,14 +72,20 @@ impl<A: Movable> Ready for Prepared<A> {
         self: Box<Self>,
         node: &Arc<Inner>,
         _: &Name,
-        calls: Option<Call>,
+        asked: Option<Asked>,
     ) -> Result<Arc<dyn Running>, Refusal> {
         let Prepared { thawed, waits } = *self;
-        let addr = moving::start(&node.sys, thawed);
-        let addr = addr.map_err(|error| Refusal::Thaw(error.to_string()))?;
-        if let Some(calls) = calls {
+        let addr = moving::start(&node.sys, thawed).map_err(|error| {
+            if let Some(asked) = &asked {
+                asked.unanswered(waits.len());
+            }
+            Refusal::Thaw(error.to_string())
+        })?;
+        if let Some(asked) = asked {
             for (n, wait) in waits.into_iter().enumerate() {
-                answer_when_known::<A>(node, calls.nth(n), wait);
+                if let Some(call) = asked.nth(n) {
+                    answer_when_known::<A>(node, call, wait);
+                }
             }
         }
         Ok(Arc::new(Lives {

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::kind::Kind;
 use super::wire::Name;
-use super::{Inner, Movable, Node, NodeError, Open, actor, microthread};
+use super::{Inner, Movable, Node, NodeError, Open, PeerLimits, actor, microthread};
 use crate::migratable::{self, Migratable};
 use crate::store::Store;
 use crate::system::System;
@@ -24,6 +24,7 @@ pub struct NodeBuilder {
     store: Option<Arc<dyn Store>>,
     kinds: HashMap<String, Box<dyn Kind>>,
     patience: Duration,
+    peers: PeerLimits,
 }
 
 impl NodeBuilder {
@@ -34,6 +35,7 @@ impl NodeBuilder {
             store: None,
             kinds: HashMap::new(),
             patience: Duration::from_secs(10),
+            peers: PeerLimits::default(),
         }
     }
 
@@ -81,11 +83,17 @@ impl NodeBuilder {
         self
     }
 
+    /// Sets how much it keeps for each other node.
+    pub fn peer_limits(mut self, limits: PeerLimits) -> Self {
+        self.peers = limits;
+        self
+    }
+
     /// Starts it: what lives here by the store's records goes on, and what was under way is settled, once there is a way
     /// to the other node.
     ///
     /// # Errors
-    /// [`NodeError::Store`], [`NodeError::Record`].
+    /// [`NodeError::Name`], [`NodeError::Store`], [`NodeError::Record`].
     pub fn start(self) -> Result<Node, NodeError> {
         let NodeBuilder {
             name,
@@ -93,18 +101,22 @@ impl NodeBuilder {
             store,
             kinds,
             patience,
+            peers,
         } = self;
+        let name = Name::checked(&name)?;
         let inner = Arc::new(Inner {
             name,
             sys,
             store,
             kinds,
             patience,
+            peers,
             maps: Mutex::default(),
             links: Mutex::default(),
             calls: Mutex::default(),
             routes: Mutex::default(),
             living: Mutex::default(),
+            guests: Mutex::default(),
         });
         inner.load()?;
         Ok(Node {

@@ -72,6 +72,8 @@ impl Error for MoveError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum NodeError {
+    /// The name of a node or a thing has more than 255 bytes: so many.
+    Name(usize),
     /// The node has a thing of this name, or a record of one.
     Taken(Arc<str>),
     /// The node was not told to [`accept`](super::NodeBuilder::accept) this: it could not come back.
@@ -96,6 +98,9 @@ pub enum NodeError {
 impl fmt::Display for NodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Name(length) => {
+                write!(f, "a name of {length} bytes, where 255 are allowed")
+            }
             Self::Taken(name) => write!(f, "the node has something called `{name}`"),
             Self::Unknown(kind) => write!(f, "the node does not accept `{kind}`"),
             Self::Freeze(error) => write!(f, "it cannot be frozen: {error}"),
@@ -117,7 +122,7 @@ impl Error for NodeError {
             Self::Store(error) => Some(error),
             Self::Record { error, .. } => Some(error),
             Self::Spawn(error) => Some(error),
-            Self::Taken(_) | Self::Unknown(_) => None,
+            Self::Name(_) | Self::Taken(_) | Self::Unknown(_) => None,
         }
     }
 }
