@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::calls::{Answered, Call, Route};
+use super::calls::{Answered, Asked, Call, Route};
 use super::error::{MoveError, SaveError};
 use super::kind::{Frozen, Kind, Ready, Running, Unfrozen};
 use super::wire::{Name, Packed};
@@ -79,18 +79,24 @@ impl<A: Movable> Ready for Prepared<A> {
         self: Box<Self>,
         node: &Arc<Inner>,
         name: &Name,
-        calls: Option<Call>,
+        asked: Option<Asked>,
     ) -> Result<Arc<dyn Running>, Refusal> {
         let Prepared {
             thawed,
             waits,
             arrived,
         } = *self;
-        let addr = moving::start(&node.sys, thawed);
-        let addr = addr.map_err(|error| Refusal::Thaw(error.to_string()))?;
-        if let Some(calls) = calls {
+        let addr = moving::start(&node.sys, thawed).map_err(|error| {
+            if let Some(asked) = &asked {
+                asked.unanswered(waits.len());
+            }
+            Refusal::Thaw(error.to_string())
+        })?;
+        if let Some(asked) = asked {
             for (n, wait) in waits.into_iter().enumerate() {
-                answer_when_known::<A>(node, calls.nth(n), wait);
+                if let Some(call) = asked.nth(n) {
+                    answer_when_known::<A>(node, call, wait);
+                }
             }
         }
         arrived(name, addr.clone());
