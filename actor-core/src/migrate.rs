@@ -120,8 +120,9 @@
 //! # Who talks to an actor that moves
 //! - *While it moves* messages wait for it. They are neither lost nor refused.
 //! - *Afterwards* its old address passes on what it is given, for as long as its system lives: also to where it goes from there,
-//!   and when it comes back. What one sender sends by one address arrives in order. Each message costs its writing as an image,
-//!   and a frame; each answer that too.
+//!   and when it comes back. Each message costs its writing as an image, and a frame; each answer that too.
+//! - *In order* arrives what one sender sends by one address, but for what is under way when the thing moves on: that follows it by
+//!   another node, and what was sent later may come first. Nothing is lost by that, nor comes twice.
 //! - *Who asked before or asks afterwards* gets the answer by the same way.
 //! - *When the way is lost* asks that wait for an answer end with [`AskError::NoReply`](crate::AskError::NoReply): the message may
 //!   have been handled. What is told while there is no way is a [dead letter](crate::DeadReason::NoWay); what had been sent may be lost

@@ -146,7 +146,7 @@ impl Inner {
                     thing,
                     call,
                     message,
-                }) => self.forwarded(from, &thing, call, message),
+                }) => self.forwarded(from, &thing, call, &message),
                 Ok(Wire::Answer { call, answer }) => self.answered_by(&from.name, call, answer),
                 // The other end is a node, of another build perhaps: what it says next may be understood.
                 Err(error) => {
