@@ -4,6 +4,7 @@ mod actor;
 mod builder;
 mod calls;
 mod error;
+mod keeping;
 mod kind;
 mod links;
 mod microthread;
@@ -14,7 +15,7 @@ mod saving;
 mod thing;
 mod wire;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub use actor::Movable;
 pub use builder::NodeBuilder;
 use calls::Waiting;
 pub use error::{MoveError, NodeError, SaveError};
+use keeping::Keeper;
+pub use keeping::{Answering, Calling, CallingState};
 use kind::{Kind, Ready, Running};
 use links::Link;
 pub use moving::Moved;
@@ -63,7 +66,11 @@ struct Inner {
     calls: Mutex<HashMap<u128, Waiting>>,
     routes: Mutex<HashMap<Name, Name>>,
     living: Mutex<HashMap<Name, Arc<dyn Running>>>,
+    /// Of each thing, the actors that it was here: they pass on what comes for it, and their names are its names.
+    left: Mutex<HashMap<Name, HashSet<u64>>>,
     numbers: Numbers,
+    /// What opens ways by itself.
+    kept: Mutex<Vec<Keeper>>,
     /// None once it is closed.
     open: Mutex<Option<Sender<()>>>,
     /// Ends then. Nothing comes by it.
@@ -99,6 +106,10 @@ impl Inner {
         lock(&self.living)
     }
 
+    fn left(&self) -> MutexGuard<'_, HashMap<Name, HashSet<u64>>> {
+        lock(&self.left)
+    }
+
     fn living_here(&self, thing: &Name) -> Option<Arc<dyn Running>> {
         self.living().get(thing).cloned()
     }
@@ -124,6 +135,8 @@ impl Inner {
     /// Ends all ways, and what opens them and saves.
     fn close(&self) {
         drop(lock(&self.open).take());
+        let kept = std::mem::take(&mut *lock(&self.kept));
+        kept.iter().for_each(Keeper::close);
         let links: Vec<Link> = self.links().drain().map(|(_, link)| link).collect();
         links.iter().for_each(Link::close);
     }
@@ -193,7 +206,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::Spawn`].
     pub fn attach(&self, far: impl FarSide) -> Result<(), NodeError> {
-        self.inner.attach(Arc::new(far))
+        self.inner.attach(Arc::new(far)).map(drop)
     }
 
     /// Whether there is a way to this node.

@@ -135,6 +135,8 @@ impl NodeBuilder {
             calls: Mutex::default(),
             routes: Mutex::default(),
             living: Mutex::default(),
+            left: Mutex::default(),
+            kept: Mutex::default(),
             numbers,
             open: Mutex::new(Some(open)),
             closed,

@@ -3,10 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tracing::Level;
+
 use super::super::far::{FarError, FarSide};
 use super::wire::{Name, Wire};
 use super::{Inner, NodeError, lock};
-use crate::channel::{self, RecvTimeoutError, Sender};
+use crate::channel::{self, Receiver, RecvTimeoutError, Sender};
+use crate::observe::Event;
 
 /// How often a node says that it is there, and again what was not answered.
 const BEAT: Duration = Duration::from_secs(10);
@@ -17,6 +20,8 @@ pub(super) struct Link {
     far: Arc<dyn FarSide>,
     /// None once it is closed.
     open: Arc<Mutex<Option<Open>>>,
+    /// Ends then. Nothing comes by it.
+    ends: Receiver<()>,
 }
 
 /// Dropped, who waits for its receivers is woken.
@@ -43,6 +48,16 @@ impl Link {
             .is_some_and(|open| open.queue.send(message).is_ok())
     }
 
+    /// The node at the other end.
+    pub(super) fn to(&self) -> &str {
+        self.far.node()
+    }
+
+    /// Says when it ends: by ending.
+    pub(super) fn ends(&self) -> &Receiver<()> {
+        &self.ends
+    }
+
     fn is(&self, other: &Link) -> bool {
         Arc::ptr_eq(&self.far, &other.far)
     }
@@ -50,12 +65,13 @@ impl Link {
 
 impl Inner {
     /// Uses this way to the node it leads to, in the place of any other.
-    pub(super) fn attach(self: &Arc<Self>, far: Arc<dyn FarSide>) -> Result<(), NodeError> {
+    pub(super) fn attach(self: &Arc<Self>, far: Arc<dyn FarSide>) -> Result<Link, NodeError> {
         let (queue, messages) = channel::unbounded::<Vec<u8>>();
         let (_beats, ends) = channel::bounded::<()>(0);
         let link = Link {
             far,
             open: Arc::new(Mutex::new(Some(Open { queue, _beats }))),
+            ends: ends.clone(),
         };
         let to: Name = link.far.node().into();
         let spawn = |body: Box<dyn FnOnce() + Send>| {
@@ -65,8 +81,12 @@ impl Inner {
         let replaced = self.links().insert(to.clone(), link.clone());
         let started = spawn(Box::new(move || {
             let why = node.read(&own, &name);
-            tracing::debug!(target: "actor_core::migrate", node = %name, %why, "a way has ended");
             node.detach(&own, &name);
+            let events = &node.sys.host().core.events;
+            events.emit(Level::DEBUG, || Event::WayEnded {
+                node: name.clone().into(),
+                why: why.to_string().into(),
+            });
         }))
         .and_then(|_| {
             let far = link.far.clone();
@@ -94,10 +114,18 @@ impl Inner {
         if let Some(before) = replaced {
             before.close();
         }
-        if started.is_err() {
+        if let Err(error) = started {
             self.detach(&link, &to);
+            return Err(error);
         }
-        started.map(drop)
+        let events = &self.sys.host().core.events;
+        events.emit(Level::DEBUG, || Event::WayOpened { node: to.into() });
+        Ok(link)
+    }
+
+    /// The way to this node that is in use.
+    pub(super) fn link_to(&self, to: &Name) -> Option<Link> {
+        self.links().get(to).cloned()
     }
 
     /// Takes what comes, until nothing does.

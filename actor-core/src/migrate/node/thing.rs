@@ -107,7 +107,7 @@ impl Inner {
             } = &message
                 && thing.party.takes(from, *epoch)
             {
-                match self.thaw(image) {
+                match self.thaw(name, image) {
                     Ok(ready) => {
                         thing.ready = Some(ready);
                         thing.calls = Some(self.call(from, offer.0));
@@ -270,7 +270,7 @@ impl Inner {
             (Some(running), _) => Ok(running),
             (None, Some(ready)) => ready.start(self, name, calls),
             (None, None) => self
-                .thaw(image)
+                .thaw(name, image)
                 .and_then(|ready| ready.start(self, name, calls)),
         };
         match started {
@@ -292,13 +292,13 @@ impl Inner {
         }
     }
 
-    fn thaw(&self, image: &Packed) -> Result<Box<dyn Ready>, Refusal> {
+    fn thaw(&self, thing: &Name, image: &Packed) -> Result<Box<dyn Ready>, Refusal> {
         let image = image
             .image()
             .map_err(|error| Refusal::Thaw(error.to_string()))?;
         let name = image.head().name();
         match self.kinds.get(name) {
-            Some(kind) => kind.thaw(&image),
+            Some(kind) => kind.thaw(self, thing, &image),
             None => Err(Refusal::Unknown(name.to_owned())),
         }
     }

@@ -1,5 +1,6 @@
 //! Actors that move, with who talks to them.
 
+use actor_core::migrate::{MoveError, Refusal};
 use actor_core::{Addr, AskError, DeadReason};
 use tests::{Gate, within};
 
@@ -98,6 +99,34 @@ fn a_named_actor_is_found_by_its_name_wherever_it_goes_also_when_it_comes_back()
             let behind = from.sys.lookup::<Ledger>("books").unwrap();
             assert_eq!(behind.ask().entries().unwrap(), (0..=n).collect::<Vec<_>>());
         }
+    });
+}
+
+#[test]
+fn an_actor_whose_name_somebody_else_has_there_stays() {
+    within(60, || {
+        let (a, b) = two();
+        let ledger = a.sys.spawn_named("books", Ledger::default()).unwrap();
+        a.node.adopt("ledger", &ledger).unwrap();
+        let other = b.sys.spawn_named("books", Ledger::default()).unwrap();
+        let error = a.node.migrate("ledger", "b").unwrap_err();
+        assert!(
+            matches!(&error, MoveError::Refused(Refusal::Thaw(why)) if why.contains("books")),
+            "{error}"
+        );
+        assert_eq!(ledger.ask().add(1).unwrap(), 1);
+        other.stop();
+        other.join();
+        assert!(a.node.migrate("ledger", "b").unwrap().confirmed);
+        assert_eq!(
+            b.sys
+                .lookup::<Ledger>("books")
+                .unwrap()
+                .ask()
+                .entries()
+                .unwrap(),
+            [1]
+        );
     });
 }
 

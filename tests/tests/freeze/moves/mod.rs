@@ -6,3 +6,4 @@ mod functions;
 mod listeners;
 mod nodes;
 mod saves;
+mod ways;
