@@ -110,6 +110,11 @@
 //! [`accept_with`](NodeBuilder::accept_with) and [`accept_actor_with`](NodeBuilder::accept_actor_with) are called for each, then
 //! and whenever one comes later. What cannot go on is [`Place::Broken`], and its record stays: mend the reason and start again.
 //!
+//! # Ways that open again
+//! A way ends with its connection. [`Node::keep_calling`] has a node call an address, and again whenever that way has ended, with growing
+//! and random delays; [`Node::keep_answering`] has it take calls; both until the node is closed. What a move was waiting for when
+//! the way ended is said again on the next. It is enough if one of two nodes calls; if both do, one way is in use.
+//!
 //! # What comes with it
 //! A function is stopped where it waits. Of its channels, what waits in them comes along, and the sides that are in its luggage. The
 //! sides that others have here are cut off: nothing more is received by them, and what is sent is given back with an error.
@@ -193,7 +198,8 @@ mod tcp;
 pub use far::{FarError, FarSide, LocalFarSide, local_pair};
 pub use handover::Refusal;
 pub use node::{
-    Movable, MoveError, Moved, Node, NodeBuilder, NodeError, PeerLimits, Place, SaveError,
+    Answering, Calling, CallingState, Movable, MoveError, Moved, Node, NodeBuilder, NodeError,
+    PeerLimits, Place, SaveError,
 };
 /// What the tests of the bytes need.
 #[doc(hidden)]

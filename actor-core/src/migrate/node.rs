@@ -6,6 +6,7 @@ mod calls;
 mod error;
 mod guest;
 mod heading;
+mod keeping;
 mod kind;
 mod links;
 mod microthread;
@@ -16,7 +17,7 @@ mod saving;
 mod thing;
 mod wire;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub use error::{MoveError, NodeError, SaveError};
 use guest::Guest;
 pub use guest::PeerLimits;
 use heading::Headings;
+use keeping::Keeper;
+pub use keeping::{Answering, Calling, CallingState};
 use kind::{Kind, Ready, Running};
 use links::Link;
 pub use moving::Moved;
@@ -94,7 +97,11 @@ struct Inner {
     links: Mutex<HashMap<Name, Link>>,
     calls: Mutex<HashMap<u128, Waiting>>,
     headings: Mutex<Headings>,
+    /// Of each thing, the actors that it was here: they pass on what comes for it, and their names are its names.
+    left: Mutex<HashMap<Name, HashSet<u64>>>,
     numbers: Numbers,
+    /// What opens ways by itself.
+    kept: Mutex<Vec<Keeper>>,
     /// None once it is closed.
     open: Mutex<Option<Sender<()>>>,
     /// Ends then. Nothing comes by it.
@@ -121,6 +128,10 @@ impl Inner {
     fn calls(&self) -> MutexGuard<'_, HashMap<u128, Waiting>> {
         lock(&self.calls)
     }
+
+    fn left(&self) -> MutexGuard<'_, HashMap<Name, HashSet<u64>>> {
+        lock(&self.left)
+    }
 }
 
 /// A system among others, to which what runs in it can move: see the [module](super).
@@ -143,6 +154,8 @@ impl Inner {
     /// Ends all ways, and what opens them and saves.
     fn close(&self) {
         drop(lock(&self.open).take());
+        let kept = std::mem::take(&mut *lock(&self.kept));
+        kept.iter().for_each(Keeper::close);
         let links: Vec<Link> = self.links().drain().map(|(_, link)| link).collect();
         links.iter().for_each(Link::close);
     }
@@ -210,7 +223,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::Name`], [`NodeError::Spawn`].
     pub fn attach(&self, far: impl FarSide) -> Result<(), NodeError> {
-        self.inner.attach(Arc::new(far))
+        self.inner.attach(Arc::new(far)).map(drop)
     }
 
     /// Whether there is a way to this node.

@@ -119,7 +119,7 @@ impl Inner {
             {
                 let share = self.room(guest, image.0.len());
                 let ready = match share {
-                    Some(_) => self.thaw(image),
+                    Some(_) => self.thaw(name, image),
                     None => Err(Refusal::Full),
                 };
                 match ready {
@@ -264,7 +264,7 @@ impl Inner {
             (Some(running), _) => Ok(running),
             (None, Some(ready)) => self.start(name, ready, asked),
             (None, None) => self
-                .thaw(image)
+                .thaw(name, image)
                 .and_then(|ready| self.start(name, ready, asked)),
         };
         match started {
@@ -281,13 +281,13 @@ impl Inner {
         }
     }
 
-    fn thaw(&self, image: &Packed) -> Result<Box<dyn Ready>, Refusal> {
+    fn thaw(&self, thing: &Name, image: &Packed) -> Result<Box<dyn Ready>, Refusal> {
         let image = image
             .image()
             .map_err(|error| Refusal::Thaw(error.to_string()))?;
         let name = image.head().name();
         match self.kinds.get(name) {
-            Some(kind) => contain(|| kind.thaw(&image)).unwrap_or_else(Err),
+            Some(kind) => contain(|| kind.thaw(self, thing, &image)).unwrap_or_else(Err),
             None => Err(Refusal::Unknown(name.to_owned())),
         }
     }

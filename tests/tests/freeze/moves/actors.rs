@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use actor_core::migrate::{MoveError, Refusal};
 use actor_core::{Addr, AskError, DeadReason};
 use tests::{Gate, within};
 
@@ -76,6 +77,58 @@ fn it_comes_back_and_every_old_address_leads_to_it() {
         // Here it is found without the way.
         a.node.close();
         assert_eq!(first.ask().entries().unwrap(), [0, 1, 2]);
+    });
+}
+
+#[test]
+fn a_named_actor_is_found_by_its_name_wherever_it_goes_also_when_it_comes_back() {
+    within(60, || {
+        let (a, b) = two();
+        let ledger = a.sys.spawn_named("books", Ledger::default()).unwrap();
+        a.node.adopt("ledger", &ledger).unwrap();
+        for n in 0..4 {
+            let (from, to) = if n % 2 == 0 { (&a, &b) } else { (&b, &a) };
+            assert!(
+                from.node
+                    .migrate("ledger", to.node.name())
+                    .unwrap()
+                    .confirmed
+            );
+            let there = to.sys.lookup::<Ledger>("books").unwrap();
+            assert_eq!(there, to.node.actor("ledger").unwrap());
+            there.ask().add(n).unwrap();
+            // Where it was, its name leads after it.
+            let behind = from.sys.lookup::<Ledger>("books").unwrap();
+            assert_eq!(behind.ask().entries().unwrap(), (0..=n).collect::<Vec<_>>());
+        }
+    });
+}
+
+#[test]
+fn an_actor_whose_name_somebody_else_has_there_stays() {
+    within(60, || {
+        let (a, b) = two();
+        let ledger = a.sys.spawn_named("books", Ledger::default()).unwrap();
+        a.node.adopt("ledger", &ledger).unwrap();
+        let other = b.sys.spawn_named("books", Ledger::default()).unwrap();
+        let error = a.node.migrate("ledger", "b").unwrap_err();
+        assert!(
+            matches!(&error, MoveError::Refused(Refusal::Thaw(why)) if why.contains("books")),
+            "{error}"
+        );
+        assert_eq!(ledger.ask().add(1).unwrap(), 1);
+        other.stop();
+        other.join();
+        assert!(a.node.migrate("ledger", "b").unwrap().confirmed);
+        assert_eq!(
+            b.sys
+                .lookup::<Ledger>("books")
+                .unwrap()
+                .ask()
+                .entries()
+                .unwrap(),
+            [1]
+        );
     });
 }
 
