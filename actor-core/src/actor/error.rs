@@ -313,6 +313,36 @@ impl From<StartError> for ExitReason {
     }
 }
 
+/// An actor's `#[on_move]` hook did not let it go to another node. The text is the hook's error, displayed.
+///
+/// ```
+/// use actor_core::StayError;
+///
+/// assert_eq!(StayError::new("three calls are open").to_string(), "three calls are open");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StayError {
+    why: Arc<str>,
+}
+
+impl StayError {
+    /// From the error of the hook.
+    pub fn new(why: impl fmt::Display) -> Self {
+        Self {
+            why: why.to_string().into(),
+        }
+    }
+}
+
+impl fmt::Display for StayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl Error for StayError {}
+
 /// An actor or microthread could not be spawned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

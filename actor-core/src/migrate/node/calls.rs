@@ -30,14 +30,14 @@ impl Route {
     /// Passes a message on. `false`: there is no way.
     pub(super) fn tell(&self, message: &Packed) -> bool {
         match self.node.living_here(&self.thing) {
-            Some(here) => here.take(message, None),
+            Some(here) => here.take(&self.node, message, None),
             None => self.node.pass_on(&self.thing, None, message),
         }
     }
 
     /// Passes a message on for whose answer somebody waits. Without a way `answered` is called with `None`.
     pub(super) fn ask(&self, message: &Packed, answered: Answered) {
-        let number = super::draw();
+        let number = self.node.numbers.draw();
         let Some(here) = self.node.living_here(&self.thing) else {
             self.expect(number, answered);
             if !self.node.pass_on(&self.thing, Some(number), message) {
@@ -53,7 +53,7 @@ impl Route {
             number,
             _share: None,
         };
-        if !here.take(message, Some(call)) {
+        if !here.take(&self.node, message, Some(call)) {
             self.node.answered(number, None);
         }
     }

@@ -2,14 +2,15 @@
 
 use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::super::handover::{Action, Message, Outcome, Party, Refusal, State, Token};
+use super::Inner;
 use super::calls::{Asked, Call, Route};
 use super::guest::{Guest, Share};
 use super::kind::{Frozen, Ready, Running};
+use super::saving::{Digest, Saver};
 use super::wire::{Name, Packed, Wire, pack};
-use super::{Inner, draw};
 use crate::channel::Sender;
 use crate::rt::error::panic_message;
 use crate::rt::park::Killed;
@@ -38,6 +39,12 @@ pub(super) struct Thing {
     pub(super) waiting: Option<Sender<Outcome>>,
     /// Why its last record was not saved.
     pub(super) unsaved: Option<Arc<StoreError>>,
+    /// Whose turn it is with it.
+    pub(super) saver: Arc<Saver>,
+    /// There for as long as somebody moves it.
+    pub(super) mover: Weak<()>,
+    /// In which epoch it was saved last, and what, if that is its record now.
+    pub(super) saved: Option<(u64, Digest)>,
     /// Why it does not run, though it lives here.
     pub(super) broken: Option<Refusal>,
     /// Nothing is known of it any more: this is no entry of the node's.
@@ -56,6 +63,9 @@ impl Thing {
             held: Vec::new(),
             waiting: None,
             unsaved: None,
+            saver: Arc::default(),
+            mover: Weak::new(),
+            saved: None,
             broken: None,
             forgotten: false,
         }
@@ -135,7 +145,7 @@ impl Inner {
             let mut out = Vec::new();
             thing
                 .party
-                .hear(from.clone(), message, Token(draw()), &mut out);
+                .hear(from.clone(), message, Token(self.numbers.draw()), &mut out);
             self.act(name, thing, out);
         });
     }
@@ -175,8 +185,8 @@ impl Inner {
     }
 
     /// Gives a message to what it is for.
-    fn give(&self, running: &dyn Running, message: &Packed, call: Option<Call>) {
-        let taken = contain(|| running.take(message, call.clone()));
+    fn give(self: &Arc<Self>, running: &dyn Running, message: &Packed, call: Option<Call>) {
+        let taken = contain(|| running.take(self, message, call.clone()));
         if !taken.unwrap_or(false) {
             self.undeliverable(message, call);
         }
@@ -242,9 +252,12 @@ impl Inner {
         while let Some(step) = steps.pop_front() {
             match step {
                 Action::Save(record) => {
-                    let Err(error) = self.save(name, &record) else {
-                        continue;
+                    thing.saved = None;
+                    let saved = {
+                        let _writer = thing.saver.writer();
+                        self.save_record(name, &record)
                     };
+                    let Err(error) = saved else { continue };
                     tracing::error!(target: "actor_core::migrate", thing = %name, %error, "a record was not saved");
                     thing.unsaved = Some(Arc::new(error));
                     let mut instead = Vec::new();
@@ -255,6 +268,7 @@ impl Inner {
                     drop_quietly(thing.ready.take());
                     thing.share = None;
                     self.stops(name, thing);
+                    let _writer = thing.saver.writer();
                     self.forget(name);
                 }
                 Action::Send { to, message } => self.say_of(name, &to, message),
@@ -295,7 +309,8 @@ impl Inner {
     fn activate(self: &Arc<Self>, name: &Name, thing: &mut Thing, image: &Packed) {
         thing.share = None;
         let asked = thing.asked.take();
-        let stayed = thing.frozen.take().and_then(Frozen::stay);
+        let stayed = thing.frozen.take();
+        let stayed = stayed.and_then(|frozen| frozen.stay(self));
         let started = match (stayed, thing.ready.take()) {
             (Some(running), _) => Ok(running),
             (None, Some(ready)) => self.start(name, ready, asked),
@@ -348,7 +363,11 @@ impl Inner {
         self.say(to, &Wire::Handover { thing, message });
     }
 
-    pub(super) fn save(&self, name: &str, record: &super::wire::Record) -> Result<(), StoreError> {
+    pub(super) fn save_record(
+        &self,
+        name: &str,
+        record: &super::wire::Record,
+    ) -> Result<(), StoreError> {
         let Some(store) = &self.store else {
             return Ok(());
         };

@@ -51,11 +51,7 @@ impl Worker {
             drop(withdrawn);
             keys.into_iter().for_each(|key| self.cancel_alarm(key));
         }
-        let polled = self
-            .io
-            .borrow_mut()
-            .poll(&self.shared.poller, timeout, |parker| parker.unpark());
-        let mut any = polled;
+        let mut any = self.read_events(timeout);
         if !self.timers.borrow().is_empty() {
             let now = self.core.seam.clock().now();
             // Collected first: firing a timer must not find the wheel borrowed.
