@@ -58,7 +58,11 @@ pub(crate) fn start_unnamed<A: Snapshot>(
     super::restore::start(sys, thawed, &[], |_| {})
 }
 
-/// Starts what was read, under the names it had.
-pub(crate) fn start<A: Snapshot>(sys: &System, thawed: Thawed<A>) -> Result<Addr<A>, RestoreError> {
-    super::restore::start_again(sys, thawed, |_| {})
+/// Starts what was read, under the names it had. `tie` is called before it runs.
+pub(crate) fn start<A: Snapshot>(
+    sys: &System,
+    thawed: Thawed<A>,
+    tie: impl FnOnce(&Addr<A>),
+) -> Result<Addr<A>, RestoreError> {
+    super::restore::start_again(sys, thawed, tie)
 }

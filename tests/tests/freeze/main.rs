@@ -10,6 +10,7 @@ mod cuts;
 mod drops;
 mod durable;
 mod images;
+mod killed;
 mod moves;
 mod ordinary;
 mod processes;

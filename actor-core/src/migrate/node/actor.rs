@@ -86,14 +86,13 @@ impl<A: Movable> Ready for Prepared<A> {
             waits,
             arrived,
         } = *self;
-        let addr = moving::start(&node.sys, thawed);
+        let addr = moving::start(&node.sys, thawed, |addr| arrived(name, addr.clone()));
         let addr = addr.map_err(|error| Refusal::Thaw(error.to_string()))?;
         if let Some(calls) = calls {
             for (n, wait) in waits.into_iter().enumerate() {
                 answer_when_known::<A>(node, calls.nth(n), wait);
             }
         }
-        arrived(name, addr.clone());
         Ok(Arc::new(Lives { addr }))
     }
 }

@@ -78,6 +78,30 @@ fn it_comes_back_and_every_old_address_leads_to_it() {
 }
 
 #[test]
+fn a_named_actor_is_found_by_its_name_wherever_it_goes_also_when_it_comes_back() {
+    within(60, || {
+        let (a, b) = two();
+        let ledger = a.sys.spawn_named("books", Ledger::default()).unwrap();
+        a.node.adopt("ledger", &ledger).unwrap();
+        for n in 0..4 {
+            let (from, to) = if n % 2 == 0 { (&a, &b) } else { (&b, &a) };
+            assert!(
+                from.node
+                    .migrate("ledger", to.node.name())
+                    .unwrap()
+                    .confirmed
+            );
+            let there = to.sys.lookup::<Ledger>("books").unwrap();
+            assert_eq!(there, to.node.actor("ledger").unwrap());
+            there.ask().add(n).unwrap();
+            // Where it was, its name leads after it.
+            let behind = from.sys.lookup::<Ledger>("books").unwrap();
+            assert_eq!(behind.ask().entries().unwrap(), (0..=n).collect::<Vec<_>>());
+        }
+    });
+}
+
+#[test]
 fn without_a_way_asks_fail_and_what_was_told_is_a_dead_letter() {
     within(60, || {
         let (a, _b) = two();
