@@ -172,6 +172,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Nodes that mean ill, or are broken
+//! Who knows the secret can move what it likes to a node that accepts it, and send messages to what is there, as many as an honest one
+//! could: bound the mailboxes of what should not take them all. Beyond that it does no harm. What cannot be read is passed over, also if
+//! code of yours panics at it; what it has a node keep, and have others wait for, is bounded by [`PeerLimits`]; names have at most 255
+//! bytes; an answer counts from whom it was asked only.
+//!
 //! # Listeners
 //! A [`TcpListener`](crate::net::TcpListener) that comes along listens on its address again. The thing that has it is ended before it is
 //! offered, so that the address is free, also on the same machine; between the two nobody listens. If it cannot be bound there the move is
@@ -203,7 +209,13 @@ mod tcp;
 
 pub use far::{FarError, FarSide, LocalFarSide, local_pair};
 pub use handover::Refusal;
-pub use node::{Movable, MoveError, Moved, Node, NodeBuilder, NodeError, Place, SaveError};
+pub use node::{
+    Movable, MoveError, Moved, Node, NodeBuilder, NodeError, PeerLimits, Place, SaveError,
+};
+/// What the tests of the bytes need.
 #[doc(hidden)]
-pub use tcp::private;
+pub mod private {
+    pub use super::node::private::*;
+    pub use super::tcp::private::*;
+}
 pub use tcp::{Secret, ShortSecret, TcpCaller, TcpFarListener, TcpFarSide, TcpSettings};

@@ -480,7 +480,7 @@ mod tests {
 }
 
 /// Why an inbox gives no message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum RecvError {
     /// The actor has been asked to stop.
@@ -501,7 +501,7 @@ impl fmt::Display for RecvError {
 impl Error for RecvError {}
 
 /// Why an inbox gives no message now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum TryRecvError {
     /// There is none, or none came in time.

@@ -4,6 +4,7 @@ mod actor;
 mod builder;
 mod calls;
 mod error;
+mod guest;
 mod kind;
 mod links;
 mod microthread;
@@ -34,6 +35,8 @@ pub use actor::Movable;
 pub use builder::NodeBuilder;
 use calls::Waiting;
 pub use error::{MoveError, NodeError, SaveError};
+use guest::Guest;
+pub use guest::PeerLimits;
 use kind::{Kind, Ready, Running};
 use links::Link;
 pub use moving::Moved;
@@ -41,6 +44,32 @@ use numbers::Numbers;
 pub use place::Place;
 use thing::{Shared, Thing};
 use wire::{Name, Packed};
+
+/// What the tests of the bytes need: see [`migrate::private`](super::private).
+pub(super) mod private {
+    use super::wire::{Wire, unpack};
+    use crate::image::{DecodeError, Image, Limits};
+    use crate::migrate::handover::Message;
+
+    /// Reads what a node says, with the image in it.
+    pub fn read_message(bytes: &[u8]) -> Result<Option<Image>, DecodeError> {
+        let packed = match Wire::decode(bytes)? {
+            Wire::Handover {
+                message: Message::Offer { image, .. },
+                ..
+            } => Some(image),
+            Wire::Handover { .. } => None,
+            Wire::Forward { message, .. } => Some(message),
+            Wire::Answer { answer, .. } => answer,
+        };
+        packed.map(|it| it.image()).transpose()
+    }
+
+    /// Reads a record.
+    pub fn read_record(bytes: &[u8]) -> Result<(), DecodeError> {
+        unpack(&Image::decode(bytes, &Limits::default())?).map(drop)
+    }
+}
 
 /// What the names begin with under which a store keeps the records of things.
 const RECORDS: &str = "moves/";
@@ -58,6 +87,7 @@ struct Inner {
     store: Option<Arc<dyn Store>>,
     kinds: HashMap<String, Box<dyn Kind>>,
     patience: Duration,
+    peers: PeerLimits,
     maps: Mutex<Maps>,
     links: Mutex<HashMap<Name, Link>>,
     calls: Mutex<HashMap<u128, Waiting>>,
@@ -68,6 +98,7 @@ struct Inner {
     open: Mutex<Option<Sender<()>>>,
     /// Ends then. Nothing comes by it.
     closed: Receiver<()>,
+    guests: Mutex<HashMap<Name, Arc<Guest>>>,
 }
 
 type Maps = BTreeMap<Name, Shared>;
@@ -191,7 +222,7 @@ impl Node {
     /// error; moves that are under way go on by the next.
     ///
     /// # Errors
-    /// [`NodeError::Spawn`].
+    /// [`NodeError::Name`], [`NodeError::Spawn`].
     pub fn attach(&self, far: impl FarSide) -> Result<(), NodeError> {
         self.inner.attach(Arc::new(far))
     }
@@ -272,7 +303,7 @@ impl Node {
         image: Option<&crate::image::Image>,
         start: impl FnOnce(&Arc<Inner>, &Name) -> Result<Arc<dyn Running>, NodeError>,
     ) -> Result<(), NodeError> {
-        let name: Name = name.into();
+        let name = Name::checked(name)?;
         let inner = &self.inner;
         inner.with_thing(&name, |thing| {
             if thing.party.state().is_some() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::calls::{Answered, Call, Route};
+use super::calls::{Answered, Asked, Call, Route};
 use super::error::{MoveError, SaveError};
 use super::kind::{Frozen, Kind, Ready, Running, Unfrozen};
 use super::wire::{Name, Packed};
@@ -79,7 +79,7 @@ impl<A: Movable> Ready for Prepared<A> {
         self: Box<Self>,
         node: &Arc<Inner>,
         name: &Name,
-        calls: Option<Call>,
+        asked: Option<Asked>,
     ) -> Result<Arc<dyn Running>, Refusal> {
         let Prepared {
             thawed,
@@ -87,10 +87,17 @@ impl<A: Movable> Ready for Prepared<A> {
             arrived,
         } = *self;
         let addr = moving::start(&node.sys, thawed, |addr| arrived(name, addr.clone()));
-        let addr = addr.map_err(|error| Refusal::Thaw(error.to_string()))?;
-        if let Some(calls) = calls {
+        let addr = addr.map_err(|error| {
+            if let Some(asked) = &asked {
+                asked.unanswered(waits.len());
+            }
+            Refusal::Thaw(error.to_string())
+        })?;
+        if let Some(asked) = asked {
             for (n, wait) in waits.into_iter().enumerate() {
-                answer_when_known::<A>(node, calls.nth(n), wait);
+                if let Some(call) = asked.nth(n) {
+                    answer_when_known::<A>(node, call, wait);
+                }
             }
         }
         Ok(Arc::new(Lives { addr }))

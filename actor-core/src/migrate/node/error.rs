@@ -136,6 +136,8 @@ impl Error for SaveError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum NodeError {
+    /// The name of a node or a thing has more than 255 bytes: so many.
+    Name(usize),
     /// The node has a thing of this name, or a record of one.
     Taken(Arc<str>),
     /// The node was not told to [`accept`](super::NodeBuilder::accept) this: it could not come back.
@@ -163,6 +165,9 @@ pub enum NodeError {
 impl fmt::Display for NodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Name(length) => {
+                write!(f, "a name of {length} bytes, where 255 are allowed")
+            }
             Self::Taken(name) => write!(f, "the node has something called `{name}`"),
             Self::Unknown(kind) => write!(f, "the node does not accept `{kind}`"),
             Self::Freeze(error) => write!(f, "it cannot be frozen: {error}"),
@@ -186,7 +191,7 @@ impl Error for NodeError {
             Self::Record { error, .. } => Some(error),
             Self::Spawn(error) => Some(error),
             Self::NoRandomness(error) => Some(error),
-            Self::Taken(_) | Self::Unknown(_) => None,
+            Self::Name(_) | Self::Taken(_) | Self::Unknown(_) => None,
         }
     }
 }

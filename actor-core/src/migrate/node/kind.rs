@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::calls::{Call, Route};
+use super::calls::{Asked, Call, Route};
 use super::error::{MoveError, SaveError};
 use super::wire::{Name, Packed};
 use super::{Inner, Refusal};
@@ -18,12 +18,12 @@ pub(super) trait Kind: Send + Sync {
 
 /// A thing that has been thawed.
 pub(super) trait Ready: Send {
-    /// Runs it. `calls`: where the answers go to messages of the image that somebody waits for.
+    /// Runs it. `asked`: where the answers go to messages of the image that somebody waits for.
     fn start(
         self: Box<Self>,
         node: &Arc<Inner>,
         name: &Name,
-        calls: Option<Call>,
+        asked: Option<Asked>,
     ) -> Result<Arc<dyn Running>, Refusal>;
 }
 

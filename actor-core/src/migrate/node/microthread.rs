@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::calls::{Call, Route};
+use super::calls::{Asked, Call, Route};
 use super::error::{MoveError, SaveError};
 use super::kind::{Frozen, Kind, Ready, Running, Unfrozen};
 use super::wire::{Name, Packed};
@@ -61,7 +61,7 @@ impl<M: Migratable, T: Luggage> Ready for Thawed<M, T> {
         self: Box<Self>,
         node: &Arc<Inner>,
         name: &Name,
-        _: Option<Call>,
+        _: Option<Asked>,
     ) -> Result<Arc<dyn Running>, Refusal> {
         let Thawed {
             function,
