@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::observe::Who;
 use crate::registry::Erased;
 use crate::rt::header::{HOLDS_STACK, Header};
-use crate::rt::park;
+use crate::rt::park::{self, Parker};
 use crate::rt::wait;
 use crate::rt::worker::Worker;
 use crate::stack;
@@ -189,6 +189,53 @@ impl<A: Actor> Addr<A> {
         delivery::deliver(cell, envelope, delivery::try_enter::<A>).map_err(|(refused, _)| refused)
     }
 
+    /// As [`push`](Self::push), of a message that is asked by whoever's parker is `asker`, and who waits for the answer next. An
+    /// idle actor may have answered when this returns.
+    #[inline(always)]
+    pub(super) fn push_asked(
+        &self,
+        msg: A::Msg,
+        reply: Port,
+        asker: &'static Parker,
+        until: Until<'_>,
+    ) -> Result<(), TellError<A::Msg>> {
+        check_stack();
+        let cell = self.cell();
+        let mut envelope = Envelope { msg, reply };
+        if !A::OWN_STACK && !delivery::is_urgent::<A>(&envelope.msg) {
+            let slot = envelope.reply.as_raw();
+            match cell.mailbox.push_to_idle(envelope) {
+                Ok(()) => {
+                    cell.run_asked(asker, slot);
+                    park::switch_point();
+                    return Ok(());
+                }
+                Err(back) => envelope = back,
+            }
+        }
+        self.push_busy(envelope, until)
+    }
+
+    /// The actor is not idle, or not to be called.
+    #[inline(never)]
+    fn push_busy(
+        &self,
+        envelope: Envelope<A::Msg>,
+        until: Until<'_>,
+    ) -> Result<(), TellError<A::Msg>> {
+        if let Until::Answered(waiting) = until
+            && let Some(path) = waiting.circle()
+        {
+            let message = envelope.msg;
+            return Err(TellError::Deadlock { message, path });
+        }
+        let cell = self.cell();
+        delivery::deliver(cell, envelope, |lane, envelope| {
+            delivery::enter(cell, lane, envelope, until)
+        })
+        .map_err(|(refused, _)| refused)
+    }
+
     #[inline]
     pub(super) fn push(
         &self,
@@ -198,23 +245,7 @@ impl<A: Actor> Addr<A> {
     ) -> Result<(), TellError<A::Msg>> {
         check_stack();
         let cell = self.cell();
-        let mut envelope = Envelope { msg, reply };
-        if let Until::Answered(waiting) = until {
-            if !A::OWN_STACK && !delivery::is_urgent::<A>(&envelope.msg) {
-                match cell.mailbox.push_to_idle(envelope) {
-                    Ok(wake) => {
-                        cell.wake(wake);
-                        park::switch_point();
-                        return Ok(());
-                    }
-                    Err(back) => envelope = back,
-                }
-            }
-            if let Some(path) = waiting.circle() {
-                let message = envelope.msg;
-                return Err(TellError::Deadlock { message, path });
-            }
-        }
+        let envelope = Envelope { msg, reply };
         delivery::deliver(cell, envelope, |lane, envelope| {
             delivery::enter(cell, lane, envelope, until)
         })
@@ -340,15 +371,18 @@ impl<A: Actor> Addr<A> {
             .map_err(AskError::Handler)
     }
 
-    #[inline]
+    #[inline(always)]
     fn ask_as<T: Send + 'static, E>(
         &self,
         msg: A::Msg,
         within: Option<Duration>,
     ) -> Result<T, AskError<A::Msg, E>> {
-        ask_by(self.cell().header(), msg, within, |msg, reply, until| {
-            self.push(msg, reply, until)
-        })
+        ask_by(
+            self.cell().header(),
+            msg,
+            within,
+            |msg, reply, asker, until| self.push_asked(msg, reply, asker, until),
+        )
     }
 
     #[doc(hidden)]
@@ -648,34 +682,46 @@ fn wait_for<A: Actor, R>(
     }
 }
 
-/// An ask of `to`, to whom `push` leads.
-#[inline]
+/// An ask of `to`, to whom `push` leads. Inlined up to the calls that users make, as what switches stacks is.
+#[inline(always)]
 pub(super) fn ask_by<M, T: Send + 'static, E>(
     to: &Header,
     msg: M,
     within: Option<Duration>,
-    push: impl FnOnce(M, Port, Until<'_>) -> Result<(), TellError<M>>,
+    push: impl FnOnce(M, Port, &'static Parker, Until<'_>) -> Result<(), TellError<M>>,
 ) -> Result<T, AskError<M, E>> {
     let deadline = within.and_then(wait::after);
     if !may_block() {
         return Err(AskError::StackLimit(msg));
     }
-    let (reply, mut receiver) = reply::slot_waiting::<T>();
+    let asker = park::current();
+    let (reply, mut receiver) = reply::slot_waiting_at::<T>(asker);
     reply.hand_to(to);
     let waiting = match deadline {
-        None => waits::here().map(|waiter| waiter.waits_for(receiver.as_raw())),
+        None => Waiter::at(asker).map(|waiter| waiter.waits_for(receiver.as_raw())),
         Some(_) => None,
     };
     let until = match &waiting {
         Some(waiting) => Until::Answered(waiting),
         None => Until::Deadline(deadline),
     };
-    push(msg, reply, until).map_err(undelivered)?;
-    let answer = match waiting {
+    push(msg, reply, asker, until).map_err(undelivered)?;
+    if let Some(answer) = receiver.take_sent() {
+        return Ok(answer);
+    }
+    wait_for_answer(receiver, waiting, deadline).map_err(no_answer)
+}
+
+#[inline(never)]
+fn wait_for_answer<T: Send + 'static>(
+    mut receiver: Receiver<T>,
+    waiting: Option<Waiting>,
+    deadline: Option<Instant>,
+) -> Result<T, ReplyError> {
+    match waiting {
         Some(_waiting) => receiver.wait_until(None),
         None => receiver.wait(deadline),
-    };
-    answer.map_err(no_answer)
+    }
 }
 
 /// How long a message may wait for room.

@@ -63,7 +63,7 @@ impl<'a> Reply<'a> {
         port
     }
 
-    #[inline]
+    #[inline(always)]
     fn take_port(&mut self) -> Port {
         if !self.port.is_some() {
             return Port::none();
@@ -79,11 +79,18 @@ impl<'a> Reply<'a> {
 }
 
 impl Drop for Reply<'_> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        if !self.port.is_some() {
-            return;
+        if self.port.is_some() {
+            self.drop_unanswered();
         }
+    }
+}
+
+impl Reply<'_> {
+    #[cold]
+    #[inline(never)]
+    fn drop_unanswered(&mut self) {
         let port = self.take_port();
         if std::thread::panicking() {
             // The handler is ending the actor. The activation, which will know why, answers by the note.

@@ -391,6 +391,18 @@ impl<A: Actor> Cell<A> {
         }
     }
 
+    /// Makes the actor run, here and now if that can be: it was idle, and has been asked by whoever's parker is `asker`, who waits
+    /// next, for an answer into `slot`. It does not own its stack.
+    #[inline(always)]
+    pub(super) fn run_asked(&self, asker: &'static Parker, slot: *mut ()) {
+        // SAFETY: as in `schedule`.
+        let runnable = unsafe { Runnable::from_raw(NonNull::from(&self.header)) };
+        let host = self.host();
+        if let Some(left) = Worker::call_or_queue(&host.core, asker, runnable, slot) {
+            host.inject(left);
+        }
+    }
+
     /// Makes the first activation of a life run, which may take long: a sleeping worker is woken for it.
     pub(super) fn schedule_first(&self) {
         // SAFETY: created (or resumed) scheduled, so the life reference is the caller's to hand over, once.

@@ -135,7 +135,7 @@ pub(super) fn activate<A: Actor>(cell: &Cell<A>, mut runnable: Runnable) -> Afte
     loop {
         let handled = contain(|| handle(cell, &mut consumer, stack));
         // The next activation may be on another thread.
-        locals::end_of_task();
+        locals::end_of_task_on(stack);
         match handled {
             // Nobody would schedule it again.
             Ok(Step::Idle) if Worker::here(|worker| worker.core().is_stopping()) => {

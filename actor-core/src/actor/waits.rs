@@ -112,12 +112,7 @@ pub(super) struct Waiter {
 /// The actor whose code calls, if it is one, on its own stack.
 #[inline]
 pub(super) fn here() -> Option<Waiter> {
-    let parker = park::on_stack()?;
-    let task = parker.task()?;
-    (task.vtable().is_actor && !std::thread::panicking()).then(|| Waiter {
-        parker,
-        header: NonNull::from(task),
-    })
+    Waiter::at(park::current())
 }
 
 /// What a wait for `actor` itself has as its edge.
@@ -127,6 +122,17 @@ pub(super) fn on_actor(actor: &Header) -> *mut () {
 }
 
 impl Waiter {
+    /// The actor whose code calls, if it is one, on its own stack: `parker` is the caller's ([`park::current`]), and that of a
+    /// thread, or of code that unwinds, has no task.
+    #[inline]
+    pub(super) fn at(parker: &'static Parker) -> Option<Waiter> {
+        let task = parker.task()?;
+        task.vtable().is_actor.then(|| Waiter {
+            parker,
+            header: NonNull::from(task),
+        })
+    }
+
     /// The waiter waits for `on` (a slot, or [`on_actor`]) from now on. (P1)
     #[inline]
     pub(super) fn publish(self, on: *mut ()) -> Wait {
