@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use crate::observe::Who;
 use crate::registry::Erased;
-use crate::rt::header::{HOLDS_STACK, Header};
+use crate::rt::header::{HOLDS_STACK, Header, STARTED};
 use crate::rt::park::{self, Parker};
 use crate::rt::wait;
 use crate::rt::worker::Worker;
 use crate::stack;
+use crate::sys::asym;
 
 use super::boundary::Seed;
 use super::cell::{Cell, DEAD, DOWN, ENDING, Envelope};
@@ -330,7 +331,7 @@ impl<A: Actor> Addr<A> {
         deadline: Option<Instant>,
     ) -> Result<Option<ExitReason>, WaitCycle> {
         let cell = self.cell();
-        wait_for(cell, deadline, |state| {
+        wait_for(cell, waits::on_actor(cell.header()), deadline, |state| {
             let ended = || state.ended_for.clone().unwrap_or(ExitReason::Normal);
             (cell.life() == DEAD).then(ended)
         })
@@ -430,7 +431,7 @@ impl<A: Actor> Addr<A> {
         check_stack();
         check_may_start::<A>(host)?;
         let waits = A::HAS_ON_START;
-        let extra = (waits || name.is_some()).then(Box::<Extra>::default);
+        let extra = name.is_some().then(Box::<Extra>::default);
         if let (Some(extra), Some(name)) = (&extra, &name) {
             extra.lock().name = Some(name.clone());
         }
@@ -444,16 +445,23 @@ impl<A: Actor> Addr<A> {
         addr.note_claim();
         addr.report_spawned();
         tie(&addr);
-        if A::HAS_ON_START || A::OWN_STACK {
-            addr.begin();
-        }
-        // The runtime may have been stopped since `check_may_start`, and its last look at idle actors be over.
-        fence(Ordering::SeqCst);
-        if host.core.is_stopping() {
-            host.sweep();
-        }
+        let begun = || {
+            // The runtime may have been stopped since `check_may_start`, and its last look at idle actors be over: see `Core::stop`.
+            asym::light();
+            if host.core.is_stopping() {
+                host.sweep();
+            }
+        };
         if waits {
-            addr.wait_started()?;
+            addr.wait_started(|starter| {
+                addr.cell().start(starter);
+                begun();
+            })?;
+        } else {
+            if A::OWN_STACK {
+                addr.begin();
+            }
+            begun();
         }
         Ok(addr)
     }
@@ -482,12 +490,12 @@ impl<A: Actor> Addr<A> {
             return Err(error);
         }
         // As in `spawn_tied`.
-        fence(Ordering::SeqCst);
+        asym::light();
         if host.core.is_stopping() {
             host.sweep();
         }
         if A::HAS_ON_START {
-            addr.wait_started()?;
+            addr.wait_started(|_| ())?;
         }
         Ok(addr)
     }
@@ -601,11 +609,31 @@ impl<A: Actor> Addr<A> {
         life::never_started(cell);
     }
 
-    fn wait_started(&self) -> Result<(), SpawnError> {
-        match wait_for(self.cell(), None, |state| state.start.take()) {
-            Ok(started) => started
-                .expect("there is no deadline")
-                .map_err(SpawnError::Start),
+    /// Waits until it has started. `begin`, called first with the caller's parker, sees to it that it runs, and may run it here.
+    ///
+    /// Most have started then, and nobody was told: STARTED says so. For those that have not, the wait is as any other, in the
+    /// extra part, which is made now. Whoever announces a start sets STARTED and then looks for that part; who waits makes it and
+    /// then looks at STARTED; all four are sequentially consistent, so one of them sees the other. A part that was there before
+    /// is found by the announcer, and the list is under its lock.
+    fn wait_started(&self, begin: impl FnOnce(&'static Parker)) -> Result<(), SpawnError> {
+        let cell = self.cell();
+        let header = cell.header();
+        {
+            let starter = park::current();
+            // Until it parks the wait is its own: others see it, and see its end by STARTED.
+            let on = waits::on_start(header);
+            let _waiting = Waiter::at(starter).map(|waiter| waiter.waits_for(on));
+            begin(starter);
+        }
+        if header.has(STARTED) {
+            return Ok(());
+        }
+        let started = |state: &mut State| match state.start_failed.take() {
+            Some(error) => Some(Err(SpawnError::Start(error))),
+            None => header.has_in_order(STARTED).then_some(Ok(())),
+        };
+        match wait_for(cell, waits::on_start(header), None, started) {
+            Ok(started) => started.expect("there is no deadline"),
             Err(path) => {
                 self.kill();
                 Err(SpawnError::Deadlock(path))
@@ -634,6 +662,7 @@ fn check_may_start<A: Actor>(host: &Arc<Host>) -> Result<(), SpawnError> {
 /// The circle that its wait would close.
 fn wait_for<A: Actor, R>(
     cell: &Cell<A>,
+    on: *mut (),
     deadline: Option<Instant>,
     done: impl Fn(&mut State) -> Option<R>,
 ) -> Result<Option<R>, WaitCycle> {
@@ -664,7 +693,7 @@ fn wait_for<A: Actor, R>(
             let waits = &mut state.waiters;
             if !waits.iter().any(|it| std::ptr::eq(it.parker, parker)) {
                 begins = waiter.is_some();
-                let wait = waiter.map(|it| it.publish(waits::on_actor(cell.header())));
+                let wait = waiter.map(|it| it.publish(on));
                 waits.push(Waits { parker, wait });
             }
         }

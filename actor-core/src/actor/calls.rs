@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::reply::Port;
-use super::{Actor, ActorOptions, Addr, AskError, Cx, ExitReason, NoMethods, Reply};
+use super::{
+    Actor, ActorOptions, Addr, AskError, Cx, ExitReason, NoMethods, Reply, SpawnError, StartError,
+};
 use crate::microthread;
 use crate::system::System;
 
@@ -204,4 +206,127 @@ fn an_overflow_in_a_call_is_told() {
         assert_eq!(it.join(), ExitReason::Overflow);
         ask::<()>(&other, |reply, _| reply.send(())).unwrap();
     });
+}
+
+// ---- starts ------------------------------------------------------------------------------------------------------------
+
+/// Does in its start hook, and when it is told to, what it was made with.
+struct Starts(Arc<dyn Fn(&Addr<Starts>) -> Result<(), StartError> + Send + Sync>);
+
+impl ActorOptions for Starts {}
+
+impl Actor for Starts {
+    type Msg = ();
+    type Tell<'a> = NoMethods;
+    type TryTell<'a> = NoMethods;
+    type Ask<'a> = NoMethods;
+    type Request<'a> = NoMethods;
+
+    const HAS_ON_START: bool = true;
+
+    fn on_start(&mut self, cx: &mut Cx<Self>) -> Result<(), StartError> {
+        (self.0)(&cx.addr())
+    }
+
+    fn handle(&mut self, (): (), reply: Reply<'_>, cx: &mut Cx<Self>) {
+        let _ = (self.0)(&cx.addr());
+        reply.send(());
+    }
+}
+
+fn starts(
+    beside: &Addr<Does>,
+    hook: impl Fn(&Addr<Starts>) -> Result<(), StartError> + Send + Sync + 'static,
+) -> Result<Addr<Starts>, SpawnError> {
+    System::of_host(beside.host()).spawn(Starts(Arc::new(hook)))
+}
+
+#[test]
+fn what_starts_alone_runs_before_its_spawner_goes_on() {
+    on_one_worker(|[other]| {
+        let log = Log::default();
+        let (first, last) = (log.clone(), log.clone());
+        tell(&other, move || last.note("told"));
+        let hook = move |_: &Addr<Starts>| {
+            first.note("started");
+            Ok(())
+        };
+        starts(&other, hook).unwrap();
+        log.note("spawner");
+        ask::<()>(&other, |reply, _| reply.send(())).unwrap();
+        assert_eq!(log.all(), ["started", "spawner", "told"]);
+    });
+}
+
+#[test]
+fn a_start_that_waits_is_waited_for() {
+    on_one_worker(|[other]| {
+        let started = Arc::new(AtomicBool::new(false));
+        let starting = started.clone();
+        let hook = move |_: &Addr<Starts>| {
+            // Off its stack, and back, without its spawner.
+            microthread::yield_now();
+            microthread::yield_now();
+            starting.store(true, Ordering::Relaxed);
+            Ok(())
+        };
+        starts(&other, hook).unwrap();
+        assert!(started.load(Ordering::Relaxed));
+    });
+}
+
+#[test]
+fn a_start_that_fails_is_told() {
+    on_one_worker(|[other]| {
+        for waits in [false, true] {
+            let hook = move |_: &Addr<Starts>| {
+                if waits {
+                    microthread::yield_now();
+                    microthread::yield_now();
+                }
+                Err(StartError::new("no"))
+            };
+            let failed = starts(&other, hook).unwrap_err();
+            assert!(matches!(failed, SpawnError::Start(error) if error.to_string() == "no"));
+        }
+        let overflows = |_: &Addr<Starts>| {
+            black_box(deep(0));
+            Ok(())
+        };
+        assert!(matches!(
+            starts(&other, overflows).unwrap_err(),
+            SpawnError::Start(_)
+        ));
+    });
+}
+
+/// The wait is over when the hook is, though its spawner has not run since.
+#[test]
+fn what_has_started_may_ask_its_spawner_before_that_goes_on() {
+    on_one_worker(|[spawner]| {
+        let (done, asked) = crate::channel::bounded(1);
+        let (me, of) = (spawner.clone(), System::of_host(spawner.host()));
+        let job = move |reply: Reply<'_>, _: &mut Vec<Port>| {
+            let in_hook = AtomicBool::new(true);
+            let hook = move |own: &Addr<Starts>| {
+                let answer = ask::<()>(&me, |reply, _| reply.send(()));
+                if in_hook.swap(false, Ordering::Relaxed) {
+                    assert!(answer.is_err_and(is_deadlock));
+                    // Handled before the spawner goes on, in the same activation.
+                    own.send(()).unwrap();
+                } else {
+                    done.send(answer.is_ok()).unwrap();
+                }
+                Ok(())
+            };
+            of.spawn(Starts(Arc::new(hook))).unwrap();
+            reply.send(());
+        };
+        ask::<()>(&spawner, job).unwrap();
+        assert!(asked.recv().unwrap());
+    });
+}
+
+fn is_deadlock(error: AskError<Job>) -> bool {
+    matches!(error, AskError::Deadlock { .. })
 }

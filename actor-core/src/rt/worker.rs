@@ -124,7 +124,7 @@ pub(crate) struct Worker {
     handoff: Cell<Option<Handoff>>,
     /// What the next runner shall run first.
     first: Cell<Option<Runnable>>,
-    /// The slot that the innermost call under way waits for; null if there is none (`worker/call.rs`).
+    /// What the innermost call under way waits for, a slot or, for a start, the actor; null if there is none (`worker/call.rs`).
     calling: Cell<*mut ()>,
     /// A runner that has come back from a call, for the next one. The root gives it back.
     spare: Cell<Option<(Stack, &'static Parker)>>,

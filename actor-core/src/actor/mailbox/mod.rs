@@ -258,7 +258,7 @@ impl<M> Mailbox<M> {
     }
 
     /// Appends `message` unless the mailbox is full or closed. Never waits for room.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn try_push(&self, message: M, cap: u32) -> Result<Pushed, PushError<M>> {
         let mut spare = None;
         loop {

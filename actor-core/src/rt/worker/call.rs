@@ -1,4 +1,5 @@
-//! A direct call: an ask whose actor is idle runs it at once, on another stack, while the asker's stands still.
+//! A direct call: an ask whose actor is idle runs it at once, on another stack, while the asker's stands still. So does a spawn
+//! that waits for the actor's start.
 //!
 //! # The problem
 //! An asker that parks goes back to its worker's root, which resumes a runner, which runs the actor that was asked, which wakes
@@ -31,13 +32,17 @@
 //! and the answer is a store instead of an exchange; and nobody need be woken, by C4. Others may look at the word (`actor::waits`),
 //! which is atomic. Answers from elsewhere, or to a call that is not the innermost, or that is over, exchange and wake.
 //!
+//! # A start
+//! Whoever spawns an actor that has a start hook waits for it, so the same holds: nothing would be gained by another worker's doing
+//! it. A flag in the actor's header says that it has started (`actor::addr`, `wait_started`), and the spawner looks at that.
+//!
 //! # What stays as it was
 //! - *Kills.* One that comes for the asker while it stands still leaves a permit, and is raised at C4; until then its worker is
 //!   busy, so it could not have come to it sooner.
 //! - *Turns.* Each call counts as a step. When the root is due, or the runtime ends, the actor is queued and the asker parks. If
 //!   others wait in the queue then, it is queued behind them.
 //! - *Overflow.* A called stack that is abandoned is left to the root, which has room for the rest: the worker notes it.
-//! - *Nothing else is called*: a start, an actor with its own stack or with a stack of another size, or where the asker's
+//! - *Nothing else is called*: an actor with its own stack or with a stack of another size, or where the asker's
 //!   stack may not be suspended or is a local scheduler's, and in a driven runtime, whose every step somebody decides.
 //!
 //! # Seeded faults
@@ -46,6 +51,7 @@
 //! | `call_any_slot` | whatever is answered in a call counts as an answer to it | `an_answer_to_another_in_a_call_wakes_that` (does not end) |
 //! | `call_goes_on` | a runner that was called looks for more to run | `what_is_asked_alone_runs_before_the_asker_goes_on` |
 //! | `call_forget_outer` | a call that ends forgets the one around it | `what_is_asked_in_a_call_alone_runs_before_the_asker_goes_on` |
+//! | `call_start_wakes_nobody` | who waits for a start that was called, and has waited, is not woken | `a_start_that_waits_is_waited_for` (does not end) |
 //! | `call_skip_kill` | no kill is raised at C4 | `an_asker_that_is_killed_in_its_call_ends_there` |
 //! | `call_no_turns` | a call is no step | `an_asker_that_only_calls_lets_others_run` (does not end) |
 //! | `call_forget_lost` | the root does not learn of a stack that was abandoned in a call | `an_overflow_in_a_call_is_told` (does not end) |
@@ -89,9 +95,7 @@ impl Worker {
         runnable: Runnable,
         slot: *mut (),
     ) -> Option<Runnable> {
-        // SAFETY: as in `with`. Not by that: what is switched in is to be inlined, and a closure of this size is not.
-        let worker = unsafe { CURRENT.get().as_ref() }.filter(|it| Arc::ptr_eq(&it.core, core));
-        let Some(worker) = worker else {
+        let Some(worker) = Worker::one_of(core) else {
             return Some(runnable);
         };
         match worker.may_call(asker, &runnable) {
@@ -99,6 +103,37 @@ impl Worker {
             false => worker.queue_asked(runnable),
         }
         None
+    }
+
+    /// Runs `runnable`, an actor that is to start and whose start the caller is about to wait for, or queues it as what may take
+    /// long. `starter` is the caller's parker. Else as [`call_or_queue`](Self::call_or_queue).
+    pub(crate) fn call_start_or_queue(
+        core: &Arc<Core>,
+        starter: &'static Parker,
+        runnable: Runnable,
+    ) -> Option<Runnable> {
+        let Some(worker) = Worker::one_of(core) else {
+            return Some(runnable);
+        };
+        if worker.may_call(starter, &runnable) {
+            let actor = runnable.as_ptr().cast_mut().cast();
+            worker.call(starter, runnable, actor);
+        } else if worker.steps.get() >= DUTY_EVERY {
+            // The next thing here all the same.
+            worker.queue_asked(runnable);
+        } else {
+            worker.push_unstarted(runnable);
+        }
+        None
+    }
+
+    /// The worker whose thread this is, if it is one of `core`. Not through [`with`](Self::with): what is switched in is to be
+    /// inlined, and a closure of this size is not.
+    #[inline(always)]
+    fn one_of<'a>(core: &Arc<Core>) -> Option<&'a Worker> {
+        // SAFETY: the worker is on this thread's stack, or what calls would not run; and stacks do not change threads.
+        let worker = unsafe { CURRENT.get().as_ref() };
+        worker.filter(|worker| Arc::ptr_eq(&worker.core, core))
     }
 
     /// Whether the stack of `asker`, who calls, may stand still for `runnable`.
