@@ -78,6 +78,17 @@ impl Default for Limits {
     }
 }
 
+/// The text of an error, which may say as much as is in an image.
+fn shortened(mut text: String) -> String {
+    const ENOUGH: usize = 1024;
+    if text.len() > ENOUGH {
+        text.truncate(text.floor_char_boundary(ENOUGH));
+        text.push_str(" ..");
+        text.shrink_to_fit();
+    }
+    text
+}
+
 /// Frozen state, and what it is. See the [module](self).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
@@ -156,7 +167,7 @@ impl Image {
     pub fn value<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         scope::enter(|| rmp_serde::from_slice(&self.payload)).map_err(|error| {
             let typed = scope::refused();
-            typed.unwrap_or_else(|| DecodeError::Value(error.to_string()))
+            typed.unwrap_or_else(|| DecodeError::Value(shortened(error.to_string())))
         })
     }
 }

@@ -116,8 +116,8 @@
 //! the way ended is said again on the next. It is enough if one of two nodes calls; if both do, one way is in use.
 //!
 //! # What comes with it
-//! A function is stopped where it waits. Of its channels, what is in them comes along, and the sides that are in its luggage. The sides
-//! that others have here are cut off.
+//! A function is stopped where it waits. Of its channels, what waits in them comes along, and the sides that are in its luggage. The
+//! sides that others have here are cut off: nothing more is received by them, and what is sent is given back with an error.
 //!
 //! An actor is stopped between two messages. Its state, what waits in its mailbox, timers and names come along (see
 //! [`snapshot`](crate::snapshot)). Links, monitors, groups and its supervisor do not.
@@ -132,12 +132,62 @@
 //!   have been handled. What is told while there is no way is a [dead letter](crate::DeadReason::NoWay); what had been sent may be lost
 //!   with the way. Messages are not said again on the next, or one could be handled twice.
 //!
+//! # Live sessions
+//! An actor that has sessions with clients, or hands them to microthreads of its own, ends them in a hook,
+//! [`#[on_move]`](crate::Actor::on_move), which is called before it is stopped: there it waits until they are finished, tells the clients
+//! where it goes ([the hook gets the name of the node](crate::Actor::on_move)), or closes them. It may refuse to go:
+//! [`MoveError::Stays`]. Wherever it goes on after that, [`#[on_start]`](crate::Actor::on_start) opens them again.
+//!
+//! ```
+//! use actor_core::prelude::*;
+//! use actor_core::channel::{Sender, unbounded};
+//!
+//! #[actor(snapshot)]
+//! struct Room {
+//!     topic: String,
+//!     #[snapshot(skip)]
+//!     guests: Vec<Sender<String>>, // each is read by a microthread that writes to a client's socket
+//! }
+//!
+//! #[actor]
+//! impl Room {
+//!     pub fn enter(&mut self, guest: Sender<String>) { self.guests.push(guest) }
+//!
+//!     #[on_move]
+//!     fn leave(&mut self, to: &str) {
+//!         for guest in self.guests.drain(..) {
+//!             let _ = guest.send(format!("moved to {to}"));
+//!         }
+//!     }
+//! }
+//! # use actor_core::migrate::{Node, local_pair};
+//! # let (here, there) = (System::new()?, System::new()?);
+//! # let a = Node::builder("a", &here).accept_actor::<Room>().start()?;
+//! # let b = Node::builder("b", &there).accept_actor::<Room>().start()?;
+//! # let (to_b, to_a) = local_pair("a", "b");
+//! # a.attach(to_b)?;
+//! # b.attach(to_a)?;
+//!
+//! let room = here.spawn(Room { topic: "tea".into(), guests: vec![] })?;
+//! a.adopt("room", &room)?;
+//! let (guest, lines) = unbounded();
+//! room.ask().enter(guest)?;
+//! a.migrate("room", "b")?;
+//! assert_eq!(lines.recv()?, "moved to b");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Nodes that mean ill, or are broken
+//! Who knows the secret can move what it likes to a node that accepts it, and send messages to what is there, as many as an honest one
+//! could: bound the mailboxes of what should not take them all. Beyond that it does no harm. What cannot be read is passed over, also if
+//! code of yours panics at it; what it has a node keep, and have others wait for, is bounded by [`PeerLimits`]; names have at most 255
+//! bytes; an answer counts from whom it was asked only.
+//!
 //! # Listeners
 //! A [`TcpListener`](crate::net::TcpListener) that comes along listens on its address again. The thing that has it is ended before it is
 //! offered, so that the address is free, also on the same machine; between the two nobody listens. If it cannot be bound there the move is
 //! refused ([`Refusal::Thaw`]) and it is bound again here; and if that fails too, as someone else has it now, the thing
-//! does not run ([`MoveError::NotResumed`]). Streams do not move: an actor that has some ends or hands over its sessions before it is
-//! moved, in a message of its own.
+//! does not run ([`MoveError::NotResumed`]). Streams do not move.
 
 mod far;
 mod handover;
@@ -148,8 +198,12 @@ pub use far::{FarError, FarSide, LocalFarSide, local_pair};
 pub use handover::Refusal;
 pub use node::{
     Answering, Calling, CallingState, Movable, MoveError, Moved, Node, NodeBuilder, NodeError,
-    Place, SaveError,
+    PeerLimits, Place, SaveError,
 };
+/// What the tests of the bytes need.
 #[doc(hidden)]
-pub use tcp::private;
+pub mod private {
+    pub use super::node::private::*;
+    pub use super::tcp::private::*;
+}
 pub use tcp::{Secret, ShortSecret, TcpCaller, TcpFarListener, TcpFarSide, TcpSettings};

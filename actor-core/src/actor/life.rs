@@ -59,7 +59,7 @@ use super::reply::{self, Failure};
 use super::stack::OwnStack;
 use super::timers;
 use super::traits::Actor;
-use super::unhandled;
+use super::unhandled::{self, Left};
 use super::{sys, ties};
 
 /// Messages an activation handles before others have their turn.
@@ -528,8 +528,11 @@ fn close<A: Actor>(
     cell.life.store(ENDING, Ordering::Release);
     let left = consumer.close();
     let (why, dead) = (failure(&reason, true), DeadReason::Ended(reason.clone()));
-    lanes::close(cell, &dead, &why);
-    unhandled::account_all(cell, left, &dead, &why);
+    let mut all = lanes::close(cell, &why);
+    if left.len() > 0 {
+        all.push(Left::Queue(left));
+    }
+    unhandled::account_all(cell, all, &dead, &why);
     cell.life.store(DEAD, Ordering::Release);
     // Before the look at `extra`, as `wait_for` adds to it before it looks at `life`: one of the two sees the other.
     fence(Ordering::SeqCst);

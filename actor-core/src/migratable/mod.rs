@@ -40,8 +40,8 @@ use std::fmt;
 
 pub(crate) use self::durable::spawn as spawn_durable;
 pub use self::durable::{Durable, DurableError, NotDurable, Saving};
-pub(crate) use self::image::head_name;
 pub use self::image::{FreezeError, ThawError, freeze, freeze_within, thaw};
+pub(crate) use self::image::{head_name, take};
 use self::program::Program;
 pub use self::suspended::Suspended;
 pub(crate) use self::task::spawn_in;
@@ -109,6 +109,7 @@ pub mod private {
     pub use crate::__hold as hold;
     pub use crate::channel::kept::choice;
     pub use crate::channel::kept::{Recv, Send};
+    pub use crate::net::Accept;
     pub use crate::rt::cx::{Cx, Until};
     pub use serde;
 }

@@ -95,6 +95,9 @@
 //! thing as it was, unless it has ended. Who asks for a save while one is under way waits for the next, together with all others
 //! who do: however many wait, they wait for two at most.
 //!
+//! # The last epoch
+//! `u64::MAX` has none after it, so nobody takes an offer of it: what was moved into it stays where it is.
+//!
 //! # There and back
 //! A to B to A at once: B may offer it to A before A has heard the confirmation. The later epoch says that it was taken.
 //!
@@ -271,6 +274,7 @@ impl<N: Clone + Eq, I: Clone> Party<N, I> {
     pub(super) fn takes(&self, from: &N, epoch: u64) -> bool {
         let later = |own: u64| own < epoch || fault!("handover_old_epoch_confirms");
         match &self.state {
+            _ if epoch == u64::MAX => false,
             None => true,
             Some(State::Arrived {
                 from: other,
@@ -289,6 +293,14 @@ impl<N: Clone + Eq, I: Clone> Party<N, I> {
             return; // as if it had been lost
         }
         match message {
+            Message::Offer {
+                epoch: u64::MAX,
+                offer,
+                ..
+            } => {
+                let why = Refusal::Thaw("no epoch comes after this one".to_owned());
+                out.push(Action::send(from, Message::Refuse { offer, why }));
+            }
             Message::Offer {
                 epoch,
                 offer,
@@ -386,7 +398,7 @@ impl<N: Clone + Eq, I: Clone> Party<N, I> {
         let ours = self.has_arrived(offer, ticket) || fault!("handover_any_ticket");
         let answer = match self.state.take() {
             Some(State::Arrived { epoch, image, .. }) if ours => {
-                let (epoch, image) = (epoch + 1, Some(image));
+                let (epoch, image) = (epoch.saturating_add(1), Some(image));
                 self.enter(State::Here { epoch, image }, out);
                 Message::Confirm { offer, ticket }
             }
@@ -420,7 +432,8 @@ impl<N: Clone + Eq, I: Clone> Party<N, I> {
     /// The source keeps it.
     fn stay(&mut self, why: Outcome, out: Out<'_, N, I>) {
         if let Some(State::Leaving { epoch, image, .. }) = self.state.take() {
-            let epoch = epoch + 1;
+            // Beyond the last there is none: then it stays for good, as nobody takes it.
+            let epoch = epoch.saturating_add(1);
             self.state = Some(State::Here { epoch, image: None });
             out.push(Action::Activate { epoch, image });
             out.push(Action::Tell(why));

@@ -4,6 +4,7 @@ mod actor;
 mod builder;
 mod calls;
 mod error;
+mod guest;
 mod keeping;
 mod kind;
 mod links;
@@ -28,13 +29,15 @@ use super::handover::{Party, Refusal, State};
 use crate::actor::Addr;
 use crate::channel::{Receiver, Sender};
 use crate::migratable::{self, Migratable, Start, Suspended};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::system::System;
 
 pub use actor::Movable;
 pub use builder::NodeBuilder;
 use calls::Waiting;
 pub use error::{MoveError, NodeError, SaveError};
+use guest::Guest;
+pub use guest::PeerLimits;
 use keeping::Keeper;
 pub use keeping::{Answering, Calling, CallingState};
 use kind::{Kind, Ready, Running};
@@ -44,6 +47,32 @@ use numbers::Numbers;
 pub use place::Place;
 use thing::{Shared, Thing};
 use wire::{Name, Packed};
+
+/// What the tests of the bytes need: see [`migrate::private`](super::private).
+pub(super) mod private {
+    use super::wire::{Wire, unpack};
+    use crate::image::{DecodeError, Image, Limits};
+    use crate::migrate::handover::Message;
+
+    /// Reads what a node says, with the image in it.
+    pub fn read_message(bytes: &[u8]) -> Result<Option<Image>, DecodeError> {
+        let packed = match Wire::decode(bytes)? {
+            Wire::Handover {
+                message: Message::Offer { image, .. },
+                ..
+            } => Some(image),
+            Wire::Handover { .. } => None,
+            Wire::Forward { message, .. } => Some(message),
+            Wire::Answer { answer, .. } => answer,
+        };
+        packed.map(|it| it.image()).transpose()
+    }
+
+    /// Reads a record.
+    pub fn read_record(bytes: &[u8]) -> Result<(), DecodeError> {
+        unpack(&Image::decode(bytes, &Limits::default())?).map(drop)
+    }
+}
 
 /// What the names begin with under which a store keeps the records of things.
 const RECORDS: &str = "moves/";
@@ -61,6 +90,7 @@ struct Inner {
     store: Option<Arc<dyn Store>>,
     kinds: HashMap<String, Box<dyn Kind>>,
     patience: Duration,
+    peers: PeerLimits,
     maps: Mutex<Maps>,
     links: Mutex<HashMap<Name, Link>>,
     calls: Mutex<HashMap<u128, Waiting>>,
@@ -75,6 +105,7 @@ struct Inner {
     open: Mutex<Option<Sender<()>>>,
     /// Ends then. Nothing comes by it.
     closed: Receiver<()>,
+    guests: Mutex<HashMap<Name, Arc<Guest>>>,
 }
 
 type Maps = BTreeMap<Name, Shared>;
@@ -163,8 +194,20 @@ impl Inner {
             let Some(thing) = name.strip_prefix(RECORDS) else {
                 continue;
             };
-            let loaded = store.load(&name).map_err(NodeError::Store)?;
-            let Some(image) = loaded.image else { continue };
+            let (image, whole) = match store.load(&name) {
+                Ok(loaded) => (loaded.image, loaded.damaged.is_empty()),
+                Err(StoreError::Damaged(_)) => (None, false),
+                Err(error) => return Err(NodeError::Store(error)),
+            };
+            if !whole {
+                // The next time the store would have forgotten what it has set aside.
+                let damaged = wire::damaged().expect("it is small");
+                store.save(&name, &damaged).map_err(NodeError::Store)?;
+            }
+            if !whole || image.as_ref().is_some_and(wire::is_damaged) {
+                return Err(NodeError::Damaged(thing.to_owned()));
+            }
+            let Some(image) = image else { continue };
             let record = wire::unpack(&image).map_err(|error| NodeError::Record {
                 thing: thing.to_owned(),
                 error,
@@ -204,7 +247,7 @@ impl Node {
     /// error; moves that are under way go on by the next.
     ///
     /// # Errors
-    /// [`NodeError::Spawn`].
+    /// [`NodeError::Name`], [`NodeError::Spawn`].
     pub fn attach(&self, far: impl FarSide) -> Result<(), NodeError> {
         self.inner.attach(Arc::new(far)).map(drop)
     }
@@ -285,7 +328,7 @@ impl Node {
         image: Option<&crate::image::Image>,
         start: impl FnOnce(&Arc<Inner>, &Name) -> Result<Arc<dyn Running>, NodeError>,
     ) -> Result<(), NodeError> {
-        let name: Name = name.into();
+        let name = Name::checked(name)?;
         let inner = &self.inner;
         inner.with_thing(&name, |thing| {
             if thing.party.state().is_some() {

@@ -71,9 +71,8 @@ use crate::sync::Mutex;
 use secret::Key;
 pub use secret::{Secret, ShortSecret};
 
-/// What the tests of the bytes need.
-#[doc(hidden)]
-pub mod private {
+/// See [`migrate::private`](super::private).
+pub(super) mod private {
     pub use super::frame::{read, write};
     pub use super::hello::{Hello, Role};
     pub use super::secret::Key;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::de::IgnoredAny;
 
-use super::error::{RestoreError, SnapshotError};
+use super::error::RestoreError;
 use super::payload::{self, QUEUE, Read, URGENT};
 use super::traits::Snapshot;
 use crate::actor::Addr;
@@ -13,14 +13,15 @@ use crate::image::{DecodeError, Image};
 use crate::system::System;
 
 pub(crate) use super::restore::{Thawed, thaw};
-pub(crate) use super::take::Taken;
+pub(crate) use super::take::{NotTaken, Taken};
 
-/// Holds an actor at its next boundary, if it comes to it in time.
+/// Holds an actor at its next boundary, prepared to move to the node `to`, if it comes to that in time.
 pub(crate) fn take<A: Snapshot>(
     addr: &Addr<A>,
+    to: &str,
     within: Duration,
-) -> Result<Taken<A>, SnapshotError> {
-    super::take::take_by(addr.sys().within(within))
+) -> Result<Taken<A>, NotTaken> {
+    super::take::take_by(addr.sys().within(within), to)
 }
 
 /// What an image calls actors of this type.

@@ -3,6 +3,7 @@
 //! Each program is run uncut, then cut at each of its suspension points in turn, then at all of them: everything that takes
 //! part is made an image of, dropped, and made again from it. The outcomes must be the same.
 
+mod accepts;
 mod asks;
 mod choices;
 mod cuts;

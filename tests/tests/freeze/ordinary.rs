@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
+use std::task::{Poll, Waker};
 
-use actor_core::channel::{self, Receiver};
+use actor_core::channel::{self, Receiver, Sender};
 use actor_core::microthread::{self, yield_now};
+use actor_core::migratable::Suspended;
 use actor_core::{migratable, select};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -62,7 +64,37 @@ macro_rules! same {
     };
 }
 
+/// A channel that nobody receives from.
+fn lost() -> Sender<String> {
+    channel::unbounded().0
+}
+
 both! {
+    fn errors_that_are_kept(
+        full: Receiver<u32>,
+        lost: Sender<String>
+    ) -> Vec<String> {
+        let mut out = Vec::new();
+        for _ in 0..2 {
+            let received = full.recv();
+            yield_now();
+            match received {
+                Ok(n) => out.push(n.to_string()),
+                Err(error) => out.push(format!("{error:?}")),
+            }
+        }
+        let sent = lost.send("what is given back".to_owned());
+        yield_now();
+        let at_once = (lost.try_send("again".to_owned()), full.try_recv());
+        yield_now();
+        out.push(sent.unwrap_err().into_inner());
+        match at_once {
+            (Err(one), Err(other)) => out.push(format!("{one:?} {other:?}")),
+            _ => out.push("no error".to_owned()),
+        }
+        out
+    }
+
     fn bindings(shapes: Vec<Shape>) -> Vec<String> {
         let mut out = Vec::new();
         for shape in shapes {
@@ -545,4 +577,35 @@ fn selections_and_shadows() {
     same!(choosing(full(&[]), full(&[3])));
     same!(shadowed_in_arms(Some(4)));
     same!(shadowed_in_arms(None));
+}
+
+#[test]
+fn an_error_is_kept_across_a_wait() {
+    same!(errors_that_are_kept(full(&[7]), lost()));
+}
+
+#[migratable]
+fn keeps_what_is_thrown(from: Receiver<u32>) -> String {
+    let received = from.recv();
+    yield_now();
+    let text = received.unwrap_err().to_string();
+    yield_now();
+    text
+}
+
+#[test]
+fn an_error_that_was_thrown_is_kept_but_not_frozen() {
+    let (to, from) = channel::unbounded();
+    to.send_error("of its own").unwrap();
+    let mut kept = Suspended::new(keeps_what_is_thrown(from));
+    assert!(kept.resume(Waker::noop()).is_pending());
+    let error = migratable::freeze(&kept).unwrap_err().to_string();
+    assert!(
+        error.contains("errors cannot be frozen: of its own"),
+        "{error}"
+    );
+    assert!(kept.resume(Waker::noop()).is_pending());
+    migratable::freeze(&kept).unwrap();
+    let text = Poll::Ready("thrown in by another: of its own".to_owned());
+    assert_eq!(kept.resume(Waker::noop()), text);
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::Level;
 
-use super::calls::{Answered, Call, Route};
+use super::calls::{Answered, Asked, Call, Route};
 use super::error::{MoveError, SaveError};
 use super::kind::{Frozen, Kind, Ready, Running, Unfrozen};
 use super::wire::{Name, Packed};
@@ -18,7 +18,7 @@ use super::{Inner, Refusal};
 use crate::actor::{Addr, Asker, NameTaken, Port, Replies};
 use crate::image::{DecodeError, EncodeError, Head, Image};
 use crate::observe::Event;
-use crate::snapshot::moving::{self, Taken, Thawed};
+use crate::snapshot::moving::{self, NotTaken, Taken, Thawed};
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::sync::Mutex;
 
@@ -89,7 +89,7 @@ impl<A: Movable> Ready for Prepared<A> {
         self: Box<Self>,
         node: &Arc<Inner>,
         name: &Name,
-        calls: Option<Call>,
+        asked: Option<Asked>,
     ) -> Result<Arc<dyn Running>, Refusal> {
         let Prepared {
             thawed,
@@ -101,10 +101,17 @@ impl<A: Movable> Ready for Prepared<A> {
             claim(node, &left, addr, names);
             arrived(name, addr.clone());
         });
-        let addr = addr.map_err(|error| Refusal::Thaw(error.to_string()))?;
-        if let Some(calls) = calls {
+        let addr = addr.map_err(|error| {
+            if let Some(asked) = &asked {
+                asked.unanswered(waits.len());
+            }
+            Refusal::Thaw(error.to_string())
+        })?;
+        if let Some(asked) = asked {
             for (n, wait) in waits.into_iter().enumerate() {
-                answer_when_known::<A>(node, calls.nth(n), wait);
+                if let Some(call) = asked.nth(n) {
+                    answer_when_known::<A>(node, call, wait);
+                }
             }
         }
         Ok(Arc::new(Lives { addr }))
@@ -156,11 +163,12 @@ pub(super) struct Lives<A: Movable> {
 }
 
 impl<A: Movable> Running for Lives<A> {
-    fn freeze(&self, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen> {
-        let taken = moving::take(&self.addr, within);
+    fn freeze(&self, to: &Name, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen> {
+        let taken = moving::take(&self.addr, to, within);
         let taken = taken.map_err(|error| match error {
-            SnapshotError::Timeout => MoveError::NotFrozen,
-            other => MoveError::Snapshot(other),
+            NotTaken::Stays(why) => MoveError::Stays(why),
+            NotTaken::Snapshot(SnapshotError::Timeout) => MoveError::NotFrozen,
+            NotTaken::Snapshot(other) => MoveError::Snapshot(other),
         })?;
         let addr = self.addr.clone();
         if taken.listens {

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::kind::Kind;
 use super::numbers::Numbers;
 use super::wire::Name;
-use super::{Inner, Movable, Node, NodeError, Open, actor, microthread};
+use super::{Inner, Movable, Node, NodeError, Open, PeerLimits, actor, microthread};
 use crate::actor::Addr;
 use crate::channel;
 use crate::migratable::{self, Migratable};
@@ -28,6 +28,7 @@ pub struct NodeBuilder {
     kinds: HashMap<String, Box<dyn Kind>>,
     patience: Duration,
     save_every: Option<Duration>,
+    peers: PeerLimits,
 }
 
 impl NodeBuilder {
@@ -39,6 +40,7 @@ impl NodeBuilder {
             kinds: HashMap::new(),
             patience: Duration::from_secs(10),
             save_every: None,
+            peers: PeerLimits::default(),
         }
     }
 
@@ -108,11 +110,17 @@ impl NodeBuilder {
         self
     }
 
+    /// Sets how much it keeps for each other node.
+    pub fn peer_limits(mut self, limits: PeerLimits) -> Self {
+        self.peers = limits;
+        self
+    }
+
     /// Starts it: what lives here by the store's records goes on, and what was under way is settled, once there is a way
     /// to the other node. See [after a restart](crate::migrate#after-a-restart).
     ///
     /// # Errors
-    /// [`NodeError::Store`], [`NodeError::Record`], [`NodeError::NoRandomness`], [`NodeError::Spawn`].
+    /// [`NodeError::Name`], [`NodeError::Store`], [`NodeError::Record`], [`NodeError::Damaged`], [`NodeError::NoRandomness`], [`NodeError::Spawn`].
     pub fn start(self) -> Result<Node, NodeError> {
         let NodeBuilder {
             name,
@@ -121,7 +129,9 @@ impl NodeBuilder {
             kinds,
             patience,
             save_every,
+            peers,
         } = self;
+        let name = Name::checked(&name)?;
         let numbers = Numbers::new(getrandom::fill).map_err(NodeError::NoRandomness)?;
         let (open, closed) = channel::bounded(0);
         let inner = Arc::new(Inner {
@@ -130,6 +140,7 @@ impl NodeBuilder {
             store,
             kinds,
             patience,
+            peers,
             maps: Mutex::default(),
             links: Mutex::default(),
             calls: Mutex::default(),
@@ -140,6 +151,7 @@ impl NodeBuilder {
             numbers,
             open: Mutex::new(Some(open)),
             closed,
+            guests: Mutex::default(),
         });
         inner.load()?;
         let node = Node {

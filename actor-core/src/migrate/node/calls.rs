@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Inner;
+use super::guest::{Guest, Share};
 use super::wire::{Name, Packed, Wire};
 
 /// What is done with an answer; `None`: there is none.
@@ -46,7 +47,12 @@ impl Route {
         };
         let node = self.node.name.clone();
         self.node.calls().insert(number, Waiting { node, answered });
-        let call = self.node.call(&self.node.name, number);
+        let call = Call {
+            node: self.node.clone(),
+            from: self.node.name.clone(),
+            number,
+            _share: None,
+        };
         if !here.take(&self.node, message, Some(call)) {
             self.node.answered(number, None);
         }
@@ -87,12 +93,31 @@ impl Inner {
         }
     }
 
-    pub(super) fn call(self: &Arc<Self>, from: &Name, number: u128) -> Call {
-        Call {
-            node: self.clone(),
-            from: from.clone(),
-            number,
+    /// An answer has come from this node: to what was asked of that node, or it is none.
+    pub(super) fn answered_by(&self, from: &Name, call: u128, answer: Option<Packed>) {
+        let asked = self.calls().get(&call).is_some_and(|it| it.node == *from);
+        if asked {
+            self.answered(call, answer);
         }
+    }
+
+    /// A call of another node's. `None`: it has too many already, and is told that there is no answer to this one.
+    pub(super) fn call(self: &Arc<Self>, from: &Arc<Guest>, number: u128) -> Option<Call> {
+        let Some(share) = self.room_for_call(from) else {
+            self.say_no_answer(&from.name, number);
+            return None;
+        };
+        Some(Call {
+            node: self.clone(),
+            from: from.name.clone(),
+            number,
+            _share: Some(Arc::new(share)),
+        })
+    }
+
+    fn say_no_answer(&self, to: &Name, call: u128) {
+        let answer = None;
+        self.say(to, &Wire::Answer { call, answer });
     }
 }
 
@@ -106,19 +131,36 @@ impl fmt::Debug for Route {
 #[derive(Clone)]
 pub(super) struct Call {
     pub(super) node: Arc<Inner>,
-    pub(super) from: Name,
-    pub(super) number: u128,
+    from: Name,
+    number: u128,
+    /// Of what the other may have here.
+    _share: Option<Arc<Share>>,
+}
+
+/// The calls whose messages are in an image, in their order there, the first with this number.
+pub(super) struct Asked {
+    pub(super) node: Arc<Inner>,
+    pub(super) from: Arc<Guest>,
+    pub(super) first: u128,
+}
+
+impl Asked {
+    /// There is no answer to the first `n`.
+    pub(super) fn unanswered(&self, n: usize) {
+        (0..n).for_each(|n| self.node.say_no_answer(&self.from.name, self.number(n)));
+    }
+
+    /// The `n`th. `None`: as [`Inner::call`].
+    pub(super) fn nth(&self, n: usize) -> Option<Call> {
+        self.node.call(&self.from, self.number(n))
+    }
+
+    fn number(&self, n: usize) -> u128 {
+        self.first.wrapping_add(n as u128)
+    }
 }
 
 impl Call {
-    /// That of the `n`th message of an image, of which this is the first's.
-    pub(super) fn nth(&self, n: usize) -> Self {
-        Call {
-            number: self.number.wrapping_add(n as u128),
-            ..self.clone()
-        }
-    }
-
     /// Answers, or says that there is no answer.
     pub(super) fn answer(self, answer: Option<Packed>) {
         let call = self.number;

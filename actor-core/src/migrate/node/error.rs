@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::{fmt, io};
 
 use super::super::handover::Refusal;
+use crate::StayError;
 use crate::image::DecodeError;
 use crate::microthread;
 use crate::migratable::FreezeError;
@@ -25,6 +26,8 @@ pub enum MoveError {
     Freeze(FreezeError),
     /// No snapshot can be taken of the actor.
     Snapshot(SnapshotError),
+    /// Its [`#[on_move]`](crate::Actor::on_move) hook does not let it go.
+    Stays(StayError),
     /// It did not come to a point where it can be frozen within the time, or it ended before.
     NotFrozen,
     /// The destination does not want it.
@@ -51,6 +54,7 @@ impl fmt::Display for MoveError {
             Self::NoWay(node) => write!(f, "there is no way to `{node}`"),
             Self::Freeze(error) => write!(f, "it cannot be frozen: {error}"),
             Self::Snapshot(error) => write!(f, "no snapshot can be taken of it: {error}"),
+            Self::Stays(why) => write!(f, "it does not want to go: {why}"),
             Self::NotFrozen => f.write_str("it came to no point where it can be frozen"),
             Self::Refused(why) => write!(f, "the destination refuses it: {why}"),
             Self::TimedOut => f.write_str("the destination did not answer in time"),
@@ -68,6 +72,7 @@ impl Error for MoveError {
         match self {
             Self::Freeze(error) => Some(error),
             Self::Snapshot(error) => Some(error),
+            Self::Stays(error) => Some(error),
             Self::NotSaved(error) => Some(&**error),
             Self::Spawn(error) => Some(error),
             _ => None,
@@ -131,6 +136,8 @@ impl Error for SaveError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum NodeError {
+    /// The name of a node or a thing has more than 255 bytes: so many.
+    Name(usize),
     /// The node has a thing of this name, or a record of one.
     Taken(Arc<str>),
     /// The node was not told to [`accept`](super::NodeBuilder::accept) this: it could not come back.
@@ -148,6 +155,10 @@ pub enum NodeError {
         /// Why not.
         error: DecodeError,
     },
+    /// The last record of this thing is damaged, and the store has set it aside. It is not known what it said: if it was that the
+    /// thing has gone, to go on from an earlier one would have it live twice. So the node does not start, nor does it the next time,
+    /// until the record is [removed](crate::store::Store::remove), or a good one saved in its place: `moves/` and the thing's name.
+    Damaged(String),
     /// There is no more room for microthreads.
     Spawn(microthread::SpawnError),
     /// The operating system has no random bytes to give, without which no number can be drawn that nobody has drawn before: two nodes
@@ -158,6 +169,9 @@ pub enum NodeError {
 impl fmt::Display for NodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Name(length) => {
+                write!(f, "a name of {length} bytes, where 255 are allowed")
+            }
             Self::Taken(name) => write!(f, "the node has something called `{name}`"),
             Self::Unknown(kind) => write!(f, "the node does not accept `{kind}`"),
             Self::Freeze(error) => write!(f, "it cannot be frozen: {error}"),
@@ -166,6 +180,7 @@ impl fmt::Display for NodeError {
             Self::Record { thing, error } => {
                 write!(f, "the record of `{thing}` cannot be read: {error}")
             }
+            Self::Damaged(thing) => write!(f, "the last record of `{thing}` is damaged"),
             Self::Spawn(error) => write!(f, "a microthread cannot be started: {error}"),
             Self::NoRandomness(_) => f.write_str("the system has no random bytes to give"),
         }
@@ -181,7 +196,7 @@ impl Error for NodeError {
             Self::Record { error, .. } => Some(error),
             Self::Spawn(error) => Some(error),
             Self::NoRandomness(error) => Some(error),
-            Self::Taken(_) | Self::Unknown(_) => None,
+            Self::Name(_) | Self::Damaged(_) | Self::Taken(_) | Self::Unknown(_) => None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::calls::{Call, Route};
+use super::calls::{Asked, Call, Route};
 use super::error::{MoveError, SaveError};
 use super::wire::{Name, Packed};
 use super::{Inner, Refusal};
@@ -18,19 +18,19 @@ pub(super) trait Kind: Send + Sync {
 
 /// A thing that has been thawed.
 pub(super) trait Ready: Send {
-    /// Runs it. `calls`: where the answers go to messages of the image that somebody waits for.
+    /// Runs it. `asked`: where the answers go to messages of the image that somebody waits for.
     fn start(
         self: Box<Self>,
         node: &Arc<Inner>,
         name: &Name,
-        calls: Option<Call>,
+        asked: Option<Asked>,
     ) -> Result<Arc<dyn Running>, Refusal>;
 }
 
 /// A thing that lives here. It does not keep its node, which has it.
 pub(super) trait Running: Send + Sync {
-    /// Stops it where it is. If that fails it goes on.
-    fn freeze(&self, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen>;
+    /// Stops it where it is, to go to the node `to`. If that fails it goes on.
+    fn freeze(&self, to: &Name, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen>;
 
     /// What it is now: taken where it can be, within this time. It goes on.
     fn image(&self, node: &Arc<Inner>, within: Duration) -> Result<Image, SaveError>;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::calls::{Call, Route};
+use super::calls::{Asked, Call, Route};
 use super::error::{MoveError, SaveError};
 use super::kind::{Frozen, Kind, Ready, Running, Unfrozen};
 use super::wire::{Name, Packed};
@@ -61,7 +61,7 @@ impl<M: Migratable, T: Luggage> Ready for Thawed<M, T> {
         self: Box<Self>,
         node: &Arc<Inner>,
         name: &Name,
-        _: Option<Call>,
+        _: Option<Asked>,
     ) -> Result<Arc<dyn Running>, Refusal> {
         let Thawed {
             function,
@@ -121,10 +121,10 @@ impl<M: Migratable, T: Luggage> Runs<M, T> {
     }
 }
 
-/// The image of a call and its luggage.
-fn written<M: Migratable, T: Luggage>(parts: &(Suspended<M>, T)) -> Result<Image, FreezeError> {
+/// The image of a call and its luggage, as `write` makes it.
+fn written(write: impl FnOnce() -> Result<Image, FreezeError>) -> Result<Image, FreezeError> {
     // The caller has it in its hands: a panic in the code that writes a value must not take it along.
-    let caught = panic::catch_unwind(AssertUnwindSafe(|| migratable::freeze(parts)));
+    let caught = panic::catch_unwind(AssertUnwindSafe(write));
     caught.unwrap_or_else(|_| {
         let what = "the code that writes one of its values has panicked".to_owned();
         Err(FreezeError::Image(EncodeError::Value(what)))
@@ -132,12 +132,12 @@ fn written<M: Migratable, T: Luggage>(parts: &(Suspended<M>, T)) -> Result<Image
 }
 
 impl<M: Migratable, T: Luggage> Running for Runs<M, T> {
-    fn freeze(&self, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen> {
+    fn freeze(&self, _: &Name, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen> {
         let Some((_, suspended)) = self.taken_off(within) else {
             return Err(MoveError::NotFrozen.into());
         };
         let parts = (suspended, self.luggage.clone());
-        match written(&parts) {
+        match written(|| migratable::take(&parts)) {
             Ok(image) => Ok(Box::new(Stopped { image })),
             Err(error) => Err(Unfrozen {
                 why: MoveError::Freeze(error),
@@ -155,7 +155,7 @@ impl<M: Migratable, T: Luggage> Running for Runs<M, T> {
             return Err(SaveError::TimedOut);
         };
         let parts = (suspended, self.luggage.clone());
-        let image = written(&parts).map_err(SaveError::Freeze);
+        let image = written(|| migratable::freeze(&parts)).map_err(SaveError::Freeze);
         let on_end = Ended(node.clone(), self.name.clone());
         let again = parts.0.spawn_on(&node.sys.host().core, on_end);
         // Else the system ends, and it with that.

@@ -1,15 +1,20 @@
 //! Things, and the driver of their [handovers](super::super::handover): it carries out what the state machine says.
 
 use std::collections::VecDeque;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Weak};
 
 use super::super::handover::{Action, Message, Outcome, Party, Refusal, State, Token};
 use super::Inner;
-use super::calls::{Call, Route};
+use super::calls::{Asked, Call, Route};
+use super::guest::{Guest, Share};
 use super::kind::{Frozen, Ready, Running};
 use super::saving::{Digest, Saver};
 use super::wire::{Name, Packed, Wire, pack};
 use crate::channel::Sender;
+use crate::rt::error::panic_message;
+use crate::rt::park::Killed;
+use crate::rt::task::drop_quietly;
 use crate::store::StoreError;
 use crate::sync::{Mutex, MutexGuard};
 
@@ -25,9 +30,11 @@ pub(super) struct Thing {
     /// It was thawed, and waits for the source's decision.
     ready: Option<Box<dyn Ready>>,
     /// Where answers go to what was asked in the image that it arrives with.
-    calls: Option<Call>,
-    /// Messages that came before it ran.
-    held: Vec<(Packed, Option<Call>)>,
+    asked: Option<Asked>,
+    /// What its image takes of what the source may have here, until that has decided.
+    share: Option<Share>,
+    /// Messages that came before it ran, with what they take of what their node may have here.
+    held: Vec<(Packed, Option<Call>, Share)>,
     /// Whoever moves it.
     pub(super) waiting: Option<Sender<Outcome>>,
     /// Why its last record was not saved.
@@ -51,7 +58,8 @@ impl Thing {
             running: None,
             frozen: None,
             ready: None,
-            calls: None,
+            asked: None,
+            share: None,
             held: Vec::new(),
             waiting: None,
             unsaved: None,
@@ -89,7 +97,7 @@ impl Inner {
             if thing.party.state().is_none() {
                 thing.forgotten = true;
                 self.things().remove(name);
-                for (message, call) in std::mem::take(&mut thing.held) {
+                for (message, call, _) in std::mem::take(&mut thing.held) {
                     self.follow(name, &message, call);
                 }
             }
@@ -98,7 +106,13 @@ impl Inner {
     }
 
     /// A message of the handover.
-    pub(super) fn hear(self: &Arc<Self>, from: &Name, name: &Name, message: Message<Packed>) {
+    pub(super) fn hear(
+        self: &Arc<Self>,
+        guest: &Arc<Guest>,
+        name: &Name,
+        message: Message<Packed>,
+    ) {
+        let from = &guest.name;
         self.with_thing(name, |thing| {
             if let Message::Offer {
                 epoch,
@@ -107,10 +121,20 @@ impl Inner {
             } = &message
                 && thing.party.takes(from, *epoch)
             {
-                match self.thaw(name, image) {
+                let share = self.room(guest, image.0.len());
+                let ready = match share {
+                    Some(_) => self.thaw(name, image),
+                    None => Err(Refusal::Full),
+                };
+                match ready {
                     Ok(ready) => {
                         thing.ready = Some(ready);
-                        thing.calls = Some(self.call(from, offer.0));
+                        thing.share = share;
+                        thing.asked = Some(Asked {
+                            node: self.clone(),
+                            from: guest.clone(),
+                            first: offer.0,
+                        });
                     }
                     Err(why) => {
                         let refuse = Message::Refuse { offer: *offer, why };
@@ -129,24 +153,43 @@ impl Inner {
     /// A message for a thing that was meant for it where it was.
     pub(super) fn forwarded(
         self: &Arc<Self>,
-        from: &Name,
+        from: &Arc<Guest>,
         name: &Name,
         call: Option<u128>,
         message: Packed,
     ) {
-        let call = call.map(|number| self.call(from, number));
-        self.with_thing(name, |thing| match (&thing.running, thing.party.state()) {
-            (Some(running), _) => {
-                if !running.take(self, &message, call.clone()) {
+        let call = match call.map(|number| self.call(from, number)) {
+            Some(None) => return,
+            call => call.flatten(),
+        };
+        let here = self.with_thing(name, |thing| {
+            match (&thing.running, thing.party.state()) {
+                (Some(running), _) => return Some((running.clone(), message, call)),
+                (None, None | Some(State::Gone { .. })) => self.follow(name, &message, call),
+                // It lives here, and cannot go on.
+                (None, Some(State::Here { .. })) if thing.broken.is_some() => {
                     self.undeliverable(&message, call);
                 }
+                // It is not decided yet where it will be.
+                (None, Some(_)) => match self.room(from, message.0.len()) {
+                    Some(share) => thing.held.push((message, call, share)),
+                    None => self.undeliverable(&message, call),
+                },
             }
-            (None, None | Some(State::Gone { .. })) => self.follow(name, &message, call),
-            // It does not run, and nobody knows when it will.
-            (None, Some(_)) if thing.broken.is_some() => self.undeliverable(&message, call),
-            // It is not decided yet where it will be.
-            (None, Some(_)) => thing.held.push((message, call)),
+            None
         });
+        // Not under the lock of the thing: there may be no room in its mailbox.
+        if let Some((running, message, call)) = here {
+            self.give(&*running, &message, call);
+        }
+    }
+
+    /// Gives a message to what it is for.
+    fn give(self: &Arc<Self>, running: &dyn Running, message: &Packed, call: Option<Call>) {
+        let taken = contain(|| running.take(self, message, call.clone()));
+        if !taken.unwrap_or(false) {
+            self.undeliverable(message, call);
+        }
     }
 
     /// A message for what has been here and has gone on.
@@ -222,7 +265,8 @@ impl Inner {
                     steps = instead.into();
                 }
                 Action::Forget => {
-                    thing.ready = None;
+                    drop_quietly(thing.ready.take());
+                    thing.share = None;
                     self.stops(name, thing);
                     let _writer = thing.saver.writer();
                     self.forget(name);
@@ -240,7 +284,7 @@ impl Inner {
                             thing: thing_name,
                         };
                         let offer = offer.0;
-                        for (message, call) in std::mem::take(&mut thing.held) {
+                        for (message, call, _) in std::mem::take(&mut thing.held) {
                             self.follow(name, &message, call);
                         }
                         if let Some(frozen) = thing.frozen.take() {
@@ -263,22 +307,21 @@ impl Inner {
     }
 
     fn activate(self: &Arc<Self>, name: &Name, thing: &mut Thing, image: &Packed) {
-        let calls = thing.calls.take();
+        thing.share = None;
+        let asked = thing.asked.take();
         let stayed = thing.frozen.take();
         let stayed = stayed.and_then(|frozen| frozen.stay(self));
         let started = match (stayed, thing.ready.take()) {
             (Some(running), _) => Ok(running),
-            (None, Some(ready)) => ready.start(self, name, calls),
+            (None, Some(ready)) => self.start(name, ready, asked),
             (None, None) => self
                 .thaw(name, image)
-                .and_then(|ready| ready.start(self, name, calls)),
+                .and_then(|ready| self.start(name, ready, asked)),
         };
         match started {
             Ok(running) => {
-                for (message, call) in std::mem::take(&mut thing.held) {
-                    if !running.take(self, &message, call.clone()) {
-                        self.undeliverable(&message, call);
-                    }
+                for (message, call, _) in std::mem::take(&mut thing.held) {
+                    self.give(&*running, &message, call);
                 }
                 thing.broken = None;
                 self.living().insert(name.clone(), running.clone());
@@ -288,6 +331,9 @@ impl Inner {
             Err(why) => {
                 tracing::error!(target: "actor_core::migrate", thing = %name, %why, "it cannot go on; its record is kept");
                 thing.broken = Some(why);
+                for (message, call, _) in std::mem::take(&mut thing.held) {
+                    self.undeliverable(&message, call);
+                }
             }
         }
     }
@@ -298,9 +344,18 @@ impl Inner {
             .map_err(|error| Refusal::Thaw(error.to_string()))?;
         let name = image.head().name();
         match self.kinds.get(name) {
-            Some(kind) => kind.thaw(self, thing, &image),
+            Some(kind) => contain(|| kind.thaw(self, thing, &image)).unwrap_or_else(Err),
             None => Err(Refusal::Unknown(name.to_owned())),
         }
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        name: &Name,
+        ready: Box<dyn Ready>,
+        asked: Option<Asked>,
+    ) -> Result<Arc<dyn Running>, Refusal> {
+        contain(|| ready.start(self, name, asked)).unwrap_or_else(Err)
     }
 
     fn say_of(&self, name: &Name, to: &Name, message: Message<Packed>) {
@@ -330,4 +385,16 @@ impl Inner {
             tracing::warn!(target: "actor_core::migrate", thing = %name, %error, "a record was not removed");
         }
     }
+}
+
+/// Calls `f`, in which there is code of the user's: a panic there ends there. A kill does not.
+fn contain<R>(f: impl FnOnce() -> R) -> Result<R, Refusal> {
+    panic::catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
+        if payload.is::<Killed>() {
+            panic::resume_unwind(payload);
+        }
+        let text = panic_message(&*payload).to_string();
+        drop_quietly(payload);
+        Refusal::Thaw(format!("it panicked: {text}"))
+    })
 }

@@ -10,20 +10,28 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use super::super::handover::{Message, State};
+use super::NodeError;
 use crate::image::{DecodeError, EncodeError, Head, Image, Kind, Limits};
 
 /// The name of a node, or of a thing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Name(Arc<str>);
 
-impl From<&str> for Name {
-    fn from(name: &str) -> Self {
-        Name(name.into())
+/// The longest name, in bytes.
+const LONGEST: usize = 255;
+
+impl Name {
+    /// One that others can read.
+    pub(super) fn checked(name: &str) -> Result<Self, NodeError> {
+        match name.len() > LONGEST {
+            true => Err(NodeError::Name(name.len())),
+            false => Ok(name.into()),
+        }
     }
 }
 
-impl From<String> for Name {
-    fn from(name: String) -> Self {
+impl From<&str> for Name {
+    fn from(name: &str) -> Self {
         Name(name.into())
     }
 }
@@ -62,7 +70,20 @@ impl Serialize for Name {
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from).map(Name::from)
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Name;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a name of at most {LONGEST} bytes")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Name, E> {
+                // Before anything is made of it.
+                Name::checked(name).map_err(E::custom)
+            }
+        }
+        from.deserialize_str(Text)
     }
 }
 
@@ -157,6 +178,17 @@ pub(super) fn pack(record: &Record) -> Result<Image, EncodeError> {
         .schema(SCHEMA)
         .epoch(record.epoch());
     Image::of_within(head, record, &limits())
+}
+
+const DAMAGED: &str = "actor_core::migrate::Damaged";
+
+/// In the place of a record of which only earlier ones can be read.
+pub(super) fn damaged() -> Result<Image, EncodeError> {
+    Image::of(Head::new(Kind::Data, DAMAGED), &())
+}
+
+pub(super) fn is_damaged(image: &Image) -> bool {
+    image.head().expect(&Head::new(Kind::Data, DAMAGED)).is_ok()
 }
 
 /// What the store kept.

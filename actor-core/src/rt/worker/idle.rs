@@ -42,11 +42,7 @@ impl Worker {
                 .unwrap_or_else(PoisonError::into_inner);
             self.reap_closed(std::mem::take(&mut closed));
         }
-        let polled = self
-            .io
-            .borrow_mut()
-            .poll(&self.shared.poller, timeout, |parker| parker.unpark());
-        let mut any = polled;
+        let mut any = self.read_events(timeout);
         if !self.timers.borrow().is_empty() {
             let now = self.core.seam.clock().now();
             // Collected first: firing a timer must not find the wheel borrowed.

@@ -1,10 +1,12 @@
 //! Actors that move, with who talks to them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use actor_core::migrate::{MoveError, Refusal};
 use actor_core::{Addr, AskError, DeadReason};
 use tests::{Gate, within};
 
-use super::nodes::{Ledger, World, two};
+use super::nodes::{Ledger, World, connect, two, world};
 
 /// `ledger` as an actor that can move from there.
 fn adopted(at: &World, ledger: Ledger) -> Addr<Ledger> {
@@ -160,5 +162,43 @@ fn who_waits_when_the_way_is_lost_gets_an_error() {
         let error = waiting.wait().unwrap_err();
         assert!(matches!(error, AskError::NoReply { .. }), "{error:?}");
         there.sys().resume().unwrap();
+    });
+}
+
+/// However often it moves meanwhile, back or on to a third node: what one sender tells by one address arrives, and in order.
+#[test]
+fn what_is_told_while_it_moves_about_arrives_in_order() {
+    within(120, || {
+        let worlds = ["a", "b", "c"].map(world);
+        let [a, b, c] = &worlds;
+        connect(&a.node, &b.node);
+        connect(&b.node, &c.node);
+        connect(&a.node, &c.node);
+        let ledger = adopted(a, Ledger::default());
+        let stop = AtomicBool::new(false);
+        let told = std::thread::scope(|scope| {
+            let telling = scope.spawn(|| {
+                let mut n = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    ledger.tell().add(n).unwrap();
+                    n += 1;
+                    if n % 64 == 0 {
+                        // Not further ahead than it can follow.
+                        assert_eq!(ledger.ask().add(n).unwrap() as u64, n + 1);
+                        n += 1;
+                    }
+                }
+                n
+            });
+            for round in 0..20 {
+                let at = &worlds[round % 3].node;
+                let to = worlds[(round + 1) % 3].node.name();
+                at.migrate("ledger", to).unwrap();
+            }
+            stop.store(true, Ordering::Relaxed);
+            telling.join().unwrap()
+        });
+        let entries = ledger.ask().entries().unwrap();
+        assert_eq!(entries, (0..told).collect::<Vec<_>>());
     });
 }

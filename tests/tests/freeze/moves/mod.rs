@@ -3,7 +3,9 @@
 mod actors;
 mod cuts;
 mod functions;
+mod left_behind;
 mod listeners;
 mod nodes;
+mod on_move;
 mod saves;
 mod ways;
