@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use actor_core::image::Image;
-use actor_core::migrate::{MoveError, Node, NodeError, SaveError, local_pair};
+use actor_core::migrate::{MoveError, Node, NodeError, Place, SaveError, local_pair};
 use actor_core::store::{FileStore, Loaded, MemoryStore, Store, StoreError};
 use actor_core::{Addr, System, microthread, migratable};
 use tests::{Gate, ms, within};
@@ -371,6 +371,57 @@ fn a_node_that_saves_by_itself_does_so_until_it_is_closed() {
         tests::until(|| after_a_crash("a", &store) == [1, 2]);
         drop(a);
         tests::until(|| Arc::strong_count(&store) == 1);
+    });
+}
+
+#[test]
+fn an_actor_that_has_ended_is_gone_on_from_after_a_restart_unless_it_was_released() {
+    within(60, || {
+        let store = Arc::new(Watched::default());
+        let a = with_store("a", &store);
+        let ledger = adopted(&a, Ledger::default());
+        ledger.ask().add(1).unwrap();
+        a.node.save("ledger").unwrap();
+        ledger.stop();
+        ledger.join();
+        assert!(!a.node.has("ledger"));
+        assert_eq!(a.node.place("ledger"), Some(Place::Ended));
+        assert_eq!(after_a_crash("a", &store), [1]);
+        a.node.release("ledger").unwrap();
+        assert_eq!(a.node.place("ledger"), None);
+        assert!(matches!(a.node.release("ledger"), Err(SaveError::NotHere)));
+        assert!(with_store("a", &store).node.things().is_empty());
+        // Its name is free.
+        let _ledger = adopted(&a, Ledger::default());
+        assert!(a.node.has("ledger"));
+    });
+}
+
+#[test]
+fn a_function_that_was_released_goes_on_and_its_end_is_not_that_of_another_of_its_name() {
+    within(60, || {
+        let store = Arc::new(Watched::default());
+        let a = with_store("a", &store);
+        let (first, sides) = a_sum(1);
+        a.node.spawn_with("sum", first, sides.clone()).unwrap();
+        a.node.release("sum").unwrap();
+        let (second, others) = a_sum(1);
+        a.node.spawn_with("sum", second, others.clone()).unwrap();
+        sides.0.send(1).unwrap();
+        assert_eq!(sides.1.recv().unwrap(), 1);
+        until_idle(&a);
+        assert!(a.node.has("sum"));
+        others.0.send(2).unwrap();
+        assert_eq!(others.1.recv().unwrap(), 2);
+        tests::until(|| a.node.place("sum").is_none());
+    });
+}
+
+/// Nothing runs there but what waits.
+fn until_idle(at: &World) {
+    tests::until(|| {
+        let stats = at.sys.stats();
+        stats.sleeping == stats.workers
     });
 }
 
