@@ -127,8 +127,9 @@
 //! # Who talks to an actor that moves
 //! - *While it moves* messages wait for it. They are neither lost nor refused.
 //! - *Afterwards* its old address passes on what it is given, for as long as its system lives: also to where it goes from there,
-//!   and when it comes back. What one sender sends by one address arrives in order. Each message costs its writing as an image,
-//!   and a frame; each answer that too.
+//!   and when it comes back. Each message costs its writing as an image, and a frame; each answer that too.
+//! - *In order* arrives what one sender sends by one address, but for what is under way when the thing moves on: that follows it by
+//!   another node, and what was sent later may come first. Nothing is lost by that, nor comes twice.
 //! - *Who asked before or asks afterwards* gets the answer by the same way.
 //! - *When the way is lost* asks that wait for an answer end with [`AskError::NoReply`](crate::AskError::NoReply): the message may
 //!   have been handled. What is told while there is no way is a [dead letter](crate::DeadReason::NoWay); what had been sent may be lost
@@ -190,6 +191,24 @@
 //! offered, so that the address is free, also on the same machine; between the two nobody listens. If it cannot be bound there the move is
 //! refused ([`Refusal::Thaw`]) and it is bound again here; and if that fails too, as someone else has it now, the thing
 //! does not run ([`MoveError::NotResumed`]). Streams do not move.
+//!
+//! [The guide](crate::guide::moving) has what can move and what cannot, and what is promised at each failure.
+//!
+//! # Format
+//! A node keeps a record of each thing in its store, under `moves/` and the thing's name: an [image](crate::image) of kind 3, with the name
+//! `actor_core::migrate::Record`, schema 1 and the record's epoch. The payload is a map of one entry, a state with a map of its
+//! fields. Offers and tickets are 16 bytes, big-endian; an image is all of its bytes, header and all.
+//!
+//! | state | fields, in this order | what it says |
+//! |---|---|---|
+//! | `Here` | `epoch`, `image` (nil before there is one) | it lives here, and goes on from this |
+//! | `Leaving` | `epoch`, `offer`, `to`, `image` | it is offered to the node `to` |
+//! | `Gone` | `epoch`, `offer`, `ticket`, `to` | it has gone there, which is not confirmed yet |
+//! | `Arrived` | `epoch`, `offer`, `ticket`, `from`, `image` | it waits for what the node `from` decides |
+//!
+//! The image of an actor is as in [`snapshot`](crate::snapshot#format); that of a function, as in [`migratable`](crate::migratable#format), of
+//! an array of 2: the function, its luggage. What nodes say to each other are images of `actor_core::migrate::Wire`: nodes of one version
+//! understand each other, and the bytes of a [way](TcpFarSide) are said where its greeting is.
 
 mod far;
 mod handover;

@@ -215,13 +215,15 @@ pub enum Event {
         /// Why not, displayed.
         error: Arc<str>,
     },
-    /// A snapshot that was to be restored is damaged. It was set aside, and the one before is used. (`WARN`)
+    /// A snapshot that was to be restored is damaged, and was set aside. (`WARN`)
     #[non_exhaustive]
     SnapshotDamaged {
         /// The name under which it was saved.
         name: Arc<str>,
         /// Where it is now, and what is wrong with it.
         damaged: Arc<str>,
+        /// Whether there is one before it that is whole, which is used in its place. If not, the life begins anew.
+        older: bool,
     },
     /// There is a way to another node: to be used from here on, in the place of any other. (`DEBUG`)
     #[non_exhaustive]

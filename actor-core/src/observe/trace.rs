@@ -121,9 +121,13 @@ pub(super) fn emit(about: &Event) {
             target: "actor_core::snapshot", Level::WARN,
             id, label, name = &**name, error = &**error, "no snapshot"
         ),
-        Event::SnapshotDamaged { name, damaged } => event!(
+        Event::SnapshotDamaged {
+            name,
+            damaged,
+            older,
+        } => event!(
             target: "actor_core::snapshot", Level::WARN,
-            name = &**name, damaged = &**damaged, "a snapshot is damaged"
+            name = &**name, damaged = &**damaged, older, "a snapshot is damaged"
         ),
         Event::WayOpened { node } => event!(
             target: "actor_core::migrate", Level::DEBUG,

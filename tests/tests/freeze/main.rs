@@ -9,6 +9,8 @@ mod choices;
 mod cuts;
 mod drops;
 mod durable;
+mod golden;
+mod guide;
 mod images;
 mod killed;
 mod moves;

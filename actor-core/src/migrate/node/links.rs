@@ -26,10 +26,10 @@ pub(super) struct Link {
     far: Arc<dyn FarSide>,
     /// None once it is closed.
     open: Arc<Mutex<Option<Open>>>,
-    /// Ends then. Nothing comes by it.
-    ends: Receiver<()>,
     /// How many bytes are in its queue.
     queued: Arc<AtomicUsize>,
+    /// Ends then. Nothing comes by it.
+    ends: Receiver<()>,
 }
 
 /// Dropped, who waits for its receivers is woken.
@@ -88,8 +88,8 @@ impl Inner {
         let link = Link {
             far,
             open: Arc::new(Mutex::new(Some(Open { queue, _beats }))),
-            ends: ends.clone(),
             queued: Arc::default(),
+            ends: ends.clone(),
         };
         let to = Name::checked(link.far.node())?;
         let spawn = |stack_size: usize, body: Box<dyn FnOnce() + Send>| {
@@ -105,11 +105,14 @@ impl Inner {
             let detach = Detach(&node, &own, &name);
             let why = node.read(&own, &node.guest(&name));
             drop(detach);
-            let events = &node.sys.host().core.events;
-            events.emit(Level::DEBUG, || Event::WayEnded {
-                node: name.clone().into(),
-                why: why.to_string().into(),
-            });
+            node.sys
+                .host()
+                .core
+                .events
+                .emit(Level::DEBUG, || Event::WayEnded {
+                    node: name.clone().into(),
+                    why: why.to_string().into(),
+                });
         };
         let started = spawn(READER, Box::new(reader))
             .and_then(|_| {
@@ -174,7 +177,7 @@ impl Inner {
                     thing,
                     call,
                     message,
-                }) => self.forwarded(from, &thing, call, message),
+                }) => self.forwarded(from, &thing, call, &message),
                 Ok(Wire::Answer { call, answer }) => self.answered_by(&from.name, call, answer),
                 // The other end is a node, of another build perhaps: what it says next may be understood.
                 Err(error) => {

@@ -3,6 +3,7 @@
 mod actors;
 mod cuts;
 mod functions;
+mod golden;
 mod left_behind;
 mod listeners;
 mod nodes;
