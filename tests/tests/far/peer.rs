@@ -50,6 +50,9 @@ impl<'de> Deserialize<'de> for Touchy {
     }
 }
 
+/// What a garden does not start with.
+pub(crate) const BARREN: u64 = u64::MAX;
+
 #[actor(snapshot)]
 #[derive(Default)]
 pub(crate) struct Garden {
@@ -62,6 +65,13 @@ pub(crate) struct Garden {
 
 #[actor]
 impl Garden {
+    #[on_start]
+    fn grows(&mut self) -> Result<(), &'static str> {
+        match self.entries[..] {
+            [BARREN] => Err("barren"),
+            _ => Ok(()),
+        }
+    }
     pub(crate) fn add(&mut self, n: u64) -> usize {
         self.entries.push(n);
         self.entries.len()

@@ -206,6 +206,12 @@ impl<A: Movable> Running for Lives<A> {
         true
     }
 
+    fn is_alive(&self) -> bool {
+        self.addr.is_alive()
+    }
+
+    fn released(&self) {}
+
     fn addr(&self) -> Box<dyn Any> {
         Box::new(self.addr.clone())
     }
