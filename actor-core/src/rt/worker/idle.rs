@@ -14,6 +14,7 @@ use super::{DUTY_EVERY, STARVED, STEAL_MAX, TRIM_AFTER, TRIM_AT_LATEST, TRIM_POR
 impl Worker {
     /// What the root does now and then while there is work: descriptors, timers, shared queues.
     pub(super) fn duties(&self) {
+        self.bury_lost();
         self.poll(Some(Duration::ZERO));
         // A share of what nobody owns, lest it waits until this worker's own queue is empty.
         let share = self.core.injector.len().div_ceil(self.core.config.workers);
