@@ -62,6 +62,14 @@ pub(crate) struct Garden {
 
 #[actor]
 impl Garden {
+    /// Not with everything in it.
+    #[on_start]
+    fn on_start(&mut self) -> Result<(), String> {
+        match self.touchy.0 {
+            100 => Err("it cannot be touched".to_owned()),
+            _ => Ok(()),
+        }
+    }
     pub(crate) fn add(&mut self, n: u64) -> usize {
         self.entries.push(n);
         self.entries.len()
