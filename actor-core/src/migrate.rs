@@ -110,6 +110,11 @@
 //! [`accept_with`](NodeBuilder::accept_with) and [`accept_actor_with`](NodeBuilder::accept_actor_with) are called for each, then
 //! and whenever one comes later. What cannot go on is [`Place::Broken`], and its record stays: mend the reason and start again.
 //!
+//! # Ways that open again
+//! A way ends with its connection. [`Node::keep_calling`] has a node call an address, and again whenever that way has ended, with growing
+//! and random delays; [`Node::keep_answering`] has it take calls; both until the node is closed. What a move was waiting for when
+//! the way ended is said again on the next. It is enough if one of two nodes calls; if both do, one way is in use.
+//!
 //! # What comes with it
 //! A function is stopped where it waits. Of its channels, what waits in them comes along, and the sides that are in its luggage. The
 //! sides that others have here are cut off: nothing more is received by them, and what is sent is given back with an error.
@@ -120,8 +125,9 @@
 //! # Who talks to an actor that moves
 //! - *While it moves* messages wait for it. They are neither lost nor refused.
 //! - *Afterwards* its old address passes on what it is given, for as long as its system lives: also to where it goes from there,
-//!   and when it comes back. What one sender sends by one address arrives in order. Each message costs its writing as an image,
-//!   and a frame; each answer that too.
+//!   and when it comes back. Each message costs its writing as an image, and a frame; each answer that too.
+//! - *In order* arrives what one sender sends by one address, but for what is under way when the thing moves on: that follows it by
+//!   another node, and what was sent later may come first. Nothing is lost by that, nor comes twice.
 //! - *Who asked before or asks afterwards* gets the answer by the same way.
 //! - *When the way is lost* asks that wait for an answer end with [`AskError::NoReply`](crate::AskError::NoReply): the message may
 //!   have been handled. What is told while there is no way is a [dead letter](crate::DeadReason::NoWay); what had been sent may be lost
@@ -210,7 +216,8 @@ mod tcp;
 pub use far::{FarError, FarSide, LocalFarSide, local_pair};
 pub use handover::Refusal;
 pub use node::{
-    Movable, MoveError, Moved, Node, NodeBuilder, NodeError, PeerLimits, Place, SaveError,
+    Answering, Calling, CallingState, Movable, MoveError, Moved, Node, NodeBuilder, NodeError,
+    PeerLimits, Place, SaveError,
 };
 /// What the tests of the bytes need.
 #[doc(hidden)]

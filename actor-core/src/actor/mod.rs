@@ -13,6 +13,8 @@ pub mod asked;
 mod attend;
 mod batch;
 mod boundary;
+#[cfg(all(test, not(loom)))]
+mod calls;
 mod carried;
 mod cell;
 mod cx;

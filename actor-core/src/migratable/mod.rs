@@ -103,7 +103,7 @@ impl<M: Migratable> Start<M> {
     }
 
     /// Runs the function to its end, in the caller, waiting where it waits. In a migratable function this is where the caller
-    /// waits for it, and both can be frozen.
+    /// waits for it, and both can be frozen. In an actor, what it asks is no part of a [circle](crate::WaitCycle) that is found.
     pub fn call(self) -> M::Output {
         suspended::run(self)
     }

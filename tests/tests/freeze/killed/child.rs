@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -17,13 +18,16 @@ use actor_core::migrate::{
 };
 use actor_core::prelude::*;
 use actor_core::store::{FileStore, Loaded, Store, StoreError};
-use actor_core::{Addr, System, migratable};
+use actor_core::{Addr, Backoff, System, migratable};
 use tests::ms;
 
 /// Which of the two it is, where its things are, and where it is killed, in the environment.
 pub(super) const NAME: &str = "KILLED_NAME";
 pub(super) const DIR: &str = "KILLED_DIR";
 pub(super) const CUT: &str = "KILLED_CUT";
+/// The address at which `b` answers, and whether ways are kept by the nodes themselves.
+pub(super) const ADDRESS: &str = "KILLED_ADDRESS";
+pub(super) const KEPT: &str = "KILLED_KEPT";
 
 /// What is before each answer.
 pub(super) const ANSWER: &str = "> ";
@@ -226,10 +230,16 @@ fn child() {
         .unwrap();
     let side = Side { node, sys, sides };
     let ways = side.node.clone();
-    thread::spawn(move || match name.as_str() {
-        "a" => call(&ways, &dir),
-        _ => answer(&ways, &dir),
-    });
+    let address: SocketAddr = from_env(ADDRESS).unwrap().parse().unwrap();
+    match (name.as_str(), from_env(KEPT)) {
+        ("a", Some(_)) => {
+            let calling = ways.keep_calling(address, &secret(), settings());
+            drop(calling.unwrap());
+        }
+        (_, Some(_)) => drop(ways.keep_answering(listener(address)).unwrap()),
+        ("a", None) => drop(thread::spawn(move || call(&ways, address))),
+        (_, None) => drop(thread::spawn(move || answer(&ways, &listener(address)))),
+    }
     for line in std::io::stdin().lock().lines() {
         let line = line.unwrap();
         let words: Vec<_> = line.split(' ').collect();
@@ -245,30 +255,29 @@ fn secret() -> Secret {
     Secret::new(b"sixteen bytes, or more").unwrap()
 }
 
-/// Calls the other, wherever it is just now.
-fn call(node: &Node, dir: &Path) {
+fn settings() -> TcpSettings {
+    let mut settings = TcpSettings::default();
+    settings.again = Backoff::new(ms(5), ms(50));
+    settings
+}
+
+fn listener(address: SocketAddr) -> TcpFarListener {
+    TcpFarListener::bind(address, "b", &secret(), settings()).unwrap()
+}
+
+/// Calls the other again and again, by ways that are cut.
+fn call(node: &Node, address: SocketAddr) {
     loop {
-        let port = fs::read_to_string(dir.join("port"));
-        if let Ok(port) = port
-            && !node.has_way("b")
+        if !node.has_way("b")
+            && let Ok(far) = TcpFarSide::connect(address, "a", &secret(), settings())
         {
-            let address = format!("127.0.0.1:{port}");
-            if let Ok(far) =
-                TcpFarSide::connect(address.as_str(), "a", &secret(), TcpSettings::default())
-            {
-                let _ = node.attach(Cut(far));
-            }
+            let _ = node.attach(Cut(far));
         }
         thread::park_timeout(ms(5));
     }
 }
 
-fn answer(node: &Node, dir: &Path) {
-    let listener =
-        TcpFarListener::bind("127.0.0.1:0", "b", &secret(), TcpSettings::default()).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    fs::write(dir.join("port.new"), port.to_string()).unwrap();
-    fs::rename(dir.join("port.new"), dir.join("port")).unwrap();
+fn answer(node: &Node, listener: &TcpFarListener) {
     loop {
         if let Ok(far) = listener.accept().unwrap().greet() {
             let _ = node.attach(Cut(far));

@@ -38,6 +38,16 @@ fn every_cut(
     lives: usize,
     story: fn(&mut Run),
 ) -> usize {
+    every_cut_with(thing, at, lives, false, story)
+}
+
+fn every_cut_with(
+    thing: Thing,
+    at: &'static [&'static str],
+    lives: usize,
+    kept: bool,
+    story: fn(&mut Run),
+) -> usize {
     let steps = Mutex::new(STEPS.iter());
     let one_after_the_other = || {
         let mut kills = 0;
@@ -51,6 +61,7 @@ fn every_cut(
                     lives,
                     step,
                     number,
+                    kept,
                 };
                 let mut run = Run::new(thing, cuts);
                 story(&mut run);
@@ -118,5 +129,14 @@ fn a_function_lives_once_and_counts_once_whoever_is_killed() {
     within(300, || {
         let kills = every_cut(Thing::Function, &["a", "b"], 1, twice);
         assert!(kills >= 30, "{kills} runs with a kill");
+    });
+}
+
+/// Nobody but the nodes themselves opens ways: what was under way when a process was killed is settled all the same.
+#[test]
+fn nodes_that_keep_their_ways_find_each_other_again_and_settle_what_was_under_way() {
+    within(300, || {
+        let kills = every_cut_with(Thing::Actor, &["a", "b"], 1, true, twice);
+        assert!(kills >= 20, "{kills} runs with a kill");
     });
 }

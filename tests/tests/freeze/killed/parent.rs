@@ -12,7 +12,7 @@ use std::thread;
 
 use tests::ms;
 
-use super::child::{ANSWER, CUT, DIR, NAME, log_in};
+use super::child::{ADDRESS, ANSWER, CUT, DIR, KEPT, NAME, log_in};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Thing {
@@ -28,6 +28,8 @@ pub(super) struct Cuts {
     pub(super) lives: usize,
     pub(super) step: &'static str,
     pub(super) number: u64,
+    /// The nodes keep their ways themselves, and are killed at what they do with their stores only.
+    pub(super) kept: bool,
 }
 
 struct Process {
@@ -36,22 +38,34 @@ struct Process {
     from: BufReader<ChildStdout>,
 }
 
+/// Where the nodes of a run are.
+struct Place {
+    dir: PathBuf,
+    /// Of this run alone, and the same for each life.
+    address: String,
+    kept: bool,
+}
+
 /// It has been killed.
 struct Killed;
 
 impl Process {
-    fn start(name: &str, dir: &std::path::Path, cut: Option<String>) -> Self {
+    fn start(name: &str, place: &Place, cut: Option<String>) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
             .args(["--exact", "killed::child::child", "--nocapture"])
             .arg("--test-threads=1")
             .env(NAME, name)
-            .env(DIR, dir)
+            .env(DIR, &place.dir)
+            .env(ADDRESS, &place.address)
             .env_remove(CUT)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         if let Some(cut) = cut {
             command.env(CUT, cut);
+        }
+        if place.kept {
+            command.env(KEPT, "yes");
         }
         let mut child = command.spawn().unwrap();
         let (to, from) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
@@ -91,7 +105,7 @@ impl Drop for Process {
 pub(super) struct Run {
     thing: Thing,
     cuts: Cuts,
-    dir: PathBuf,
+    place: Place,
     sides: [(&'static str, Process); 2],
     /// How often each has been killed.
     kills: [usize; 2],
@@ -102,15 +116,20 @@ impl Run {
     pub(super) fn new(thing: Thing, cuts: Cuts) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("actor-killed-{}-{number}", std::process::id());
-        let dir = std::env::temp_dir().join(name);
+        let pid = std::process::id();
+        let dir = std::env::temp_dir().join(format!("actor-killed-{pid}-{number}"));
         fs::create_dir_all(&dir).unwrap();
-        let start = |name| (name, Process::start(name, &dir, cuts.of(name, 0)));
+        // An address that nobody calls from, so that it is free whenever it is needed.
+        let (host, port) = (number % 250 + 1, 7_600 + number / 250);
+        let address = format!("127.{}.{}.{host}:{port}", pid / 250 % 250 + 1, pid % 250);
+        let kept = cuts.kept;
+        let place = Place { dir, address, kept };
+        let start = |name| (name, Process::start(name, &place, cuts.of(name, 0)));
         let sides = ["a", "b"].map(start);
         Run {
             thing,
             cuts,
-            dir,
+            place,
             sides,
             kills: [0; 2],
             acknowledged: BTreeSet::new(),
@@ -125,7 +144,7 @@ impl Run {
             Err(Killed) => {
                 self.kills[at] += 1;
                 let cut = self.cuts.of(name, self.kills[at]);
-                *process = Process::start(name, &self.dir, cut);
+                *process = Process::start(name, &self.place, cut);
                 None
             }
         }
@@ -225,7 +244,7 @@ impl Run {
     }
 
     fn lives_follow_each_other(&self, what: &str) {
-        let log = fs::read_to_string(log_in(&self.dir)).unwrap();
+        let log = fs::read_to_string(log_in(&self.place.dir)).unwrap();
         let mut lives: Vec<&str> = log.lines().collect();
         lives.dedup();
         let different: BTreeSet<_> = lives.iter().collect();
@@ -240,7 +259,7 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         if !thread::panicking() {
-            let _ = fs::remove_dir_all(&self.dir);
+            let _ = fs::remove_dir_all(&self.place.dir);
         }
     }
 }

@@ -9,3 +9,4 @@ mod listeners;
 mod nodes;
 mod on_move;
 mod saves;
+mod ways;
