@@ -40,9 +40,9 @@
 //! | a state | map of 1: where it waits, a string; a map of what it keeps, by name. A call that it waits for is among that |
 //! | the first side of a channel that is met | array of 4: its number; its capacity, nil if it has none; whether it is closed; array of the values in it |
 //! | another side of it | array of 1: that number. They count from 0 |
-//! | a wait with a deadline | what was left: array of seconds and nanoseconds, or nil |
+//! | a wait with a deadline | what was left: map of `secs` and `nanos`, or nil |
 //! | the address of an actor | the actor's name, a string |
-//! | a [`TcpListener`](crate::net::TcpListener) | array of 2: its address, a string; its timeout, as above |
+//! | a [`TcpListener`](crate::net::TcpListener) | array of 2: its address, a string; its timeout, a map as above, or nil |
 //!
 //! What is continued is checked against the payload, where each function says for itself what it is.
 
