@@ -24,6 +24,10 @@
 //!
 //! The checksum finds what was torn or has rotted. It is no signature: whoever can write the bytes can write the checksum.
 //!
+//! What is in the payload is said by whoever writes it: [`snapshot`](crate::snapshot#format) of actors,
+//! [`migratable`](crate::migratable#format) of functions and channels, [`migrate`](crate::migrate#format) of a node's records. [The
+//! guide](crate::guide::moving) says what can be frozen at all.
+//!
 //! # What hostile bytes can do
 //! Be refused, with a [`DecodeError`] that says why and where. They are not trusted with a size: [`Limits`] bound the bytes of an image, how
 //! deep its values are nested and how many there are, and a length that says more than there is is refused before anything is

@@ -110,6 +110,11 @@
 //! [`accept_with`](NodeBuilder::accept_with) and [`accept_actor_with`](NodeBuilder::accept_actor_with) are called for each, then
 //! and whenever one comes later. What cannot go on is [`Place::Broken`], and its record stays: mend the reason and start again.
 //!
+//! # Ways that open again
+//! A way ends with its connection. [`Node::keep_calling`] has a node call an address, and again whenever that way has ended, with growing
+//! and random delays; [`Node::keep_answering`] has it take calls; both until the node is closed. What a move was waiting for when
+//! the way ended is said again on the next. It is enough if one of two nodes calls; if both do, one way is in use.
+//!
 //! # What comes with it
 //! A function is stopped where it waits. Of its channels, what waits in them comes along, and the sides that are in its luggage. The
 //! sides that others have here are cut off: nothing more is received by them, and what is sent is given back with an error.
@@ -120,8 +125,9 @@
 //! # Who talks to an actor that moves
 //! - *While it moves* messages wait for it. They are neither lost nor refused.
 //! - *Afterwards* its old address passes on what it is given, for as long as its system lives: also to where it goes from there,
-//!   and when it comes back. What one sender sends by one address arrives in order. Each message costs its writing as an image,
-//!   and a frame; each answer that too.
+//!   and when it comes back. Each message costs its writing as an image, and a frame; each answer that too.
+//! - *In order* arrives what one sender sends by one address, but for what is under way when the thing moves on: that follows it by
+//!   another node, and what was sent later may come first. Nothing is lost by that, nor comes twice.
 //! - *Who asked before or asks afterwards* gets the answer by the same way.
 //! - *When the way is lost* asks that wait for an answer end with [`AskError::NoReply`](crate::AskError::NoReply): the message may
 //!   have been handled. What is told while there is no way is a [dead letter](crate::DeadReason::NoWay); what had been sent may be lost
@@ -183,6 +189,24 @@
 //! offered, so that the address is free, also on the same machine; between the two nobody listens. If it cannot be bound there the move is
 //! refused ([`Refusal::Thaw`]) and it is bound again here; and if that fails too, as someone else has it now, the thing
 //! does not run ([`MoveError::NotResumed`]). Streams do not move.
+//!
+//! [The guide](crate::guide::moving) has what can move and what cannot, and what is promised at each failure.
+//!
+//! # Format
+//! A node keeps a record of each thing in its store, under `moves/` and the thing's name: an [image](crate::image) of kind 3, with the name
+//! `actor_core::migrate::Record`, schema 1 and the record's epoch. The payload is a map of one entry, a state with a map of its
+//! fields. Offers and tickets are 16 bytes, big-endian; an image is all of its bytes, header and all.
+//!
+//! | state | fields, in this order | what it says |
+//! |---|---|---|
+//! | `Here` | `epoch`, `image` (nil before there is one) | it lives here, and goes on from this |
+//! | `Leaving` | `epoch`, `offer`, `to`, `image` | it is offered to the node `to` |
+//! | `Gone` | `epoch`, `offer`, `ticket`, `to` | it has gone there, which is not confirmed yet |
+//! | `Arrived` | `epoch`, `offer`, `ticket`, `from`, `image` | it waits for what the node `from` decides |
+//!
+//! The image of an actor is as in [`snapshot`](crate::snapshot#format); that of a function, as in [`migratable`](crate::migratable#format), of
+//! an array of 2: the function, its luggage. What nodes say to each other are images of `actor_core::migrate::Wire`: nodes of one version
+//! understand each other, and the bytes of a [way](TcpFarSide) are said where its greeting is.
 
 mod far;
 mod handover;
@@ -192,7 +216,8 @@ mod tcp;
 pub use far::{FarError, FarSide, LocalFarSide, local_pair};
 pub use handover::Refusal;
 pub use node::{
-    Movable, MoveError, Moved, Node, NodeBuilder, NodeError, PeerLimits, Place, SaveError,
+    Answering, Calling, CallingState, Movable, MoveError, Moved, Node, NodeBuilder, NodeError,
+    PeerLimits, Place, SaveError,
 };
 /// What the tests of the bytes need.
 #[doc(hidden)]

@@ -5,6 +5,8 @@ mod builder;
 mod calls;
 mod error;
 mod guest;
+mod heading;
+mod keeping;
 mod kind;
 mod links;
 mod microthread;
@@ -15,7 +17,7 @@ mod saving;
 mod thing;
 mod wire;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -37,6 +39,9 @@ use calls::Waiting;
 pub use error::{MoveError, NodeError, SaveError};
 use guest::Guest;
 pub use guest::PeerLimits;
+use heading::Headings;
+use keeping::Keeper;
+pub use keeping::{Answering, Calling, CallingState};
 use kind::{Kind, Ready, Running};
 use links::Link;
 pub use moving::Moved;
@@ -91,9 +96,12 @@ struct Inner {
     maps: Mutex<Maps>,
     links: Mutex<HashMap<Name, Link>>,
     calls: Mutex<HashMap<u128, Waiting>>,
-    routes: Mutex<HashMap<Name, Name>>,
-    living: Mutex<HashMap<Name, Arc<dyn Running>>>,
+    headings: Mutex<Headings>,
+    /// Of each thing, the actors that it was here: they pass on what comes for it, and their names are its names.
+    left: Mutex<HashMap<Name, HashSet<u64>>>,
     numbers: Numbers,
+    /// What opens ways by itself.
+    kept: Mutex<Vec<Keeper>>,
     /// None once it is closed.
     open: Mutex<Option<Sender<()>>>,
     /// Ends then. Nothing comes by it.
@@ -121,17 +129,8 @@ impl Inner {
         lock(&self.calls)
     }
 
-    /// Where what has gone from here went.
-    fn routes(&self) -> MutexGuard<'_, HashMap<Name, Name>> {
-        lock(&self.routes)
-    }
-
-    fn living(&self) -> MutexGuard<'_, HashMap<Name, Arc<dyn Running>>> {
-        lock(&self.living)
-    }
-
-    fn living_here(&self, thing: &Name) -> Option<Arc<dyn Running>> {
-        self.living().get(thing).cloned()
+    fn left(&self) -> MutexGuard<'_, HashMap<Name, HashSet<u64>>> {
+        lock(&self.left)
     }
 }
 
@@ -155,6 +154,8 @@ impl Inner {
     /// Ends all ways, and what opens them and saves.
     fn close(&self) {
         drop(lock(&self.open).take());
+        let kept = std::mem::take(&mut *lock(&self.kept));
+        kept.iter().for_each(Keeper::close);
         let links: Vec<Link> = self.links().drain().map(|(_, link)| link).collect();
         links.iter().for_each(Link::close);
     }
@@ -162,7 +163,7 @@ impl Inner {
     /// The system ends, and what runs in it: a function that has a node and a node that has it would keep each other. What the
     /// records say is as true as before.
     fn let_go(&self) {
-        let living = std::mem::take(&mut *self.living());
+        let headings = self.no_more_headings();
         let things: Vec<Shared> = self.things().values().cloned().collect();
         for thing in things {
             // Nothing waits here. Somebody who has it now is about to end too.
@@ -170,7 +171,7 @@ impl Inner {
                 thing.running = None;
             }
         }
-        drop(living);
+        drop(headings);
     }
 
     fn load(self: &Arc<Self>) -> Result<(), NodeError> {
@@ -188,17 +189,15 @@ impl Inner {
                 error,
             })?;
             let name: Name = thing.into();
-            let gone = match &record {
-                State::Gone { to, .. } => Some(to.clone()),
-                _ => None,
-            };
+            match &record {
+                State::Gone { to, .. } => self.has_gone(&name, to),
+                State::Arrived { .. } => self.is_open(&name),
+                State::Here { .. } | State::Leaving { .. } => {}
+            }
             let mut out = Vec::new();
             let party = Party::load(record, &mut out);
             let mut thing = Thing::new(party);
             self.act(&name, &mut thing, out);
-            if let Some(to) = gone {
-                self.routes().insert(name.clone(), to);
-            }
             let shared = Arc::new(crate::sync::Mutex::new(thing));
             self.things().insert(name, shared);
         }
@@ -224,7 +223,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::Name`], [`NodeError::Spawn`].
     pub fn attach(&self, far: impl FarSide) -> Result<(), NodeError> {
-        self.inner.attach(Arc::new(far))
+        self.inner.attach(Arc::new(far)).map(drop)
     }
 
     /// Whether there is a way to this node.
@@ -318,8 +317,7 @@ impl Node {
             }
             match start(inner, &name) {
                 Ok(running) => {
-                    inner.living().insert(name.clone(), running.clone());
-                    inner.routes().remove(&name);
+                    inner.runs_here(&name, &running);
                     thing.running = Some(running);
                     thing.party = Party::here(0);
                     Ok(())
@@ -353,7 +351,7 @@ impl Node {
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let things: Vec<_> = self.inner.living().keys().cloned().collect();
+        let things = self.inner.all_living();
         let ways: Vec<_> = self.inner.links().keys().cloned().collect();
         f.debug_struct("Node")
             .field("name", &self.inner.name)

@@ -164,6 +164,11 @@ impl Core {
         self.slots[..filled].iter().filter_map(OnceLock::get)
     }
 
+    /// The worker of this index.
+    pub(super) fn worker(&self, index: usize) -> Option<&Arc<Shared>> {
+        self.slots.get(index)?.get()
+    }
+
     /// How many workers there are.
     pub(crate) fn worker_count(&self) -> usize {
         self.filled.load(Ordering::Acquire)

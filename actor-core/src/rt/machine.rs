@@ -10,7 +10,8 @@
 //!    actor's handler does, and is RUNNING all the while.
 //! 3. What belongs to the turn is given up: microthread-locals, the claim on a stack.
 //! 4. If it waits for a moment, an alarm is set (`rt::alarm`), which wakes it; then it rests. If it yields it is queued behind the others.
-//!    An alarm is not taken back. One that goes off for nothing does no harm, and holds the memory, not the machine, up to then.
+//!
+//! An alarm is taken back before 1, and when the frame is moved away.
 //!
 //! # References
 //! One is the *life*: given up by whoever has the frame when it is over, after the task has been taken out of the roster. One for
@@ -21,6 +22,8 @@
 //! where it ended, before the end shows.
 
 mod handle;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 use std::cell::{Cell, UnsafeCell};
 use std::mem::{self, ManuallyDrop};
@@ -33,6 +36,7 @@ use tracing::Level;
 
 use crate::observe::{Event, Who};
 
+use super::alarm::Set;
 use super::core::Core;
 use super::cx::{Cx, Waiting};
 use super::error::{JoinError, SpawnError};
@@ -71,9 +75,17 @@ pub(super) struct Base {
     turn: Turn,
     /// Where it is in the roster, whose lock it is under.
     pub(super) place: Place,
+    /// What it has set to be woken, by whoever had the frame last. Theirs who have it.
+    alarm: Mine<Option<Set>>,
     core: Arc<Core>,
     join: JoinWord<Parker>,
 }
+
+/// What is used by whoever has the frame alone.
+struct Mine<T>(Cell<T>);
+
+// SAFETY: the frame has one owner at a time, to whom it was handed over with what was written before.
+unsafe impl<T: Send> Sync for Mine<T> {}
 
 /// See [`Base::place`].
 pub(super) struct Place(Cell<u32>);
@@ -152,6 +164,13 @@ impl Base {
         let runnable = unsafe { Runnable::from_raw(NonNull::from(&self.header)) };
         if let Some(left) = Worker::queue_here(&self.core, runnable, here) {
             self.core.inject(left);
+        }
+    }
+
+    /// Takes its alarm back. The caller has the frame.
+    fn cancel_alarm(&self) {
+        if let Some(set) = self.alarm.0.take() {
+            set.cancel(&self.core);
         }
     }
 
@@ -270,6 +289,7 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
         if !base.header.has(STARTED) {
             base.header.set(STARTED);
         }
+        base.cancel_alarm();
         if base.header.is_killed() {
             return Step::Ends(Err(JoinError::Killed));
         }
@@ -290,7 +310,7 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
             Ok(Poll::Pending) if cx.wants_again() => Step::Yields,
             Ok(Poll::Pending) => {
                 if let Some(deadline) = cx.deadline() {
-                    Worker::here(|worker| worker.set_alarm(deadline, &base.header));
+                    base.alarm.0.set(Some(Set::here(deadline, &base.header)));
                 }
                 Step::Waits
             }
@@ -405,6 +425,7 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
         let Stage::Frame(machine, waiting) = (unsafe { task.take_stage() }) else {
             unreachable!("what has been claimed has its frame");
         };
+        task.base.cancel_alarm();
         task.base.bury();
         (machine.moved(), waiting)
     }
@@ -429,6 +450,7 @@ pub(crate) fn spawn<S: Machine, E: OnEnd>(
             header: Header::new(&Task::<S, E>::VTABLE, Worker::next_id(core), 0),
             turn: Turn::scheduled(),
             place: Place(Cell::new(0)),
+            alarm: Mine(Cell::new(None)),
             core: core.clone(),
             join: JoinWord::new(),
         },

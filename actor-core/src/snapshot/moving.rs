@@ -1,5 +1,6 @@
 //! What the protocol that moves actors needs of snapshots.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::IgnoredAny;
@@ -50,15 +51,17 @@ pub(crate) fn asked<A: Snapshot>(image: &Image) -> Result<Vec<A::Msg>, DecodeErr
         .collect()
 }
 
-/// Starts what was read, without a name: those it had lead to it already.
-pub(crate) fn start_unnamed<A: Snapshot>(
-    sys: &System,
-    thawed: Thawed<A>,
-) -> Result<Addr<A>, RestoreError> {
-    super::restore::start(sys, thawed, &[], |_| {})
+/// The names that it had.
+pub(crate) fn names<A: Snapshot>(thawed: &Thawed<A>) -> &[Arc<str>] {
+    &thawed.names
 }
 
-/// Starts what was read, under the names it had.
-pub(crate) fn start<A: Snapshot>(sys: &System, thawed: Thawed<A>) -> Result<Addr<A>, RestoreError> {
-    super::restore::start_again(sys, thawed, |_| {})
+/// Starts what was read. `tie` is called before it runs, with the names that it had, none of which leads to it yet.
+pub(crate) fn start<A: Snapshot>(
+    sys: &System,
+    mut thawed: Thawed<A>,
+    tie: impl FnOnce(&Addr<A>, Vec<Arc<str>>),
+) -> Result<Addr<A>, RestoreError> {
+    let names = std::mem::take(&mut thawed.names);
+    super::restore::start(sys, thawed, &[], |addr| tie(addr, names))
 }

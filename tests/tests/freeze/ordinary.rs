@@ -28,6 +28,11 @@ fn full(values: &[u32]) -> Receiver<u32> {
     from
 }
 
+/// None of what is too large.
+fn checked(n: u32) -> Option<u32> {
+    (n < 50).then_some(n)
+}
+
 trait Area {
     fn area(&self) -> u32;
 }
@@ -93,6 +98,78 @@ both! {
             _ => out.push("no error".to_owned()),
         }
         out
+    }
+
+    fn guards_that_leave(from: Receiver<u32>, kept: String) -> Vec<u32> {
+        let mut out = Vec::new();
+        let last = 'all: loop {
+            match from.recv() {
+                Ok(n) if {
+                    if n == 9 {
+                        break 'all n + kept.len() as u32;
+                    }
+                    n % 2 == 0
+                } => out.push(n),
+                Ok(n) if {
+                    if n == 5 {
+                        continue;
+                    }
+                    n > 6
+                } => {
+                    yield_now();
+                    out.push(n * 10);
+                }
+                Ok(n) if {
+                    if n == 3 {
+                        return vec![n];
+                    }
+                    false
+                } => out.push(0),
+                Ok(n) => out.push(n * 100),
+                Err(_) => return out,
+            }
+            yield_now();
+        };
+        out.push(last);
+        out
+    }
+
+    fn a_guard_that_alone_goes_on(shapes: Vec<Shape>) -> u32 {
+        let mut sum = 0;
+        'shapes: for shape in shapes {
+            let more = loop {
+                match &shape {
+                    Shape::Line(n) if {
+                        if *n == 2 {
+                            continue 'shapes;
+                        }
+                        *n < 100
+                    } => break *n,
+                    Shape::Rect { w, .. } if checked(*w).is_none() => break 1,
+                    _ => {}
+                }
+                yield_now();
+                sum += 1_000;
+                break 7;
+            };
+            yield_now();
+            sum += more;
+        }
+        sum
+    }
+
+    fn a_guard_that_fails(values: Receiver<u32>) -> Option<u32> {
+        let mut sum = 0;
+        loop {
+            match values.recv() {
+                Ok(n) if checked(n)? > 3 => {
+                    yield_now();
+                    sum += n;
+                }
+                Ok(_) => sum += 100,
+                Err(_) => return Some(sum),
+            }
+        }
     }
 
     fn bindings(shapes: Vec<Shape>) -> Vec<String> {
@@ -577,6 +654,19 @@ fn selections_and_shadows() {
     same!(choosing(full(&[]), full(&[3])));
     same!(shadowed_in_arms(Some(4)));
     same!(shadowed_in_arms(None));
+}
+
+#[test]
+fn jumps_out_of_a_guard_go_where_they_say() {
+    for values in [&[2, 4, 5, 7, 1, 9, 8][..], &[1, 2, 3, 4], &[1, 5, 9], &[7]] {
+        same!(guards_that_leave(full(values), "four".to_owned()));
+    }
+    let rect = |w| Shape::Rect { w, h: 1 };
+    let lines = [1, 2, 200, 3, 2].map(Shape::Line);
+    let all: Vec<_> = lines.into_iter().chain([rect(60), rect(6)]).collect();
+    same!(a_guard_that_alone_goes_on(all.clone()));
+    same!(a_guard_that_fails(full(&[1, 2, 7])));
+    same!(a_guard_that_fails(full(&[7, 70, 1])));
 }
 
 #[test]

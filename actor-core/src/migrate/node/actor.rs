@@ -1,20 +1,23 @@
 //! Actors as things.
 
 use std::any::Any;
+use std::collections::HashSet;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::Level;
 
 use super::calls::{Answered, Asked, Call, Route};
 use super::error::{MoveError, SaveError};
 use super::kind::{Frozen, Kind, Ready, Running, Unfrozen};
 use super::wire::{Name, Packed};
 use super::{Inner, Refusal};
-use crate::actor::{Addr, Asker, Port, Replies};
+use crate::actor::{Addr, Asker, NameTaken, Port, Replies};
 use crate::image::{DecodeError, EncodeError, Head, Image};
+use crate::observe::Event;
 use crate::snapshot::moving::{self, NotTaken, Taken, Thawed};
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::sync::Mutex;
@@ -52,12 +55,19 @@ pub(super) struct Actors<A: Movable>(pub(super) Arrived<A>);
 type Arrived<A> = Arc<dyn Fn(&str, Addr<A>) + Send + Sync>;
 
 impl<A: Movable> Kind for Actors<A> {
-    fn thaw(&self, image: &Image) -> Result<Box<dyn Ready>, Refusal> {
+    fn thaw(&self, node: &Inner, name: &Name, image: &Image) -> Result<Box<dyn Ready>, Refusal> {
         let failed = |error: &dyn std::error::Error| Refusal::Thaw(error.to_string());
         let asked = moving::asked::<A>(image).map_err(|it| failed(&it))?;
         let expected = asked.iter().map(|msg| A::__expect(msg).split());
         let (ports, waits) = expected.unzip();
         let thawed = moving::thaw::<A>(image, ports).map_err(|it| failed(&it))?;
+        let left = node.left().get(name).cloned().unwrap_or_default();
+        for name in moving::names(&thawed) {
+            let holder = node.sys.host().registry.holder(name);
+            if let Some(holder) = holder.filter(|it| !left.contains(it)) {
+                return Err(failed(&NameTaken::new(name.clone(), holder)));
+            }
+        }
         let arrived = self.0.clone();
         Ok(Box::new(Prepared {
             thawed,
@@ -86,7 +96,12 @@ impl<A: Movable> Ready for Prepared<A> {
             waits,
             arrived,
         } = *self;
-        let addr = moving::start(&node.sys, thawed).map_err(|error| {
+        let left = node.left().get(name).cloned().unwrap_or_default();
+        let addr = moving::start(&node.sys, thawed, |addr, names| {
+            claim(node, &left, addr, names);
+            arrived(name, addr.clone());
+        });
+        let addr = addr.map_err(|error| {
             if let Some(asked) = &asked {
                 asked.unanswered(waits.len());
             }
@@ -99,8 +114,28 @@ impl<A: Movable> Ready for Prepared<A> {
                 }
             }
         }
-        arrived(name, addr.clone());
         Ok(Arc::new(Lives { addr }))
+    }
+}
+
+/// Gives it its names, of which those that it `left` here may have some. That nobody else has one was seen when it was thawed. If
+/// somebody does now, it lives without: it has come, and could not be sent back.
+fn claim<A: Movable>(node: &Inner, left: &HashSet<u64>, addr: &Addr<A>, names: Vec<Arc<str>>) {
+    let host = node.sys.host();
+    for name in names {
+        let Err(taken) = host.registry.register(name.clone(), addr.clone()) else {
+            continue;
+        };
+        if left.contains(&taken.holder) {
+            drop(host.registry.take_over(name, addr.clone()));
+        } else {
+            let holder = taken.holder;
+            host.core.events.emit(Level::DEBUG, || Event::NameLost {
+                who: addr.who(),
+                name: name.clone(),
+                holder,
+            });
+        }
     }
 }
 
@@ -195,6 +230,7 @@ impl<A: Movable> Frozen for Held<A> {
 
     fn gone(self: Box<Self>, route: Route, first: u128) {
         let Held { taken, addr } = *self;
+        note_left(&route, &addr);
         let asks = route.clone();
         let passed = taken.leave(move |msg, port| pass(&route, &addr, msg, port));
         // Killed meanwhile, it has no askers either.
@@ -273,8 +309,12 @@ impl<A: Movable> Frozen for Left<A> {
             addr,
             ahead,
         } = *self;
-        let again = moving::thaw::<A>(&image, ports)
-            .and_then(|thawed| moving::start_unnamed(&node.sys, thawed));
+        let own = HashSet::from([addr.id()]);
+        let again = moving::thaw::<A>(&image, ports).and_then(|thawed| {
+            moving::start(&node.sys, thawed, |now, names| {
+                claim(node, &own, now, names);
+            })
+        });
         match again {
             Ok(now) => {
                 Ahead::decide(&ahead, Ahead::Here(now.clone()), &addr);
@@ -289,9 +329,18 @@ impl<A: Movable> Frozen for Left<A> {
     }
 
     fn gone(self: Box<Self>, route: Route, first: u128) {
+        note_left(&route, &self.addr);
         expect_all::<A>(&route, first, self.ports);
         Ahead::decide(&self.ahead, Ahead::Gone(route), &self.addr);
     }
+}
+
+/// From here on this passes on what comes for the thing.
+fn note_left<A: Movable>(route: &Route, addr: &Addr<A>) {
+    let mut left = route.node.left();
+    left.entry(route.thing.clone())
+        .or_default()
+        .insert(addr.id());
 }
 
 /// Who asked what is in the image waits for the answers from where it goes.

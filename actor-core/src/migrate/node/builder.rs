@@ -81,8 +81,7 @@ impl NodeBuilder {
     }
 
     /// As [`accept_actor`](Self::accept_actor). `arrived` is given a thing's name and the actor's address each time that it begins to
-    /// live here: when it has come, and when the node goes on from its store. What it sends to it is behind what waits already. It
-    /// must not wait for the actor, nor ask the node about it.
+    /// live here, before it runs: when it has come, and when the node goes on from its store. It must not wait for the actor, nor ask the node about it.
     pub fn accept_actor_with<A: Movable>(
         mut self,
         arrived: impl Fn(&str, Addr<A>) + Send + Sync + 'static,
@@ -145,8 +144,9 @@ impl NodeBuilder {
             maps: Mutex::default(),
             links: Mutex::default(),
             calls: Mutex::default(),
-            routes: Mutex::default(),
-            living: Mutex::default(),
+            headings: Mutex::default(),
+            left: Mutex::default(),
+            kept: Mutex::default(),
             numbers,
             open: Mutex::new(Some(open)),
             closed,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Inner;
 use super::guest::{Guest, Share};
+use super::heading::Asker;
 use super::wire::{Name, Packed, Wire};
 
 /// What is done with an answer; `None`: there is none.
@@ -29,38 +30,22 @@ pub(super) struct Route {
 impl Route {
     /// Passes a message on. `false`: there is no way.
     pub(super) fn tell(&self, message: &Packed) -> bool {
-        match self.node.living_here(&self.thing) {
-            Some(here) => here.take(&self.node, message, None),
-            None => self.node.pass_on(&self.thing, None, message),
-        }
+        let delivered = self.node.deliver(&self.thing, message, Asker::Nobody, None);
+        delivered.is_ok()
     }
 
     /// Passes a message on for whose answer somebody waits. Without a way `answered` is called with `None`.
     pub(super) fn ask(&self, message: &Packed, answered: Answered) {
-        let number = self.node.numbers.draw();
-        let Some(here) = self.node.living_here(&self.thing) else {
-            self.expect(number, answered);
-            if !self.node.pass_on(&self.thing, Some(number), message) {
-                self.node.answered(number, None);
-            }
-            return;
-        };
-        let node = self.node.name.clone();
-        self.node.calls().insert(number, Waiting { node, answered });
-        let call = Call {
-            node: self.node.clone(),
-            from: self.node.name.clone(),
-            number,
-            _share: None,
-        };
-        if !here.take(&self.node, message, Some(call)) {
-            self.node.answered(number, None);
+        let asker = Asker::Here(answered);
+        let delivered = self.node.deliver(&self.thing, message, asker, None);
+        if let Err(asker) = delivered {
+            self.node.has_nobody(message, asker);
         }
     }
 
     /// Waits for the answer to a call that the other node knows of.
     pub(super) fn expect(&self, number: u128, answered: Answered) {
-        let to = self.node.routes().get(&self.thing).cloned();
+        let to = self.node.went(&self.thing);
         let node = to.unwrap_or_else(|| self.node.name.clone());
         let way = self.node.has_way(&node);
         self.node.calls().insert(number, Waiting { node, answered });
@@ -71,18 +56,16 @@ impl Route {
 }
 
 impl Inner {
-    /// Sends a message after a thing that has gone. `false`: there is no way.
-    pub(super) fn pass_on(&self, thing: &Name, call: Option<u128>, message: &Packed) -> bool {
-        let Some(to) = self.routes().get(thing).cloned() else {
-            return false;
-        };
-        let (thing, message) = (thing.clone(), message.clone());
-        let wire = Wire::Forward {
-            thing,
-            call,
-            message,
-        };
-        self.say(&to, &wire)
+    /// A call of somebody's here.
+    pub(super) fn own_call(self: &Arc<Self>, answered: Answered) -> Call {
+        let (node, number) = (self.name.clone(), self.numbers.draw());
+        self.calls().insert(number, Waiting { node, answered });
+        Call {
+            node: self.clone(),
+            from: self.name.clone(),
+            number,
+            _share: None,
+        }
     }
 
     /// An answer has come, or it is known that none will.

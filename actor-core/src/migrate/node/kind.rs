@@ -12,8 +12,8 @@ use crate::image::Image;
 
 /// A type of things that a node can continue.
 pub(super) trait Kind: Send + Sync {
-    /// Makes one from its image. It does not run yet, as it may have to be given up.
-    fn thaw(&self, image: &Image) -> Result<Box<dyn Ready>, Refusal>;
+    /// Makes the thing of this name from its image. It does not run yet, as it may have to be given up.
+    fn thaw(&self, node: &Inner, name: &Name, image: &Image) -> Result<Box<dyn Ready>, Refusal>;
 }
 
 /// A thing that has been thawed.

@@ -4,11 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tracing::Level;
+
 use super::super::far::{FarError, FarSide};
 use super::guest::Guest;
 use super::wire::{Name, Wire};
 use super::{Inner, NodeError, lock};
-use crate::channel::{self, RecvTimeoutError, Sender};
+use crate::channel::{self, Receiver, RecvTimeoutError, Sender};
+use crate::observe::Event;
 use crate::rt::task;
 
 /// How often a node says that it is there, and again what was not answered.
@@ -25,6 +28,8 @@ pub(super) struct Link {
     open: Arc<Mutex<Option<Open>>>,
     /// How many bytes are in its queue.
     queued: Arc<AtomicUsize>,
+    /// Ends then. Nothing comes by it.
+    ends: Receiver<()>,
 }
 
 /// Dropped, who waits for its receivers is woken.
@@ -60,6 +65,16 @@ impl Link {
         lock(&self.open).is_some()
     }
 
+    /// The node at the other end.
+    pub(super) fn to(&self) -> &str {
+        self.far.node()
+    }
+
+    /// Says when it ends: by ending.
+    pub(super) fn ends(&self) -> &Receiver<()> {
+        &self.ends
+    }
+
     fn is(&self, other: &Link) -> bool {
         Arc::ptr_eq(&self.far, &other.far)
     }
@@ -67,13 +82,14 @@ impl Link {
 
 impl Inner {
     /// Uses this way to the node it leads to, in the place of any other.
-    pub(super) fn attach(self: &Arc<Self>, far: Arc<dyn FarSide>) -> Result<(), NodeError> {
+    pub(super) fn attach(self: &Arc<Self>, far: Arc<dyn FarSide>) -> Result<Link, NodeError> {
         let (queue, messages) = channel::unbounded::<Vec<u8>>();
         let (_beats, ends) = channel::bounded::<()>(0);
         let link = Link {
             far,
             open: Arc::new(Mutex::new(Some(Open { queue, _beats }))),
             queued: Arc::default(),
+            ends: ends.clone(),
         };
         let to = Name::checked(link.far.node())?;
         let spawn = |stack_size: usize, body: Box<dyn FnOnce() + Send>| {
@@ -88,8 +104,15 @@ impl Inner {
         let reader = move || {
             let detach = Detach(&node, &own, &name);
             let why = node.read(&own, &node.guest(&name));
-            tracing::debug!(target: "actor_core::migrate", node = %name, %why, "a way has ended");
             drop(detach);
+            node.sys
+                .host()
+                .core
+                .events
+                .emit(Level::DEBUG, || Event::WayEnded {
+                    node: name.clone().into(),
+                    why: why.to_string().into(),
+                });
         };
         let started = spawn(READER, Box::new(reader))
             .and_then(|_| {
@@ -127,10 +150,18 @@ impl Inner {
         if let Some(before) = replaced {
             before.close();
         }
-        if started.is_err() {
+        if let Err(error) = started {
             self.detach(&link, &to);
+            return Err(error);
         }
-        started.map(drop)
+        let events = &self.sys.host().core.events;
+        events.emit(Level::DEBUG, || Event::WayOpened { node: to.into() });
+        Ok(link)
+    }
+
+    /// The way to this node that is in use.
+    pub(super) fn link_to(&self, to: &Name) -> Option<Link> {
+        self.links().get(to).cloned()
     }
 
     /// Takes what comes, until nothing does.
@@ -146,7 +177,7 @@ impl Inner {
                     thing,
                     call,
                     message,
-                }) => self.forwarded(from, &thing, call, message),
+                }) => self.forwarded(from, &thing, call, &message),
                 Ok(Wire::Answer { call, answer }) => self.answered_by(&from.name, call, answer),
                 // The other end is a node, of another build perhaps: what it says next may be understood.
                 Err(error) => {

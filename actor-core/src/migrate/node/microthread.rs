@@ -37,7 +37,7 @@ pub(super) struct Calls<M, T> {
 }
 
 impl<M: Migratable, T: Luggage> Kind for Calls<M, T> {
-    fn thaw(&self, image: &Image) -> Result<Box<dyn Ready>, Refusal> {
+    fn thaw(&self, _: &Inner, _: &Name, image: &Image) -> Result<Box<dyn Ready>, Refusal> {
         let (function, luggage): (Suspended<M>, T) =
             migratable::thaw(image).map_err(|error| Refusal::Thaw(error.to_string()))?;
         let arrived = self.arrived.clone();

@@ -69,7 +69,7 @@ impl Inner {
         let running = running.ok_or(MoveError::NotHere)?;
         let since = wait::now();
         // Not under the lock of the thing: it may take its time.
-        let frozen = match running.freeze(&to, self.patience) {
+        let frozen = match running.freeze(to, self.patience) {
             Ok(frozen) => frozen,
             Err(Unfrozen { why, again }) => {
                 self.goes_on(name, running, again);
@@ -171,11 +171,12 @@ impl Inner {
                     Ok(running) => running,
                     Err(why) => {
                         thing.broken = Some(why);
+                        self.is_not_here(name);
                         return;
                     }
                 },
             };
-            self.living().insert(name.clone(), running.clone());
+            self.runs_here(name, &running);
             thing.running = Some(running);
         });
     }

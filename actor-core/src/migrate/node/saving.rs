@@ -195,7 +195,7 @@ impl Inner {
     /// Saves all that lives here, so often, until the node is closed.
     pub(super) fn keep_saving(self: &Arc<Self>, period: Duration) {
         while self.closed.recv_timeout(period) == Err(RecvTimeoutError::TimedOut) {
-            let names: Vec<Name> = self.living().keys().cloned().collect();
+            let names = self.all_living();
             for some in names.chunks(AT_ONCE) {
                 let begun: Vec<_> = some.iter().map(|it| (it, self.begin_save(it))).collect();
                 for (name, round) in begun {

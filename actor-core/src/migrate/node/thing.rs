@@ -6,8 +6,9 @@ use std::sync::{Arc, Weak};
 
 use super::super::handover::{Action, Message, Outcome, Party, Refusal, State, Token};
 use super::Inner;
-use super::calls::{Asked, Call, Route};
+use super::calls::{Asked, Route};
 use super::guest::{Guest, Share};
+use super::heading::Asker;
 use super::kind::{Frozen, Ready, Running};
 use super::saving::{Digest, Saver};
 use super::wire::{Name, Packed, Wire, pack};
@@ -33,8 +34,6 @@ pub(super) struct Thing {
     asked: Option<Asked>,
     /// What its image takes of what the source may have here, until that has decided.
     share: Option<Share>,
-    /// Messages that came before it ran, with what they take of what their node may have here.
-    held: Vec<(Packed, Option<Call>, Share)>,
     /// Whoever moves it.
     pub(super) waiting: Option<Sender<Outcome>>,
     /// Why its last record was not saved.
@@ -60,7 +59,6 @@ impl Thing {
             ready: None,
             asked: None,
             share: None,
-            held: Vec::new(),
             waiting: None,
             unsaved: None,
             saver: Arc::default(),
@@ -97,9 +95,7 @@ impl Inner {
             if thing.party.state().is_none() {
                 thing.forgotten = true;
                 self.things().remove(name);
-                for (message, call, _) in std::mem::take(&mut thing.held) {
-                    self.follow(name, &message, call);
-                }
+                self.is_not_here(name);
             }
             return result;
         }
@@ -123,7 +119,7 @@ impl Inner {
             {
                 let share = self.room(guest, image.0.len());
                 let ready = match share {
-                    Some(_) => self.thaw(image),
+                    Some(_) => self.thaw(name, image),
                     None => Err(Refusal::Full),
                 };
                 match ready {
@@ -146,6 +142,9 @@ impl Inner {
             thing
                 .party
                 .hear(from.clone(), message, Token(self.numbers.draw()), &mut out);
+            if matches!(thing.party.state(), Some(State::Arrived { .. })) {
+                self.is_open(name);
+            }
             self.act(name, thing, out);
         });
     }
@@ -156,62 +155,15 @@ impl Inner {
         from: &Arc<Guest>,
         name: &Name,
         call: Option<u128>,
-        message: Packed,
+        message: &Packed,
     ) {
-        let call = match call.map(|number| self.call(from, number)) {
+        let asker = match call.map(|number| self.call(from, number)) {
+            None => Asker::Nobody,
             Some(None) => return,
-            call => call.flatten(),
+            Some(Some(call)) => Asker::Elsewhere(call),
         };
-        let here = self.with_thing(name, |thing| {
-            match (&thing.running, thing.party.state()) {
-                (Some(running), _) => return Some((running.clone(), message, call)),
-                (None, None | Some(State::Gone { .. })) => self.follow(name, &message, call),
-                // It lives here, and cannot go on.
-                (None, Some(State::Here { .. })) if thing.broken.is_some() => {
-                    self.undeliverable(&message, call);
-                }
-                // It is not decided yet where it will be.
-                (None, Some(_)) => match self.room(from, message.0.len()) {
-                    Some(share) => thing.held.push((message, call, share)),
-                    None => self.undeliverable(&message, call),
-                },
-            }
-            None
-        });
-        // Not under the lock of the thing: there may be no room in its mailbox.
-        if let Some((running, message, call)) = here {
-            self.give(&*running, &message, call);
-        }
-    }
-
-    /// Gives a message to what it is for.
-    fn give(self: &Arc<Self>, running: &dyn Running, message: &Packed, call: Option<Call>) {
-        let taken = contain(|| running.take(self, message, call.clone()));
-        if !taken.unwrap_or(false) {
-            self.undeliverable(message, call);
-        }
-    }
-
-    /// A message for what has been here and has gone on.
-    fn follow(self: &Arc<Self>, name: &Name, message: &Packed, call: Option<Call>) {
-        let route = Route {
-            node: self.clone(),
-            thing: name.clone(),
-        };
-        match call {
-            Some(call) => route.ask(message, Box::new(move |answer| call.answer(answer))),
-            None if route.tell(message) => {}
-            None => self.undeliverable(message, None),
-        }
-    }
-
-    fn undeliverable(&self, message: &Packed, call: Option<Call>) {
-        match call {
-            Some(call) => call.answer(None),
-            None => {
-                let bytes = message.0.len();
-                tracing::warn!(target: "actor_core::migrate", bytes, "a message for what is not here any more");
-            }
+        if let Err(asker) = self.deliver(name, message, asker, Some(from)) {
+            self.has_nobody(message, asker);
         }
     }
 
@@ -267,7 +219,7 @@ impl Inner {
                 Action::Forget => {
                     drop_quietly(thing.ready.take());
                     thing.share = None;
-                    self.stops(name, thing);
+                    thing.running = None;
                     let _writer = thing.saver.writer();
                     self.forget(name);
                 }
@@ -277,16 +229,13 @@ impl Inner {
                     if outcome == Outcome::Decided
                         && let Some(State::Gone { to, offer, .. }) = thing.party.state()
                     {
-                        self.routes().insert(name.clone(), to.clone());
+                        self.has_gone(name, to);
                         let (node, thing_name) = (self.clone(), name.clone());
                         let route = Route {
                             node,
                             thing: thing_name,
                         };
                         let offer = offer.0;
-                        for (message, call, _) in std::mem::take(&mut thing.held) {
-                            self.follow(name, &message, call);
-                        }
                         if let Some(frozen) = thing.frozen.take() {
                             frozen.gone(route, offer);
                         }
@@ -300,9 +249,9 @@ impl Inner {
         }
     }
 
-    /// It does not run here any more, for now or for ever.
+    /// It does not run here any more, for now.
     pub(super) fn stops(&self, name: &Name, thing: &mut Thing) -> Option<Arc<dyn Running>> {
-        self.living().remove(name);
+        self.is_open(name);
         thing.running.take()
     }
 
@@ -315,36 +264,30 @@ impl Inner {
             (Some(running), _) => Ok(running),
             (None, Some(ready)) => self.start(name, ready, asked),
             (None, None) => self
-                .thaw(image)
+                .thaw(name, image)
                 .and_then(|ready| self.start(name, ready, asked)),
         };
         match started {
             Ok(running) => {
-                for (message, call, _) in std::mem::take(&mut thing.held) {
-                    self.give(&*running, &message, call);
-                }
                 thing.broken = None;
-                self.living().insert(name.clone(), running.clone());
-                self.routes().remove(name);
+                self.runs_here(name, &running);
                 thing.running = Some(running);
             }
             Err(why) => {
                 tracing::error!(target: "actor_core::migrate", thing = %name, %why, "it cannot go on; its record is kept");
                 thing.broken = Some(why);
-                for (message, call, _) in std::mem::take(&mut thing.held) {
-                    self.undeliverable(&message, call);
-                }
+                self.is_not_here(name);
             }
         }
     }
 
-    fn thaw(&self, image: &Packed) -> Result<Box<dyn Ready>, Refusal> {
+    fn thaw(&self, thing: &Name, image: &Packed) -> Result<Box<dyn Ready>, Refusal> {
         let image = image
             .image()
             .map_err(|error| Refusal::Thaw(error.to_string()))?;
         let name = image.head().name();
         match self.kinds.get(name) {
-            Some(kind) => contain(|| kind.thaw(&image)).unwrap_or_else(Err),
+            Some(kind) => contain(|| kind.thaw(self, thing, &image)).unwrap_or_else(Err),
             None => Err(Refusal::Unknown(name.to_owned())),
         }
     }
@@ -388,7 +331,7 @@ impl Inner {
 }
 
 /// Calls `f`, in which there is code of the user's: a panic there ends there. A kill does not.
-fn contain<R>(f: impl FnOnce() -> R) -> Result<R, Refusal> {
+pub(super) fn contain<R>(f: impl FnOnce() -> R) -> Result<R, Refusal> {
     panic::catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
         if payload.is::<Killed>() {
             panic::resume_unwind(payload);

@@ -43,6 +43,15 @@ impl Worker {
                 .unwrap_or_else(PoisonError::into_inner);
             self.reap_closed(std::mem::take(&mut closed));
         }
+        if self.shared.withdrawn_any.load(Ordering::Relaxed)
+            && self.shared.withdrawn_any.swap(false, Ordering::Acquire)
+        {
+            let mut withdrawn =
+                (self.shared.withdrawn.lock()).unwrap_or_else(PoisonError::into_inner);
+            let keys = std::mem::take(&mut *withdrawn);
+            drop(withdrawn);
+            keys.into_iter().for_each(|key| self.cancel_alarm(key));
+        }
         let mut any = self.read_events(timeout);
         if !self.timers.borrow().is_empty() {
             let now = self.core.seam.clock().now();
