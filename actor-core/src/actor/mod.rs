@@ -43,7 +43,6 @@ mod recipient;
 mod replies;
 mod reply;
 mod signal;
-mod slab;
 mod stack;
 mod stash;
 mod step;

@@ -202,6 +202,12 @@ impl Worker {
         local.unwrap_or_else(|| core.seam.next_id())
     }
 
+    /// The number of the worker whose thread this is, if it is one of `core`.
+    #[inline]
+    pub(crate) fn index_in(core: &Arc<Core>) -> Option<usize> {
+        Worker::of(core, |worker| worker.map(|worker| worker.shared.index))
+    }
+
     /// The runtime whose worker this thread is.
     pub(crate) fn current_core() -> Option<Arc<Core>> {
         Worker::with(|worker| worker.map(|w| w.core.clone()))
