@@ -9,6 +9,7 @@ mod cuts;
 mod drops;
 mod durable;
 mod images;
+mod local;
 mod ordinary;
 mod processes;
 mod programs;

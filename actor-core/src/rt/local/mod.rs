@@ -85,6 +85,7 @@ mod error;
 mod handle;
 mod hooks;
 mod inner;
+pub(crate) mod machine;
 mod remote;
 mod ring;
 mod scheduler;
@@ -100,8 +101,8 @@ pub use calls::{
     atomic, current, run, run_count, run_for, schedule, schedule_remove, spawn, switch_trap,
 };
 pub(crate) use entry::{
-    checkpoint, choose, clock, hand_over, is_trapped, let_go, may_hand_over, now, suspend_parked,
-    turn_is_over, wait, wake, yield_now,
+    checkpoint, choose, clock, hand_over, is_trapped, let_go, may_hand_over, now, pass,
+    suspend_parked, turn_is_over, wait, wake, yield_now,
 };
 pub use error::{StateError, ThrowError};
 pub use handle::TaskletRef;
