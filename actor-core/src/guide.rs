@@ -5,3 +5,6 @@ pub mod compared {}
 
 #[doc = include_str!("../docs/erlang.md")]
 pub mod erlang {}
+
+#[doc = include_str!("../docs/moving.md")]
+pub mod moving {}

@@ -24,6 +24,10 @@
 //!
 //! The checksum finds what was torn or has rotted. It is no signature: whoever can write the bytes can write the checksum.
 //!
+//! What is in the payload is said by whoever writes it: [`snapshot`](crate::snapshot#format) of actors,
+//! [`migratable`](crate::migratable#format) of functions and channels, [`migrate`](crate::migrate#format) of a node's records. [The
+//! guide](crate::guide::moving) says what can be frozen at all.
+//!
 //! # What hostile bytes can do
 //! Be refused, with a [`DecodeError`] that says why and where. They are not trusted with a size: [`Limits`] bound the bytes of an image, how
 //! deep its values are nested and how many there are, and a length that says more than there is is refused before anything is
@@ -76,6 +80,17 @@ impl Default for Limits {
             depth: 64,
         }
     }
+}
+
+/// The text of an error, which may say as much as is in an image.
+fn shortened(mut text: String) -> String {
+    const ENOUGH: usize = 1024;
+    if text.len() > ENOUGH {
+        text.truncate(text.floor_char_boundary(ENOUGH));
+        text.push_str(" ..");
+        text.shrink_to_fit();
+    }
+    text
 }
 
 /// Frozen state, and what it is. See the [module](self).
@@ -156,7 +171,7 @@ impl Image {
     pub fn value<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         scope::enter(|| rmp_serde::from_slice(&self.payload)).map_err(|error| {
             let typed = scope::refused();
-            typed.unwrap_or_else(|| DecodeError::Value(error.to_string()))
+            typed.unwrap_or_else(|| DecodeError::Value(shortened(error.to_string())))
         })
     }
 }

@@ -100,8 +100,8 @@ pub use actor::{
     Actor, ActorOptions, Addr, AddrOf, After, AnyAddr, AskError, Carries, Cx, Every, Exit,
     ExitReason, Forward, ForwardError, HandlerError, Inbox, MessageMethods, MissedTicks, Monitor,
     MonitorId, NameTaken, Never, NoAsker, NoMethods, Options, Pending, Period, Priority, Protocol,
-    Received, Recipient, RecvError, Replies, Reply, ReplyTo, Signal, SpawnError, StartError, Sys,
-    SysError, TellError, Timer, TryRecvError, WaitCycle, WhenFull,
+    Received, Recipient, RecvError, Replies, Reply, ReplyTo, Signal, SpawnError, StartError,
+    StayError, Sys, SysError, TellError, Timer, TryRecvError, WaitCycle, WhenFull,
 };
 #[cfg(feature = "macros")]
 pub use actor_macros::{actor, migratable, preemptible, protocol, select, supervisor};

@@ -11,6 +11,7 @@
 //! | `actor_core::scheduler` | [`Stuck`](Event::Stuck), [`Overflow`](Event::Overflow) |
 //! | `actor_core::mailbox` | [`DeadLetters`](Event::DeadLetters) |
 //! | `actor_core::snapshot` | [`SnapshotFailed`](Event::SnapshotFailed), [`SnapshotDamaged`](Event::SnapshotDamaged) |
+//! | `actor_core::migrate` | [`WayOpened`](Event::WayOpened), [`WayEnded`](Event::WayEnded), [`WayFailed`](Event::WayFailed) |
 //! | `actor_core::events` | [`Lagged`](Event::Lagged) |
 //!
 //! # A slow subscriber
@@ -177,7 +178,7 @@ pub enum Event {
         /// Whether the stack could not be unwound: it and what it held are leaked.
         abandoned: bool,
     },
-    /// An image of a durable function could not be saved. (`WARN`)
+    /// An image of a durable function, or of what lives at a node, could not be saved. (`WARN`)
     #[non_exhaustive]
     NotSaved {
         /// The name under which it is saved.
@@ -214,13 +215,37 @@ pub enum Event {
         /// Why not, displayed.
         error: Arc<str>,
     },
-    /// A snapshot that was to be restored is damaged. It was set aside, and the one before is used. (`WARN`)
+    /// A snapshot that was to be restored is damaged, and was set aside. (`WARN`)
     #[non_exhaustive]
     SnapshotDamaged {
         /// The name under which it was saved.
         name: Arc<str>,
         /// Where it is now, and what is wrong with it.
         damaged: Arc<str>,
+        /// Whether there is one before it that is whole, which is used in its place. If not, the life begins anew.
+        older: bool,
+    },
+    /// There is a way to another node: to be used from here on, in the place of any other. (`DEBUG`)
+    #[non_exhaustive]
+    WayOpened {
+        /// To which.
+        node: Arc<str>,
+    },
+    /// A way to another node has ended. (`DEBUG`)
+    #[non_exhaustive]
+    WayEnded {
+        /// To which.
+        node: Arc<str>,
+        /// Why, displayed.
+        why: Arc<str>,
+    },
+    /// There is no way to another node: a call has failed, from here or to here. It may be tried again. (`WARN`)
+    #[non_exhaustive]
+    WayFailed {
+        /// The address that was called, or that the call came from.
+        peer: Arc<str>,
+        /// Why not, displayed.
+        error: Arc<str>,
     },
     /// This subscription was too slow. (`DEBUG`)
     #[non_exhaustive]
@@ -240,7 +265,9 @@ impl Event {
             Self::DeadLetters { .. }
             | Self::Lagged { .. }
             | Self::NameLost { .. }
-            | Self::SignalDropped { .. } => Level::DEBUG,
+            | Self::SignalDropped { .. }
+            | Self::WayEnded { .. }
+            | Self::WayOpened { .. } => Level::DEBUG,
             Self::HandlerFailed { .. }
             | Self::NotSaved { .. }
             | Self::Restarted { .. }
@@ -248,7 +275,8 @@ impl Event {
             | Self::SnapshotFailed { .. }
             | Self::StartFailed { .. }
             | Self::StopOverdue { .. }
-            | Self::Stuck { .. } => Level::WARN,
+            | Self::Stuck { .. }
+            | Self::WayFailed { .. } => Level::WARN,
             Self::GaveUp { .. } | Self::Overflow { .. } => Level::ERROR,
         }
     }

@@ -9,6 +9,8 @@
 //!   keeps what it says it has written).
 //! - A damaged image is never given out, and never hides silently: it is set aside and named in what `load` returns, and
 //!   the one before it is given instead. If there is none left, that is an error, and not "nothing was saved".
+//!
+//! What is built on that, and what it promises at each failure, is in [the guide](crate::guide::moving#when-something-fails).
 
 mod error;
 mod file;

@@ -90,10 +90,14 @@ fn snapshot(
         (options, Definition::Enum(item)) => {
             let fields = item.variants.iter_mut().flat_map(|it| &mut it.fields);
             match options {
-                Some(Options { key, .. }) => errors.at(
-                    key,
-                    "snapshots are of structs: put the enum into a field of one, or implement `Snapshot` for it by hand",
-                ),
+                Some(Options { key, .. }) => {
+                    errors.at(
+                        key,
+                        "snapshots are of structs: put the enum into a field of one, or implement `Snapshot` for it by hand",
+                    );
+                    // All is said with that: what is wrong with the fields is none of it.
+                    snapshot::forbid(fields, &mut Errors::default());
+                }
                 None => snapshot::forbid(fields, errors),
             }
             None

@@ -126,7 +126,9 @@ use crate::diagnostics::Errors;
 /// of `&mut Cx<Self>` and `&ExitReason`. One marked `#[on_signal]` is called when an actor that this one monitors, or is
 /// linked to, has ended; it takes any of `&mut Cx<Self>` and `Signal`. One marked `#[on_error]`
 /// is called with the `Err` of a handler whose message was only told, and takes any of `&mut Cx<Self>` and `HandlerError`;
-/// without one such an error ends the actor.
+/// without one such an error ends the actor. One marked `#[on_move]` is called before the actor is
+/// [moved](../actor_core/migrate/index.html) to another node, to finish, hand over or close its sessions; it takes any of
+/// `&mut Cx<Self>` and `&str`, the name of that node, and returns nothing or `Result<(), E>` to stay.
 ///
 /// An actor has one such block; methods in others are not messages.
 ///
@@ -441,6 +443,7 @@ pub fn preemptible(
 /// | call | |
 /// |---|---|
 /// | `rx.recv()`, `tx.send(value)` | of a [channel](../actor_core/channel/index.html)'s `Receiver` and `Sender` |
+/// | `listener.accept()` | of a [`TcpListener`](../actor_core/net/struct.TcpListener.html), which is frozen as its address |
 /// | `microthread::sleep(duration)`, `microthread::yield_now()` | also without `microthread::` |
 /// | `microthread::checkpoint()` | if the turn is over; also at the head of each turn of a loop with a wait in it |
 /// | `other(..).call()` | a call of another migratable function, or of the same |

@@ -21,6 +21,7 @@ pub(crate) struct Actor {
     pub(crate) on_stop: Option<Hook>,
     pub(crate) on_signal: Option<Hook>,
     pub(crate) on_error: Option<Hook>,
+    pub(crate) on_move: Option<Hook>,
 }
 
 /// A trait whose methods are messages of their own.
@@ -139,7 +140,7 @@ impl Spoken {
     }
 }
 
-/// A method that the runtime calls: when the actor starts or stops, gets a signal, or a handler has failed.
+/// A method that the runtime calls: when the actor starts or stops, gets a signal, is to move, or a handler has failed.
 pub(crate) struct Hook {
     pub(crate) method: Ident,
     pub(crate) cfgs: Vec<Attribute>,
@@ -155,4 +156,5 @@ pub(crate) enum HookArg {
     Reason,
     Signal,
     Error,
+    Destination,
 }

@@ -1,8 +1,16 @@
 //! Where shards keep their keys: a snapshot each, in a directory.
 //!
 //! Saving is the framework's: `Pool::builder(..).restore(policy)` in [`server`](crate::server) is all there is to it. A shard that
-//! has changed is saved a second after it was last, and once more when it stops; what was written before that is there after
-//! `kill -9`, and what came later may not be. Expiry times are kept.
+//! has changed is saved every second, and once more when it stops. Expiry times are kept.
+//!
+//! # What survives
+//! A stop: everything. A `kill -9`, or the end of a machine whose disk keeps what it says it has written: each shard as it was when
+//! the last save that ended began. Saves begin a second (`--save-every`) apart, or, where one takes longer, one behind the other. So
+//! every write that was acknowledged longer ago than *a second and the time of one save* is there; than the time of *two* saves, where
+//! one takes longer than a second. A later one may be there or not; of those that one client made in one shard, a later one never
+//! without an earlier one.
+//!
+//! While a shard writes its image it does nothing else; what the disk takes, it does not wait for.
 //!
 //! Which shard has a key depends on how many there are, so the number is part of the files' names.
 

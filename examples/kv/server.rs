@@ -53,7 +53,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where the keys are kept. Default: in memory alone.
     pub data: Option<PathBuf>,
-    /// How long a shard that has changed waits before it is saved, counted from when it was last. Default: a second.
+    /// How often a shard that has changed is saved, from the beginning of one save to that of the next. What [survives a
+    /// kill](crate::data) depends on it. Default: a second.
     pub save_every: Duration,
     /// How long a client may take nothing of what it is sent.
     pub write_timeout: Duration,
@@ -103,7 +104,17 @@ impl fmt::Display for StartFailed {
     }
 }
 
-impl std::error::Error for StartFailed {}
+impl std::error::Error for StartFailed {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // The error itself is in the text.
+        match self {
+            StartFailed::Runtime(error) => error.source(),
+            StartFailed::Spawn(error) => error.source(),
+            StartFailed::Child(error) => error.source(),
+            StartFailed::Listen(..) | StartFailed::Data(_) => None,
+        }
+    }
+}
 
 impl From<BuildError> for StartFailed {
     fn from(error: BuildError) -> Self {

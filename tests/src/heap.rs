@@ -34,6 +34,11 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
+/// How many bytes this thread has allocated and not given back, less what others have allocated and it has given back.
+pub fn live() -> isize {
+    LIVE.get()
+}
+
 /// What `f` returns, and how many bytes more than before it this thread had allocated at most.
 pub fn peak_of<R>(f: impl FnOnce() -> R) -> (R, usize) {
     let before = LIVE.get();

@@ -264,6 +264,53 @@ fn what_the_system_refuses_is_an_error_that_names_the_file() {
     assert!(matches!(refused, StoreError::Io { .. }), "{refused}");
 }
 
+const FULL: &str = "STORE_TEST_FULL";
+
+/// The child of the test below. A file of its may have so many bytes, and a write beyond ends as on a full disk: in its middle.
+#[test]
+fn child_with_a_full_disk() {
+    let Ok(dir) = std::env::var(FULL) else {
+        return;
+    };
+    let limit = libc::rlimit {
+        rlim_cur: 4096,
+        rlim_max: 4096,
+    };
+    // SAFETY: `limit` is one and lives; what is changed is this process's alone, which does nothing else.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        assert_eq!(libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit), 0);
+    }
+    let dir = Dir(dir.into());
+    let store = dir.open();
+    store.save("a", &image(1)).unwrap();
+    let large = Image::of(
+        Head::new(Kind::Data, "tests::Number"),
+        &vec![u64::MAX; 1000],
+    )
+    .unwrap();
+    for _ in 0..3 {
+        let refused = store.save("a", &large).unwrap_err();
+        assert!(matches!(refused, StoreError::Io { .. }), "{refused}");
+        assert!(refused.to_string().contains(".tmp"), "{refused}");
+        assert_eq!(dir.files(".tmp"), [PathBuf::new(); 0]);
+        assert_eq!(epoch(&store, "a"), 1);
+    }
+    store.save("a", &image(2)).unwrap();
+    drop(store);
+    assert_eq!(epoch(&dir.open(), "a"), 2);
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_the_image_before_is_there() {
+    let dir = Dir::new();
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_with_a_full_disk", "--nocapture"])
+        .env(FULL, &dir.0)
+        .status();
+    assert!(child.unwrap().success());
+}
+
 #[test]
 fn microthreads_save_at_the_same_time() {
     let dir = Dir::new();

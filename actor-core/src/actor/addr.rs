@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use crate::observe::Who;
 use crate::registry::Erased;
-use crate::rt::header::{HOLDS_STACK, Header};
-use crate::rt::park;
+use crate::rt::header::{HOLDS_STACK, Header, STARTED};
+use crate::rt::park::{self, Parker};
 use crate::rt::wait;
 use crate::rt::worker::Worker;
 use crate::stack;
+use crate::sys::asym;
 
 use super::boundary::Seed;
 use super::cell::{Cell, DEAD, DOWN, ENDING, Envelope};
@@ -189,6 +190,53 @@ impl<A: Actor> Addr<A> {
         delivery::deliver(cell, envelope, delivery::try_enter::<A>).map_err(|(refused, _)| refused)
     }
 
+    /// As [`push`](Self::push), of a message that is asked by whoever's parker is `asker`, and who waits for the answer next. An
+    /// idle actor may have answered when this returns.
+    #[inline(always)]
+    pub(super) fn push_asked(
+        &self,
+        msg: A::Msg,
+        reply: Port,
+        asker: &'static Parker,
+        until: Until<'_>,
+    ) -> Result<(), TellError<A::Msg>> {
+        check_stack();
+        let cell = self.cell();
+        let mut envelope = Envelope { msg, reply };
+        if !A::OWN_STACK && !delivery::is_urgent::<A>(&envelope.msg) {
+            let slot = envelope.reply.as_raw();
+            match cell.mailbox.push_to_idle(envelope) {
+                Ok(()) => {
+                    cell.run_asked(asker, slot);
+                    park::switch_point();
+                    return Ok(());
+                }
+                Err(back) => envelope = back,
+            }
+        }
+        self.push_busy(envelope, until)
+    }
+
+    /// The actor is not idle, or not to be called.
+    #[inline(never)]
+    fn push_busy(
+        &self,
+        envelope: Envelope<A::Msg>,
+        until: Until<'_>,
+    ) -> Result<(), TellError<A::Msg>> {
+        if let Until::Answered(waiting) = until
+            && let Some(path) = waiting.circle()
+        {
+            let message = envelope.msg;
+            return Err(TellError::Deadlock { message, path });
+        }
+        let cell = self.cell();
+        delivery::deliver(cell, envelope, |lane, envelope| {
+            delivery::enter(cell, lane, envelope, until)
+        })
+        .map_err(|(refused, _)| refused)
+    }
+
     #[inline]
     pub(super) fn push(
         &self,
@@ -198,23 +246,7 @@ impl<A: Actor> Addr<A> {
     ) -> Result<(), TellError<A::Msg>> {
         check_stack();
         let cell = self.cell();
-        let mut envelope = Envelope { msg, reply };
-        if let Until::Answered(waiting) = until {
-            if !A::OWN_STACK && !delivery::is_urgent::<A>(&envelope.msg) {
-                match cell.mailbox.push_to_idle(envelope) {
-                    Ok(wake) => {
-                        cell.wake(wake);
-                        park::switch_point();
-                        return Ok(());
-                    }
-                    Err(back) => envelope = back,
-                }
-            }
-            if let Some(path) = waiting.circle() {
-                let message = envelope.msg;
-                return Err(TellError::Deadlock { message, path });
-            }
-        }
+        let envelope = Envelope { msg, reply };
         delivery::deliver(cell, envelope, |lane, envelope| {
             delivery::enter(cell, lane, envelope, until)
         })
@@ -299,7 +331,7 @@ impl<A: Actor> Addr<A> {
         deadline: Option<Instant>,
     ) -> Result<Option<ExitReason>, WaitCycle> {
         let cell = self.cell();
-        wait_for(cell, deadline, |state| {
+        wait_for(cell, waits::on_actor(cell.header()), deadline, |state| {
             let ended = || state.ended_for.clone().unwrap_or(ExitReason::Normal);
             (cell.life() == DEAD).then(ended)
         })
@@ -340,15 +372,18 @@ impl<A: Actor> Addr<A> {
             .map_err(AskError::Handler)
     }
 
-    #[inline]
+    #[inline(always)]
     fn ask_as<T: Send + 'static, E>(
         &self,
         msg: A::Msg,
         within: Option<Duration>,
     ) -> Result<T, AskError<A::Msg, E>> {
-        ask_by(self.cell().header(), msg, within, |msg, reply, until| {
-            self.push(msg, reply, until)
-        })
+        ask_by(
+            self.cell().header(),
+            msg,
+            within,
+            |msg, reply, asker, until| self.push_asked(msg, reply, asker, until),
+        )
     }
 
     #[doc(hidden)]
@@ -396,7 +431,7 @@ impl<A: Actor> Addr<A> {
         check_stack();
         check_may_start::<A>(host)?;
         let waits = A::HAS_ON_START;
-        let extra = (waits || name.is_some()).then(Box::<Extra>::default);
+        let extra = name.is_some().then(Box::<Extra>::default);
         if let (Some(extra), Some(name)) = (&extra, &name) {
             extra.lock().name = Some(name.clone());
         }
@@ -410,16 +445,23 @@ impl<A: Actor> Addr<A> {
         addr.note_claim();
         addr.report_spawned();
         tie(&addr);
-        if A::HAS_ON_START || A::OWN_STACK {
-            addr.begin();
-        }
-        // The runtime may have been stopped since `check_may_start`, and its last look at idle actors be over.
-        fence(Ordering::SeqCst);
-        if host.core.is_stopping() {
-            host.sweep();
-        }
+        let begun = || {
+            // The runtime may have been stopped since `check_may_start`, and its last look at idle actors be over: see `Core::stop`.
+            asym::light();
+            if host.core.is_stopping() {
+                host.sweep();
+            }
+        };
         if waits {
-            addr.wait_started()?;
+            addr.wait_started(|starter| {
+                addr.cell().start(starter);
+                begun();
+            })?;
+        } else {
+            if A::OWN_STACK {
+                addr.begin();
+            }
+            begun();
         }
         Ok(addr)
     }
@@ -448,12 +490,12 @@ impl<A: Actor> Addr<A> {
             return Err(error);
         }
         // As in `spawn_tied`.
-        fence(Ordering::SeqCst);
+        asym::light();
         if host.core.is_stopping() {
             host.sweep();
         }
         if A::HAS_ON_START {
-            addr.wait_started()?;
+            addr.wait_started(|_| ())?;
         }
         Ok(addr)
     }
@@ -567,11 +609,31 @@ impl<A: Actor> Addr<A> {
         life::never_started(cell);
     }
 
-    fn wait_started(&self) -> Result<(), SpawnError> {
-        match wait_for(self.cell(), None, |state| state.start.take()) {
-            Ok(started) => started
-                .expect("there is no deadline")
-                .map_err(SpawnError::Start),
+    /// Waits until it has started. `begin`, called first with the caller's parker, sees to it that it runs, and may run it here.
+    ///
+    /// Most have started then, and nobody was told: STARTED says so. For those that have not, the wait is as any other, in the
+    /// extra part, which is made now. Whoever announces a start sets STARTED and then looks for that part; who waits makes it and
+    /// then looks at STARTED; all four are sequentially consistent, so one of them sees the other. A part that was there before
+    /// is found by the announcer, and the list is under its lock.
+    fn wait_started(&self, begin: impl FnOnce(&'static Parker)) -> Result<(), SpawnError> {
+        let cell = self.cell();
+        let header = cell.header();
+        {
+            let starter = park::current();
+            // Until it parks the wait is its own: others see it, and see its end by STARTED.
+            let on = waits::on_start(header);
+            let _waiting = Waiter::at(starter).map(|waiter| waiter.waits_for(on));
+            begin(starter);
+        }
+        if header.has(STARTED) {
+            return Ok(());
+        }
+        let started = |state: &mut State| match state.start_failed.take() {
+            Some(error) => Some(Err(SpawnError::Start(error))),
+            None => header.has_in_order(STARTED).then_some(Ok(())),
+        };
+        match wait_for(cell, waits::on_start(header), None, started) {
+            Ok(started) => started.expect("there is no deadline"),
             Err(path) => {
                 self.kill();
                 Err(SpawnError::Deadlock(path))
@@ -600,6 +662,7 @@ fn check_may_start<A: Actor>(host: &Arc<Host>) -> Result<(), SpawnError> {
 /// The circle that its wait would close.
 fn wait_for<A: Actor, R>(
     cell: &Cell<A>,
+    on: *mut (),
     deadline: Option<Instant>,
     done: impl Fn(&mut State) -> Option<R>,
 ) -> Result<Option<R>, WaitCycle> {
@@ -630,7 +693,7 @@ fn wait_for<A: Actor, R>(
             let waits = &mut state.waiters;
             if !waits.iter().any(|it| std::ptr::eq(it.parker, parker)) {
                 begins = waiter.is_some();
-                let wait = waiter.map(|it| it.publish(waits::on_actor(cell.header())));
+                let wait = waiter.map(|it| it.publish(on));
                 waits.push(Waits { parker, wait });
             }
         }
@@ -648,34 +711,46 @@ fn wait_for<A: Actor, R>(
     }
 }
 
-/// An ask of `to`, to whom `push` leads.
-#[inline]
+/// An ask of `to`, to whom `push` leads. Inlined up to the calls that users make, as what switches stacks is.
+#[inline(always)]
 pub(super) fn ask_by<M, T: Send + 'static, E>(
     to: &Header,
     msg: M,
     within: Option<Duration>,
-    push: impl FnOnce(M, Port, Until<'_>) -> Result<(), TellError<M>>,
+    push: impl FnOnce(M, Port, &'static Parker, Until<'_>) -> Result<(), TellError<M>>,
 ) -> Result<T, AskError<M, E>> {
     let deadline = within.and_then(wait::after);
     if !may_block() {
         return Err(AskError::StackLimit(msg));
     }
-    let (reply, mut receiver) = reply::slot_waiting::<T>();
+    let asker = park::current();
+    let (reply, mut receiver) = reply::slot_waiting_at::<T>(asker);
     reply.hand_to(to);
     let waiting = match deadline {
-        None => waits::here().map(|waiter| waiter.waits_for(receiver.as_raw())),
+        None => Waiter::at(asker).map(|waiter| waiter.waits_for(receiver.as_raw())),
         Some(_) => None,
     };
     let until = match &waiting {
         Some(waiting) => Until::Answered(waiting),
         None => Until::Deadline(deadline),
     };
-    push(msg, reply, until).map_err(undelivered)?;
-    let answer = match waiting {
+    push(msg, reply, asker, until).map_err(undelivered)?;
+    if let Some(answer) = receiver.take_sent() {
+        return Ok(answer);
+    }
+    wait_for_answer(receiver, waiting, deadline).map_err(no_answer)
+}
+
+#[inline(never)]
+fn wait_for_answer<T: Send + 'static>(
+    mut receiver: Receiver<T>,
+    waiting: Option<Waiting>,
+    deadline: Option<Instant>,
+) -> Result<T, ReplyError> {
+    match waiting {
         Some(_waiting) => receiver.wait_until(None),
         None => receiver.wait(deadline),
-    };
-    answer.map_err(no_answer)
+    }
 }
 
 /// How long a message may wait for room.

@@ -45,7 +45,14 @@ impl<'a> Reply<'a> {
     /// Answers with `value`. If nobody waits for an answer (the message was told, the asker has given up) the value is
     /// dropped. If the asker expects another type, the ask fails.
     #[inline]
-    pub fn send<T: Send + 'static>(mut self, value: T) {
+    pub fn send<T: Send + 'static>(self, value: T) {
+        if self.port.is_some() {
+            self.answer(value);
+        }
+    }
+
+    #[inline]
+    fn answer<T: Send + 'static>(mut self, value: T) {
         // What follows once the value is in its place is small, and has its room in the reserve.
         check_stack();
         let (port, note) = (self.take_port(), self.note);
@@ -63,7 +70,7 @@ impl<'a> Reply<'a> {
         port
     }
 
-    #[inline]
+    #[inline(always)]
     fn take_port(&mut self) -> Port {
         if !self.port.is_some() {
             return Port::none();
@@ -79,11 +86,18 @@ impl<'a> Reply<'a> {
 }
 
 impl Drop for Reply<'_> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        if !self.port.is_some() {
-            return;
+        if self.port.is_some() {
+            self.drop_unanswered();
         }
+    }
+}
+
+impl Reply<'_> {
+    #[cold]
+    #[inline(never)]
+    fn drop_unanswered(&mut self) {
         let port = self.take_port();
         if std::thread::panicking() {
             // The handler is ending the actor. The activation, which will know why, answers by the note.

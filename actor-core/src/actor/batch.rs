@@ -1,7 +1,8 @@
 //! Many actors of one kind, started at once by their supervisor.
 
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
+
+use crate::sys::asym;
 
 use super::addr::Addr;
 use super::cell::Cell;
@@ -62,7 +63,7 @@ impl<'a> Batch<'a> {
     /// All have been started, and their keeper knows them.
     pub(crate) fn done(self) {
         // The runtime may have been stopped meanwhile, and its last look at idle actors be over.
-        fence(Ordering::SeqCst);
+        asym::light();
         if self.host.core.is_stopping() {
             self.host.sweep();
         }

@@ -33,6 +33,7 @@ use super::addr::Addr;
 use super::cell::{Cell, Envelope};
 use super::cx::Cx;
 use super::delivery::WhenFull;
+use super::error::StayError;
 use super::exit::ExitReason;
 use super::extra::{Extra, Role};
 use super::lanes::Aside;
@@ -62,6 +63,7 @@ impl<'a> Right<'a> {
         assert!(ptr::eq(self.0, cell.header()), "the right to run another");
         Boundary {
             cell,
+            prepared: false,
             not_send: PhantomData,
         }
     }
@@ -70,6 +72,8 @@ impl<'a> Right<'a> {
 /// See the [module](self).
 pub(crate) struct Boundary<'a, A: Actor> {
     cell: &'a Cell<A>,
+    /// Its hook for moves has been called.
+    prepared: bool,
     not_send: PhantomData<*const ()>,
 }
 
@@ -107,6 +111,12 @@ pub(crate) struct Seen {
     stash: usize,
 }
 
+/// Why an actor is not ready to leave.
+pub(crate) enum NotReady {
+    Stays(StayError),
+    Ends(ExitReason),
+}
+
 /// A repeated timer makes its messages by a function of the user's, which nobody can look into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Opaque;
@@ -128,6 +138,37 @@ impl<'a, A: Actor> Boundary<'a, A> {
     pub(super) fn state_mut(&mut self) -> &mut A {
         // SAFETY: as in `state`; `self` is borrowed for as long as this is used.
         unsafe { self.cell.state() }
+    }
+
+    /// Calls the hook for a move to the node `to`. `None`: it is ready.
+    pub(crate) fn prepare(&mut self, to: &str) -> Option<NotReady> {
+        if !A::HAS_ON_MOVE {
+            return None;
+        }
+        self.prepared = true;
+        let mut cx = Cx::new(self.cell);
+        let refused = life::contain(|| self.state_mut().on_move(&mut cx, to));
+        match (refused, cx.take_exit()) {
+            (Err(reason), _) => Some(NotReady::Ends(reason)),
+            (Ok(_), Some(exit)) => Some(NotReady::Ends(exit.into())),
+            (Ok(Err(why)), None) => {
+                self.prepared = false;
+                Some(NotReady::Stays(why))
+            }
+            (Ok(Ok(())), None) => None,
+        }
+    }
+
+    /// It does not leave. If it was prepared to, it starts again.
+    pub(super) fn stays(mut self) -> Result<(), ExitReason> {
+        if !(self.prepared && A::HAS_ON_START) {
+            return Ok(());
+        }
+        self.addr().note_restored(true);
+        let mut cx = Cx::new(self.cell);
+        life::contain(|| self.state_mut().on_start(&mut cx))?
+            .map_err(|error| ExitReason::failed(&error))?;
+        cx.take_exit().map_or(Ok(()), |exit| Err(exit.into()))
     }
 
     pub(crate) fn addr(&self) -> Addr<A> {
@@ -408,6 +449,7 @@ pub(super) unsafe fn life_ends<A: Actor>(cell: &Cell<A>) {
     if let Some(hook) = hook.and_then(|it| it.downcast_ref::<Box<dyn AtEnd<A>>>()) {
         hook.life_ends(&Boundary {
             cell,
+            prepared: false,
             not_send: PhantomData,
         });
     }

@@ -221,6 +221,11 @@ impl<A: Actor> Cell<A> {
         self.extra.extra()
     }
 
+    /// As [`extra`](Self::extra), in one order with its being made.
+    pub(super) fn extra_in_order(&self) -> Option<&Extra> {
+        self.extra.extra_in_order()
+    }
+
     /// The lazily allocated part.
     #[inline]
     pub(super) fn extra_or_new(&self) -> &Extra {
@@ -387,6 +392,32 @@ impl<A: Actor> Cell<A> {
         let runnable = unsafe { Runnable::from_raw(NonNull::from(&self.header)) };
         let host = self.host();
         if let Some(left) = Worker::queue_here(&host.core, runnable, Worker::push_next) {
+            host.inject(left);
+        }
+    }
+
+    /// Makes the actor run, here and now if that can be: it was idle, and has been asked by whoever's parker is `asker`, who waits
+    /// next, for an answer into `slot`. It does not own its stack.
+    #[inline(always)]
+    pub(super) fn run_asked(&self, asker: &'static Parker, slot: *mut ()) {
+        // SAFETY: as in `schedule`.
+        let runnable = unsafe { Runnable::from_raw(NonNull::from(&self.header)) };
+        let host = self.host();
+        if let Some(left) = Worker::call_or_queue(&host.core, asker, runnable, slot) {
+            host.inject(left);
+        }
+    }
+
+    /// As [`schedule_first`](Self::schedule_first), of an actor whose start whoever's parker is `starter` waits for next: runs it
+    /// here and now, if that can be. It has been created scheduled.
+    pub(super) fn start(&self, starter: &'static Parker) {
+        if A::OWN_STACK {
+            return self.schedule_first();
+        }
+        // SAFETY: as in `schedule_first`.
+        let runnable = unsafe { Runnable::from_raw(NonNull::from(&self.header)) };
+        let host = self.host();
+        if let Some(left) = Worker::call_start_or_queue(&host.core, starter, runnable) {
             host.inject(left);
         }
     }

@@ -313,6 +313,36 @@ impl From<StartError> for ExitReason {
     }
 }
 
+/// An actor's `#[on_move]` hook did not let it go to another node. The text is the hook's error, displayed.
+///
+/// ```
+/// use actor_core::StayError;
+///
+/// assert_eq!(StayError::new("three calls are open").to_string(), "three calls are open");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StayError {
+    why: Arc<str>,
+}
+
+impl StayError {
+    /// From the error of the hook.
+    pub fn new(why: impl fmt::Display) -> Self {
+        Self {
+            why: why.to_string().into(),
+        }
+    }
+}
+
+impl fmt::Display for StayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl Error for StayError {}
+
 /// An actor or microthread could not be spawned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -450,7 +480,7 @@ mod tests {
 }
 
 /// Why an inbox gives no message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum RecvError {
     /// The actor has been asked to stop.
@@ -471,7 +501,7 @@ impl fmt::Display for RecvError {
 impl Error for RecvError {}
 
 /// Why an inbox gives no message now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum TryRecvError {
     /// There is none, or none came in time.

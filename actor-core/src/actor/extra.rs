@@ -95,8 +95,8 @@ pub(crate) struct State {
     pub(crate) ended_for: Option<ExitReason>,
     /// Where its own stack is, while it runs on one.
     pub(crate) stack: Option<Range<usize>>,
-    /// How its start went, until somebody has asked.
-    pub(crate) start: Option<Result<(), StartError>>,
+    /// Why it has not started, until somebody has asked. That it has is a flag of its header.
+    pub(crate) start_failed: Option<StartError>,
     /// Who waits for its start or its end.
     pub(crate) waiters: Vec<Waits>,
     /// Links, monitors, and what waits for its next message boundary.

@@ -106,13 +106,32 @@ impl Word {
 
     fn exchange(&self, word: *mut Extra, new: *mut Extra) -> Result<*mut Extra, *mut Extra> {
         self.0
-            .compare_exchange(word, new, Ordering::AcqRel, Ordering::Acquire)
+            .compare_exchange(word, new, Ordering::SeqCst, Ordering::Acquire)
+    }
+
+    /// Whether there is neither.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.load().is_null()
     }
 
     /// The [`Extra`], if it is there.
     #[inline]
     pub(super) fn extra(&self) -> Option<&Extra> {
-        let word = self.load();
+        // SAFETY: it is the word.
+        unsafe { self.extra_in(self.load()) }
+    }
+
+    /// As [`extra`](Self::extra), sequentially consistent with the making of one.
+    pub(super) fn extra_in_order(&self) -> Option<&Extra> {
+        // SAFETY: it is the word.
+        unsafe { self.extra_in(self.0.load(Ordering::SeqCst)) }
+    }
+
+    /// # Safety
+    /// `word` has been loaded from this one.
+    #[inline]
+    unsafe fn extra_in(&self, word: *mut Extra) -> Option<&Extra> {
         if is_shared(word) {
             return None;
         }

@@ -45,14 +45,12 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::observe::DeadReason;
-
 use super::cell::{Cell, Envelope};
 use super::mailbox::{Consumer, Flags, Mailbox};
 use super::reply::{Failure, Port};
 use super::timers;
 use super::traits::Actor;
-use super::unhandled;
+use super::unhandled::Left;
 
 /// See the module. The consumer's, but for the urgent lane and the count.
 pub(super) struct Lanes<M> {
@@ -316,14 +314,16 @@ pub(super) fn keep_for_next_life<A: Actor>(cell: &Cell<A>, why: Failure) {
     put_up(cell, lanes);
 }
 
-/// The last life has ended: accounts for everything that waits here. The queue has been closed.
-pub(super) fn close<A: Actor>(cell: &Cell<A>, reason: &DeadReason, why: &Failure) {
+/// The last life has ended: takes out everything that waits here, in order. The queue has been closed.
+pub(super) fn close<A: Actor>(cell: &Cell<A>, why: &Failure) -> Vec<Left<A::Msg>> {
     // Made in order to be closed: a sender may be about to make it.
     let lanes = match A::HAS_PRIORITIES {
         true => Some(cell.lanes_or_new()),
         false => cell.lanes(),
     };
-    let Some(lanes) = lanes else { return };
+    let Some(lanes) = lanes else {
+        return Vec::new();
+    };
     // SAFETY: the caller has the right to run.
     let urgent = unsafe { lanes.urgent.consumer() }.close();
     let mut aside = lanes.aside();
@@ -337,6 +337,9 @@ pub(super) fn close<A: Actor>(cell: &Cell<A>, reason: &DeadReason, why: &Failure
     drop(aside);
     current.fail(why.clone());
     let [urgent_ahead, ahead] = ahead;
-    let all = urgent_ahead.into_iter().chain(urgent).chain(ahead);
-    unhandled::account_all(cell, all, reason, why);
+    vec![
+        Left::Aside(urgent_ahead),
+        Left::Queue(urgent),
+        Left::Aside(ahead),
+    ]
 }

@@ -34,12 +34,13 @@ use tracing::Level;
 
 use crate::observe::{DeadReason, Event};
 use crate::rt::error::panic_message;
-use crate::rt::header::{After, FAULT, HOLDS_STACK, KILLED, PANICS, Runnable};
+use crate::rt::header::{After, FAULT, HOLDS_STACK, KILLED, PANICS, Runnable, STARTED};
 use crate::rt::locals;
 use crate::rt::park::{self, Killed, Parker};
 use crate::rt::runner;
 use crate::rt::worker::Worker;
 use crate::stack;
+use crate::sys::fault::fault;
 
 use super::addr::Addr;
 use super::answer::Reply;
@@ -59,7 +60,7 @@ use super::reply::{self, Failure};
 use super::stack::OwnStack;
 use super::timers;
 use super::traits::Actor;
-use super::unhandled;
+use super::unhandled::{self, Left};
 use super::{sys, ties};
 
 /// Messages an activation handles before others have their turn.
@@ -135,7 +136,7 @@ pub(super) fn activate<A: Actor>(cell: &Cell<A>, mut runnable: Runnable) -> Afte
     loop {
         let handled = contain(|| handle(cell, &mut consumer, stack));
         // The next activation may be on another thread.
-        locals::end_of_task();
+        locals::end_of_task_on(stack);
         match handled {
             // Nobody would schedule it again.
             Ok(Step::Idle) if Worker::here(|worker| worker.core().is_stopping()) => {
@@ -305,21 +306,32 @@ fn start<A: Actor>(
         }
     }
     cell.life.store(RUNNING, Ordering::Release);
-    announce_start(cell, Ok(()));
+    announce_start(cell);
     Ok(cx.take_exit())
 }
 
-/// Tells whoever waits for the start. A supervisor that waits for one which failed is told when it is torn down.
-fn announce_start<A: Actor>(cell: &Cell<A>, outcome: Result<(), StartError>) {
-    if let Some(extra) = cell.extra() {
-        let mut extra = extra.lock();
-        extra.start = Some(outcome);
-        extra.wake_all();
+/// Tells whoever waits for the start: see `Addr::wait_started`.
+fn announce_start<A: Actor>(cell: &Cell<A>) {
+    if A::HAS_ON_START {
+        cell.header().set(STARTED);
+    }
+    if let Some(extra) = cell.extra_in_order()
+        && !fault!("call_start_wakes_nobody")
+    {
+        extra.lock().wake_all();
     }
     if let Some(keeper) = cell.keeper() {
         let incarnation = cell.incarnation.load(Ordering::Relaxed);
         keeper.started(cell.header().id(), incarnation);
     }
+}
+
+/// Tells whoever waits for the start that there was none. A supervisor that waits for one which failed is told when it is torn down.
+#[cold]
+fn announce_failed_start<A: Actor>(cell: &Cell<A>, error: StartError) {
+    let mut extra = cell.extra_or_new().lock();
+    extra.start_failed = Some(error);
+    extra.wake_all();
 }
 
 /// The whole life of an actor with its own stack.
@@ -377,7 +389,9 @@ fn end<A: Actor>(
 ) -> After {
     let mut reason = ending.reason;
     // The kill has arrived. One that comes from here on ends `on_stop`.
-    cell.header().clear(KILLED | PANICS | FAULT);
+    if cell.header().has(KILLED | PANICS | FAULT) {
+        cell.header().clear(KILLED | PANICS | FAULT);
+    }
     tell_debts(cell, &reason);
     if consumer.flags().contains(Flags::HELD) {
         // The suspension is over, or no message would wake an `on_stop` that waits for one.
@@ -402,7 +416,9 @@ fn end<A: Actor>(
     if let Err(later) = contain(|| unsafe { cell.drop_state() }) {
         reason = worse(reason, later);
     }
-    if let Err(later) = contain(|| drop(timers::life_ends(cell))) {
+    if cell.extra().is_some()
+        && let Err(later) = contain(|| drop(timers::life_ends(cell)))
+    {
         reason = worse(reason, later);
     }
     locals::end_of_task();
@@ -416,7 +432,7 @@ fn end<A: Actor>(
         runner::release_claim(cell.header());
         // Last: whoever waits for the start may try again under the same name.
         if let Some(error) = ending.start_failed {
-            announce_start(cell, Err(error));
+            announce_failed_start(cell, error);
         }
         return After::Done(runnable);
     }
@@ -528,11 +544,17 @@ fn close<A: Actor>(
     cell.life.store(ENDING, Ordering::Release);
     let left = consumer.close();
     let (why, dead) = (failure(&reason, true), DeadReason::Ended(reason.clone()));
-    lanes::close(cell, &dead, &why);
-    unhandled::account_all(cell, left, &dead, &why);
+    let mut all = lanes::close(cell, &why);
+    if left.len() > 0 {
+        all.push(Left::Queue(left));
+    }
+    unhandled::account_all(cell, all, &dead, &why);
     cell.life.store(DEAD, Ordering::Release);
     // Before the look at `extra`, as `wait_for` adds to it before it looks at `life`: one of the two sees the other.
     fence(Ordering::SeqCst);
+    if cell.extra_word().is_empty() {
+        return; // which all of the rest is about
+    }
     let _ = contain(|| drop(timers::life_ends(cell)));
     // Dropped last, and outside of the lock.
     let _keeper = cell.take_keeper();
@@ -596,7 +618,7 @@ pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
     }
     bury(cell, consumer, ExitReason::Overflow);
     if starting {
-        announce_start(cell, Err(StartError::new(&ExitReason::Overflow)));
+        announce_failed_start(cell, StartError::new(&ExitReason::Overflow));
     }
     // SAFETY: the life reference taken above.
     unsafe { crate::rt::header::Header::drop_ref(NonNull::from(cell.header())) };
@@ -615,7 +637,7 @@ pub(super) fn discarded<A: Actor>(cell: &Cell<A>) {
     let keeper = cell.keeper();
     close(cell, &mut consumer, ExitReason::Shutdown);
     if starting {
-        announce_start(cell, Err(StartError::new(&ExitReason::Shutdown)));
+        announce_failed_start(cell, StartError::new(&ExitReason::Shutdown));
     }
     if let Some(keeper) = keeper {
         keeper.exited(
@@ -697,7 +719,7 @@ pub(super) fn restart<A: Actor>(cell: &Cell<A>, state: A) {
         // What was asked of it while it was down, or came too late for its last life, is not asked of this one.
         let mut extra = cell.extra_or_new().lock();
         extra.stop_for = None;
-        cell.header().clear(KILLED | PANICS | FAULT);
+        cell.header().clear(KILLED | PANICS | FAULT | STARTED);
         let _ = consumer.take_flags(Flags::STOP | Flags::KILL | Flags::SIGNAL);
     }
     // SAFETY: as above.

@@ -338,8 +338,8 @@ impl<P: Protocol + ?Sized> AddrOf<P> {
         within: Option<Duration>,
     ) -> Result<T, AskError<P::Msg, E>> {
         let to = self.to.to();
-        addr::ask_by(to.header(), msg, within, |msg, reply, until| {
-            to.push(msg, reply, until)
+        addr::ask_by(to.header(), msg, within, |msg, reply, asker, until| {
+            to.push_asked(msg, reply, asker, until)
         })
     }
 

@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 use std::time::Instant;
 
 use crate::rt::header::Header;
+use crate::rt::park::Parker;
 
 use super::addr::{Addr, Until};
 use super::cell::Cell;
@@ -98,6 +99,13 @@ impl<S: From<M> + TryInto<M>, M> Carries<M> for S {}
 pub(super) trait Receives<M> {
     fn header(&self) -> &Header;
     fn push(&self, msg: M, reply: Port, until: Until<'_>) -> Result<(), TellError<M>>;
+    fn push_asked(
+        &self,
+        msg: M,
+        reply: Port,
+        asker: &'static Parker,
+        until: Until<'_>,
+    ) -> Result<(), TellError<M>>;
     fn try_send(&self, msg: M) -> Result<(), TellError<M>>;
     fn is_alive(&self) -> bool;
     fn queued(&self) -> usize;
@@ -117,6 +125,18 @@ where
     fn push(&self, msg: M, reply: Port, until: Until<'_>) -> Result<(), TellError<M>> {
         lent(self)
             .push(msg.into(), reply, until)
+            .map_err(given_back)
+    }
+
+    fn push_asked(
+        &self,
+        msg: M,
+        reply: Port,
+        asker: &'static Parker,
+        until: Until<'_>,
+    ) -> Result<(), TellError<M>> {
+        lent(self)
+            .push_asked(msg.into(), reply, asker, until)
             .map_err(given_back)
     }
 

@@ -125,10 +125,25 @@ pub(crate) fn slot<T: Send + 'static>() -> (Port, Receiver<T>) {
 
 /// A fresh slot with the current context already registered as waiting: for an ask, which waits at once. Saves the exchange
 /// that registers. The reply may unpark the caller at any time from now on.
+#[cfg(any(test, loom))]
 pub(crate) fn slot_waiting<T: Send + 'static>() -> (Port, Receiver<T>) {
     make(slot::parker_word(park::current()))
 }
 
+/// As [`slot_waiting`]; `parker` is the current context's.
+#[inline]
+pub(crate) fn slot_waiting_at<T: Send + 'static>(
+    parker: &'static crate::rt::park::Parker,
+) -> (Port, Receiver<T>) {
+    #[cfg(not(loom))]
+    let made = make(slot::parker_word(parker));
+    // Models have parkers of their own.
+    #[cfg(loom)]
+    let made = (parker, slot_waiting()).1;
+    made
+}
+
+#[inline]
 fn make<T: Send + 'static>(word: *mut ()) -> (Port, Receiver<T>) {
     let slot = Slot::obtain::<T>(word);
     (
@@ -324,13 +339,19 @@ pub(crate) unsafe fn fail_raw(raw: *mut (), why: Failure) {
 }
 
 impl Drop for Port {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
-            // SAFETY: as in `send`.
-            drop(unsafe { publish(slot, Failure::Dropped, FAILED, || {}) });
+            drop_unanswered(slot);
         }
     }
+}
+
+#[cold]
+#[inline(never)]
+fn drop_unanswered(slot: NonNull<Slot>) {
+    // SAFETY: the slot is that of a port, which has been used up.
+    drop(unsafe { publish(slot, Failure::Dropped, FAILED, || {}) });
 }
 
 /// The replier leaves, with `payload`; `leaving` is called between the two. Gives the payload back if the receiver left
@@ -363,6 +384,11 @@ unsafe fn publish<P>(
         } else {
             this.put(payload);
             leaving();
+            if park::is_called_for(slot.as_ptr().cast()) {
+                // The asker is below us on this thread (`worker/call.rs`, "The answer").
+                this.word.store(outcome, Ordering::Release);
+                return Ok(());
+            }
             this.word.swap(outcome, order)
         };
         if before == GONE && !fault!("reply_ignore_gone") {
@@ -487,6 +513,23 @@ impl<T: Send + 'static> Receiver<T> {
         self.finish(word)
     }
 
+    /// The answer, if one has come. What else there is stays: for an asker that has been answered already, before it waits.
+    #[inline(always)]
+    pub(crate) fn take_sent(&mut self) -> Option<T> {
+        let slot = self.slot?;
+        // SAFETY: the slot is alive while we have not left.
+        if unsafe { slot.as_ref() }.word.load(Ordering::Acquire) != SENT {
+            return None;
+        }
+        self.slot = None;
+        // SAFETY: as in `finish`.
+        unsafe {
+            let answer = slot.as_ref().take();
+            Slot::free(slot);
+            Some(answer)
+        }
+    }
+
     /// The outcome, if `word` (read with acquire) says that it has come; frees the slot then.
     #[inline]
     fn finish(&mut self, word: *mut ()) -> Option<Result<T, Failure>> {
@@ -602,9 +645,12 @@ impl<T: Send + 'static> Future for Receiver<T> {
 }
 
 impl<T> Drop for Receiver<T> {
+    #[inline(always)]
     fn drop(&mut self) {
-        // What had come is dropped here, when the slot is free: its destructor is the user's.
-        drop(self.leave());
+        if self.slot.is_some() {
+            // What had come is dropped here, when the slot is free: its destructor is the user's.
+            drop(self.leave());
+        }
     }
 }
 

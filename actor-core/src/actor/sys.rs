@@ -35,6 +35,15 @@ pub(crate) enum Order {
     Visit(Box<dyn FnOnce(Right<'_>) -> Visited + Send>),
 }
 
+/// Whether an actor is held at its boundary.
+pub(crate) enum Holds<D> {
+    No,
+    /// It must end.
+    Ends(ExitReason),
+    /// Until this has decided.
+    Until(D),
+}
+
 /// What an order leaves of the actor.
 pub(super) enum Visited {
     /// It goes on.
@@ -184,15 +193,15 @@ impl<A: Actor> Sys<'_, A> {
         self.visit(move |actor| look(&actor), |_| Visited::Well)
     }
 
-    /// Returns what `look` sees of the actor, which is then held at that boundary until the second thing that `look` gives,
-    /// if any, has decided. If that gives a way to leave it, it is left.
+    /// Returns what `look` sees of the actor, which is then held at that boundary until what `look` gives for that has decided. If
+    /// that gives a way to leave it, it is left.
     ///
     /// # Errors
     /// As [`inspect`](Self::inspect).
     pub(crate) fn hold<R, F, D, L>(self, look: F) -> Result<R, SysError>
     where
         R: Send + 'static,
-        F: FnOnce(&Boundary<'_, A>) -> (R, Option<D>) + Send + 'static,
+        F: FnOnce(&mut Boundary<'_, A>) -> (R, Holds<D>) + Send + 'static,
         D: FnOnce() -> Option<L>,
         L: FnOnce(Boundary<'_, A>) -> ExitReason,
     {
@@ -202,20 +211,34 @@ impl<A: Actor> Sys<'_, A> {
                 if outcome.is_disconnected() {
                     return Visited::Well; // the caller has given up
                 }
-                let actor = right.to(&addr);
-                let (seen, decide) = match contain(|| look(&actor)) {
+                let mut actor = right.to(&addr);
+                let stays = |actor: Boundary<'_, A>| match actor.stays() {
+                    Ok(()) => Visited::Well,
+                    Err(reason) => Visited::Ends(reason),
+                };
+                let (seen, holds) = match contain(|| look(&mut actor)) {
                     Ok(seen) => seen,
                     Err(ExitReason::Panicked(text)) => {
                         let _ = outcome.send(Err(SysError::Panicked(text)));
-                        return Visited::Well;
+                        return stays(actor);
                     }
                     Err(reason) => return Visited::Ends(reason),
                 };
-                if outcome.send(Ok(seen)).is_err() {
-                    return Visited::Well; // the caller has given up
+                if let Err(unheard) = outcome.send(Ok(seen)) {
+                    drop(unheard);
+                    // The caller has given up.
+                    return match holds {
+                        Holds::Ends(reason) => Visited::Ends(reason),
+                        Holds::No | Holds::Until(_) => stays(actor),
+                    };
                 }
-                match contain(|| decide.and_then(|decide| decide())) {
-                    Ok(None) => Visited::Well,
+                let decide = match holds {
+                    Holds::No => return stays(actor),
+                    Holds::Ends(reason) => return Visited::Ends(reason),
+                    Holds::Until(decide) => decide,
+                };
+                match contain(decide) {
+                    Ok(None) => stays(actor),
                     Ok(Some(leave)) => {
                         let left = contain(|| leave(actor));
                         Visited::Left(left.unwrap_or_else(|reason| reason))

@@ -20,7 +20,7 @@ use std::fmt;
 
 use super::{
     Addr, After, Cx, Every, Exit, ExitReason, Forward, HandlerError, Inbox, Options, Priority,
-    Reply, Signal, StartError,
+    Reply, Signal, StartError, StayError,
 };
 
 /// The options of an actor type: its mailbox, stack and name. `#[actor]` on the struct writes this.
@@ -180,6 +180,23 @@ pub trait Actor: ActorOptions + Sized + Send + 'static {
     /// The actor does not start: it ends as [`ExitReason::Failed`], and its supervisor treats that as a failed start.
     fn on_start(&mut self, cx: &mut Cx<Self>) -> Result<(), StartError> {
         let _ = cx;
+        Ok(())
+    }
+
+    /// Whether [`on_move`](Self::on_move) does anything. If so the actor's life here ends with that.
+    const HAS_ON_MOVE: bool = false;
+
+    /// Called before the actor is [moved](crate::migrate) to the node `to`, at a message boundary: to finish its live sessions, hand
+    /// them over or close them, and to close what it will open again by [`on_start`](Self::on_start). May wait, for as long as a
+    /// part of a move [may take](crate::migrate::NodeBuilder::patience). No message comes between this and the image that is taken.
+    ///
+    /// It goes on at the other node as one that is [restored](crate::Cx::is_restored), by [`on_start`](Self::on_start). So it does
+    /// here if the move fails after this: `on_start` is called again.
+    ///
+    /// # Errors
+    /// It is not moved, and goes on: [`MoveError::Stays`](crate::migrate::MoveError::Stays).
+    fn on_move(&mut self, cx: &mut Cx<Self>, to: &str) -> Result<(), StayError> {
+        let _ = (cx, to);
         Ok(())
     }
 

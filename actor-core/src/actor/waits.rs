@@ -32,8 +32,9 @@
 //! was parked last, noted in its header before the edge is published; that stack may run something else by now, so the edge
 //! also says whose it is. What an ask waits for is its slot, whose memory stays a slot's: the slot's own word says whether the
 //! answer has come, and beside it stands who has the port. So **the answer itself ends the edge**, in the exchange that
-//! delivers it: if A asked B, and B has answered, then B may ask A even before A has run again. A wait for room or for a
-//! start is ended by whoever grants it, before it wakes the waiter, under the lock of the list in which the waiter stands.
+//! delivers it: if A asked B, and B has answered, then B may ask A even before A has run again. A wait for room
+//! is ended by whoever grants it, before it wakes the waiter, under the lock of the list in which the waiter stands; a wait for a
+//! start by the flag in the actor's header that says that it has started.
 //!
 //! # Why a circle that would last is found
 //! - **P1** The waiter publishes its edge, **P2** issues a full fence, **P3** walks from itself, and fails if it comes back.
@@ -72,6 +73,7 @@
 //! | `waits_walk_once` | what one walk has seen is a circle | `loom_edges_that_were_never_there_at_once_are_no_circle` |
 //! | `waits_ignore_waits` | the two rounds need not find the same waits | `loom_edges_that_come_and_go_in_turn_are_no_circle` |
 //! | `waits_cross_steps` | an ask that stands in no line waits for a step as well | `what_does_not_stand_in_line_does_not_wait_for_the_step` |
+//! | `waits_ignore_started` | a wait for a start is on until its waiter goes on | `what_has_started_may_ask_its_spawner_before_that_goes_on` |
 //! | `waits_ignore_task` | an edge is taken for that of whoever was on the stack last | `an_edge_on_a_stack_that_runs_another_is_not_ones_own` |
 //!
 //! The fence P2 is that of [`grace::read`]; its fault is `grace_no_reader_fence`, which
@@ -87,7 +89,7 @@ mod tests;
 use std::ptr::NonNull;
 
 use crate::rt::edge::{Edge, Wait};
-use crate::rt::header::Header;
+use crate::rt::header::{Header, STARTED};
 use crate::rt::park::{self, Parker};
 use crate::sys::fault::fault;
 use crate::sys::grace;
@@ -99,8 +101,10 @@ use super::reply;
 const ACTOR: usize = 1;
 /// Set in what is waited for if the waiter takes messages meanwhile.
 const STEP: usize = 2;
+/// Set, beside [`ACTOR`], if the actor's start is waited for, and no more.
+const START: usize = 4;
 
-const _: () = assert!(align_of::<Header>() > (ACTOR | STEP));
+const _: () = assert!(align_of::<Header>() > (ACTOR | STEP | START));
 
 /// An actor whose own code is about to wait. See the [module](self).
 #[derive(Clone, Copy)]
@@ -112,12 +116,7 @@ pub(super) struct Waiter {
 /// The actor whose code calls, if it is one, on its own stack.
 #[inline]
 pub(super) fn here() -> Option<Waiter> {
-    let parker = park::on_stack()?;
-    let task = parker.task()?;
-    (task.vtable().is_actor && !std::thread::panicking()).then(|| Waiter {
-        parker,
-        header: NonNull::from(task),
-    })
+    Waiter::at(park::current())
 }
 
 /// What a wait for `actor` itself has as its edge.
@@ -126,7 +125,23 @@ pub(super) fn on_actor(actor: &Header) -> *mut () {
     actor.cast_mut().map_addr(|at| at | ACTOR).cast()
 }
 
+/// What a wait for the start of `actor` has as its edge: STARTED ends it.
+pub(super) fn on_start(actor: &Header) -> *mut () {
+    on_actor(actor).map_addr(|at| at | START)
+}
+
 impl Waiter {
+    /// The actor whose code calls, if it is one, on its own stack: `parker` is the caller's ([`park::current`]), and that of a
+    /// thread, or of code that unwinds, has no task.
+    #[inline]
+    pub(super) fn at(parker: &'static Parker) -> Option<Waiter> {
+        let task = parker.task()?;
+        task.vtable().is_actor.then(|| Waiter {
+            parker,
+            header: NonNull::from(task),
+        })
+    }
+
     /// The waiter waits for `on` (a slot, or [`on_actor`]) from now on. (P1)
     #[inline]
     pub(super) fn publish(self, on: *mut ()) -> Wait {
@@ -217,10 +232,18 @@ unsafe fn link(of: NonNull<Header>) -> Option<Link> {
         return None;
     }
     let is_step = on.addr() & STEP != 0;
-    let at = on.map_addr(|at| at & !(ACTOR | STEP));
+    let at = on.map_addr(|at| at & !(ACTOR | STEP | START));
     let (to, in_line) = if on.addr() & ACTOR != 0 {
+        let to = NonNull::new(at.cast())?;
+        if on.addr() & START != 0 && !fault!("waits_ignore_started") {
+            // SAFETY: an actor whose address the waiter holds while the edge is on, or had when the caller began to read.
+            let started = unsafe { Header::has_at(to, STARTED) };
+            if started {
+                return None;
+            }
+        }
         // An actor makes room, starts and ends between its messages, and not in a step.
-        (NonNull::new(at.cast())?, true)
+        (to, true)
     } else {
         // SAFETY: what is published is an actor or a slot.
         unsafe { reply::owner_of(at, std::ptr::from_ref(parker).cast()) }?

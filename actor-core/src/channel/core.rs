@@ -48,6 +48,12 @@
 //! comes back to its place. Meanwhile it counts as in the channel, nothing is received, nothing is handed over past it, and whoever
 //! waits goes on waiting, also if the other side is gone: invariant 1 holds again when it is back.
 //!
+//! # What is sealed
+//! When what has the channel moves to another process, what is in it must be there or here, and not be both. So it is lent and the
+//! channel is *sealed* in one section: nothing enters either, whoever would send waits (the alert is raised, so each sees the state).
+//! Then it is either *cut*, when the image has been written: its contents are dropped, and both sides are told that the other is
+//! gone. Or it is as it was: the contents come back, and who waits to send is let in, as far as there is room.
+//!
 //! # Seeded faults
 //! | fault                    | what it breaks                                    | caught by                                        |
 //! |--------------------------|---------------------------------------------------|--------------------------------------------------|
@@ -57,6 +63,7 @@
 //! | `channel_back_unsorted`  | values that come back are not put in their order  | `values_that_come_back_keep_their_order`         |
 //! | `channel_give_back_last` | a value that comes back is put behind the others  | `a_value_that_comes_back_is_the_next`            |
 //! | `channel_lent_unknown`   | what is lent does not count as in the channel     | `what_is_lent_is_not_overtaken`                  |
+//! | `channel_seal_open`      | senders do not look whether it is sealed          | `nothing_enters_or_leaves_what_is_sealed`        |
 
 mod contents;
 mod ops;
@@ -77,6 +84,7 @@ use super::buffer::Buffer;
 use super::error::RecvError;
 use super::wait::List;
 
+pub(super) use contents::{Cut, Sealed};
 pub(super) use ops::{Recv, Send};
 
 /// Who runs next when a rendezvous finds its partner waiting. See [`Sender::set_preference`](super::Sender::set_preference).
@@ -125,6 +133,8 @@ pub(super) struct State<T> {
     came_back: VecDeque<u64>,
     /// How many values are lent: 0, or all that there were.
     lent: usize,
+    /// It is on its way elsewhere: nothing enters or leaves.
+    sealed: bool,
     /// Since there is an inbox: how many values were ever taken out of outbox and inbox.
     taken: usize,
     /// The last sender, the last receiver has gone.
@@ -136,6 +146,12 @@ pub(super) struct State<T> {
 }
 
 impl<T> State<T> {
+    /// Whether what is in the channel is lent, or would be, were there any.
+    #[inline(always)]
+    fn is_out(&self) -> bool {
+        self.lent > 0 || self.sealed
+    }
+
     /// The item goes to the first receiver that waits.
     #[inline]
     fn give(&mut self, item: &mut Option<Item<T>>, wakes: &mut Wakes) -> bool {
@@ -225,6 +241,7 @@ impl<T> Core<T> {
                 senders: List::default(),
                 receivers: List::default(),
                 lent: 0,
+                sealed: false,
                 taken: 0,
                 no_senders: false,
                 no_receivers: false,
@@ -274,7 +291,7 @@ impl<T> Core<T> {
         }
         let mut state = self.state().lock();
         let plain =
-            state.receivers.is_empty() && !state.closed && !state.no_receivers && state.lent == 0;
+            state.receivers.is_empty() && !state.closed && !state.no_receivers && !state.is_out();
         if !plain || state.outbox.len() >= self.capacity || self.shared.get().is_some() {
             return Some(item);
         }
@@ -290,7 +307,7 @@ impl<T> Core<T> {
             return None;
         }
         let mut state = self.state().lock();
-        if !state.senders.is_empty() || state.lent > 0 {
+        if !state.senders.is_empty() || state.is_out() {
             return None;
         }
         let item = state.pop_outbox()?;
@@ -413,7 +430,7 @@ impl<T> Core<T> {
             let mut wakes = Wakes::default();
             let mut state = self.state().lock();
             state.no_senders = true;
-            if state.lent == 0 {
+            if !state.is_out() {
                 state.receivers.end_all(&mut wakes);
             }
             drop(state);

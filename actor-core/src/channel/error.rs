@@ -1,7 +1,10 @@
-//! How operations on channels fail. Each error of a send gives the value back.
+//! How operations on channels fail. Each error of a send gives the value back. They are serde's, so that a migratable function can
+//! keep them while it waits.
 
 use std::error::Error;
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use crate::rt::throw::Thrown;
 use crate::rt::wait::Interrupt;
@@ -13,7 +16,7 @@ const CLOSED: &str = "the channel is closed, and nobody waits at its other side"
 macro_rules! send_error {
     ($(#[$meta:meta])* $name:ident $(, $(#[$extra_meta:meta])* $extra:ident: $text:literal)?) => {
         $(#[$meta])*
-        #[derive(Clone, PartialEq, Eq)]
+        #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum $name<T> {
             $($(#[$extra_meta])* $extra(T),)?
@@ -77,7 +80,7 @@ macro_rules! send_error {
 macro_rules! recv_error {
     ($(#[$meta:meta])* $name:ident $(, $(#[$extra_meta:meta])* $extra:ident: $text:literal)?) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum $name {
             $($(#[$extra_meta])* $extra,)?
@@ -195,7 +198,7 @@ impl<T> SendError<T> {
 }
 
 /// Why [`Sender::send_all`](super::Sender::send_all) stopped.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SendAllError<T> {
     /// How many had been sent before.
     pub sent: usize,

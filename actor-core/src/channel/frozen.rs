@@ -9,19 +9,23 @@
 //! waits tries again where it is continued.
 //!
 //! A side that is not in the image is gone in the copy, as if it had been dropped.
+//!
+//! An image of what moves ([`take`]) is no copy: its channels are sealed when they are written, and cut when all has been. A side
+//! of theirs that is not in it is cut off, and what waits in them is in the image and nowhere else.
 
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
 use serde::ser::{Error as _, Serialize, SerializeSeq, Serializer};
 
 use crate::rt::park;
 
-use super::core::{Core, Item};
+use super::core::{Core, Cut, Item, Sealed};
 use super::{Receiver, Sender, pair};
 
 thread_local! {
@@ -35,6 +39,8 @@ pub(crate) struct Channels {
     written: HashMap<usize, u32>,
     /// A `(Sender<T>, Receiver<T>)` for each read.
     read: Vec<Option<Box<dyn Any>>>,
+    /// Of an image of what moves: those written.
+    sealed: Option<Vec<Box<dyn Cut>>>,
 }
 
 /// Calls `f`, which writes or reads one image. One within another is another image.
@@ -42,6 +48,24 @@ pub(crate) struct Channels {
 /// What it is about is the thread's, and the values are the user's code: if that waited, a microthread that began an image
 /// meanwhile would end this one. So it cannot ([`no_suspend`](crate::microthread::no_suspend)).
 pub(crate) fn image<R>(f: impl FnOnce() -> R) -> R {
+    within(Channels::default(), f).0
+}
+
+/// As [`image`], of what moves if it is written: its channels are cut here. If it is not, they are as they were.
+pub(crate) fn take<R, E>(f: impl FnOnce() -> Result<R, E>) -> Result<R, E> {
+    let channels = Channels {
+        sealed: Some(Vec::new()),
+        ..Channels::default()
+    };
+    let (written, channels) = within(channels, f);
+    let sealed = channels.and_then(|channels| channels.sealed);
+    if written.is_ok() {
+        sealed.into_iter().flatten().for_each(Cut::cut);
+    }
+    written
+}
+
+fn within<R>(channels: Channels, f: impl FnOnce() -> R) -> (R, Option<Channels>) {
     /// Also when `f` panics.
     struct Outer(Option<Channels>);
     impl Drop for Outer {
@@ -50,8 +74,9 @@ pub(crate) fn image<R>(f: impl FnOnce() -> R) -> R {
             drop(inner); // sides of channels, with values of the user's
         }
     }
-    let _outer = Outer(IMAGE.replace(Some(Channels::default())));
-    park::no_suspend(f)
+    let _outer = Outer(IMAGE.replace(Some(channels)));
+    let result = park::no_suspend(f);
+    (result, IMAGE.take())
 }
 
 const OUTSIDE: &str = "a channel cannot be serialised by itself, only in the image of what uses it: `migratable::freeze`";
@@ -60,7 +85,11 @@ const LENT: &str =
 const THROWN: &str =
     "an error sent with `send_error` is in the channel, and errors cannot be frozen";
 
-fn write<T: Serialize, S: Serializer>(core: &Core<T>, serializer: S) -> Result<S::Ok, S::Error> {
+fn write<T, S>(core: &Arc<Core<T>>, serializer: S) -> Result<S::Ok, S::Error>
+where
+    T: Serialize + 'static,
+    S: Serializer,
+{
     let met = IMAGE.with_borrow_mut(|image| {
         let written = &mut image.as_mut()?.written;
         let next = written.len() as u32;
@@ -75,17 +104,34 @@ fn write<T: Serialize, S: Serializer>(core: &Core<T>, serializer: S) -> Result<S
     }
     let closed = core.state().lock().closed;
     let capacity = (core.capacity != usize::MAX).then_some(core.capacity as u64);
-    let mut serializer = Some(serializer);
-    let written = core.with_contents(|items| {
-        let serializer = serializer.take().expect("it is written once");
+    let whole = |serializer: S, items: &[Item<T>]| {
         let mut parts = serializer.serialize_seq(Some(4))?;
         parts.serialize_element(&number)?;
         parts.serialize_element(&capacity)?;
         parts.serialize_element(&closed)?;
         parts.serialize_element(&Contents(items))?;
         parts.end()
+    };
+    let lent = || S::Error::custom(LENT);
+    if !moves() {
+        let mut serializer = Some(serializer);
+        let written = core
+            .with_contents(|items| whole(serializer.take().expect("it is written once"), items));
+        return written.unwrap_or_else(|| Err(lent()));
+    }
+    let sealed = Box::new(Sealed::new(core).ok_or_else(lent)?);
+    let written = whole(serializer, sealed.items())?;
+    IMAGE.with_borrow_mut(|image| {
+        if let Some(all) = image.as_mut().and_then(|image| image.sealed.as_mut()) {
+            all.push(sealed);
+        }
     });
-    written.unwrap_or_else(|| Err(S::Error::custom(LENT)))
+    Ok(written)
+}
+
+/// Whether the image that this thread is writing is one of what moves.
+fn moves() -> bool {
+    IMAGE.with_borrow(|image| image.as_ref().is_some_and(|image| image.sealed.is_some()))
 }
 
 struct Contents<'a, T>(&'a [Item<T>]);
@@ -161,7 +207,7 @@ impl<'de, T: Deserialize<'de> + 'static, R> Visitor<'de> for Sides<T, R> {
 macro_rules! side {
     ($side:ident, $n:tt) => {
         /// In the image of what uses it (`migratable::freeze`), with what is in the channel. Elsewhere an error.
-        impl<T: Serialize> Serialize for $side<T> {
+        impl<T: Serialize + 'static> Serialize for $side<T> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 write(&self.core, serializer)
             }

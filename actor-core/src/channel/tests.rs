@@ -5,9 +5,11 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use super::core::{Cut, Sealed};
 use super::select::{Patience, recv, run, send};
 use super::{
-    Receiver, RecvError, Select, SelectError, bounded, never, rendezvous, select, unbounded,
+    Receiver, RecvError, Select, SelectError, SendError, bounded, never, rendezvous, select,
+    unbounded,
 };
 
 fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
@@ -121,6 +123,76 @@ fn what_comes_back_while_others_are_lent_is_before_them() {
         waits[1] = None;
     });
     assert_eq!(rx.try_iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
+}
+
+#[test]
+fn nothing_enters_or_leaves_what_is_sealed() {
+    for with_inbox in [false, true] {
+        let (tx, rx) = bounded(3);
+        if with_inbox {
+            let state = tx.core.state().lock();
+            tx.core.make_inbox(&state);
+        }
+        tx.send_all(0..2).unwrap();
+        let sealed = Sealed::new(&tx.core).unwrap();
+        assert_eq!((sealed.items().len(), rx.len()), (2, 2));
+        let mut receives = Box::pin(rx.recv_async());
+        let mut sends = [2, 3].map(|n| Box::pin(tx.send_async(n)));
+        assert!(rx.try_recv().is_err() && tx.try_send(9).is_err());
+        assert!(poll_once(receives.as_mut()).is_pending());
+        for send in &mut sends {
+            assert!(poll_once(send.as_mut()).is_pending());
+        }
+        // It goes on as if nothing had been.
+        drop(sealed);
+        assert_eq!(poll_once(receives.as_mut()), Poll::Ready(Ok(0)));
+        for send in &mut sends {
+            assert_eq!(poll_once(send.as_mut()), Poll::Ready(Ok(())));
+        }
+        assert_eq!(rx.try_iter().collect::<Vec<_>>(), [1, 2, 3]);
+    }
+}
+
+#[test]
+fn a_rendezvous_that_was_sealed_goes_on() {
+    let (tx, rx) = rendezvous();
+    let sealed = Sealed::new(&tx.core).unwrap();
+    let mut receives = Box::pin(rx.recv_async());
+    let mut sends = Box::pin(tx.send_async(1));
+    assert!(poll_once(receives.as_mut()).is_pending());
+    assert!(poll_once(sends.as_mut()).is_pending());
+    drop(sealed);
+    assert_eq!(poll_once(sends.as_mut()), Poll::Ready(Ok(())));
+    assert_eq!(poll_once(receives.as_mut()), Poll::Ready(Ok(1)));
+}
+
+#[test]
+fn what_is_cut_is_gone_for_both_sides() {
+    for with_inbox in [false, true] {
+        let (tx, rx) = bounded(2);
+        if with_inbox {
+            let state = tx.core.state().lock();
+            tx.core.make_inbox(&state);
+        }
+        tx.send_all(0..2).unwrap();
+        let mut sends = Box::pin(tx.send_async(2));
+        assert!(poll_once(sends.as_mut()).is_pending());
+        let sealed = Sealed::new(&tx.core).unwrap();
+        let mut receives = Box::pin(rx.recv_async());
+        assert!(poll_once(receives.as_mut()).is_pending());
+        Cut::cut(Box::new(sealed));
+        assert_eq!(
+            poll_once(sends.as_mut()),
+            Poll::Ready(Err(SendError::Disconnected(2)))
+        );
+        assert_eq!(
+            poll_once(receives.as_mut()),
+            Poll::Ready(Err(RecvError::Disconnected))
+        );
+        assert_eq!(rx.len(), 0);
+        assert_eq!(tx.send(3), Err(SendError::Disconnected(3)));
+        assert_eq!(rx.recv(), Err(RecvError::Disconnected));
+    }
 }
 
 #[test]

@@ -263,6 +263,25 @@ pub fn freeze_within<T: Serialize + ?Sized>(
     value: &T,
     limits: &Limits,
 ) -> Result<Image, FreezeError> {
+    write(value, |value, head| {
+        frozen::image(|| Image::of_within(head, value, limits))
+    })
+}
+
+/// As [`freeze`], of what moves: its channels are not here any more.
+///
+/// # Errors
+/// As [`freeze`]; they are as they were then.
+pub(crate) fn take<T: Serialize>(value: &T) -> Result<Image, FreezeError> {
+    write(value, |value, head| {
+        frozen::take(|| Image::of_within(head, value, &Limits::default()))
+    })
+}
+
+fn write<T: Serialize + ?Sized>(
+    value: &T,
+    write: impl FnOnce(&T, Head) -> Result<Image, EncodeError>,
+) -> Result<Image, FreezeError> {
     /// What this thread is writing, if it is writing another image meanwhile; put back also when something panics.
     struct Outer(Option<Pass>, Option<Head>);
     impl Drop for Outer {
@@ -280,7 +299,7 @@ pub fn freeze_within<T: Serialize + ?Sized>(
     PASS.set(Some(Pass::Write));
     let head = FIRST.take();
     let head = head.unwrap_or_else(|| Head::new(Kind::Microthreads, "channels"));
-    frozen::image(|| Image::of_within(head, value, limits)).map_err(failed)
+    write(value, head).map_err(failed)
 }
 
 /// Makes a value from its image.

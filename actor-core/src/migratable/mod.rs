@@ -25,6 +25,27 @@
 //! A sleep keeps how much of it was left. Time goes on at the other end's clock. The sides of a channel that are not in the image do
 //! not exist for the copy. An actor stays where it is: its address is frozen as the name it is registered under, and looked up again
 //! ([`System::with_names`](crate::System::with_names)). Errors sent with `send_error`, and everything that serde does not serialise, are refused.
+//!
+//! [The guide](crate::guide::moving) has it all in one place: what can move and what cannot, versions, and what is promised when
+//! something fails.
+//!
+//! # Format
+//! The header is that of [`image`](crate::image), its kind 2; name, schema (the `version`) and fingerprint are those of the function that
+//! comes first in it, for those who do not have the function. The payload is the value that was frozen, as serde writes it, in which
+//! these are:
+//!
+//! | what | is written as |
+//! |---|---|
+//! | a suspended function | array of 2: its path, a string; its call |
+//! | a call, of it or of one that it waits for | array of 3: fingerprint and version of its function, numbers; its state |
+//! | a state | map of 1: where it waits, a string; a map of what it keeps, by name. A call that it waits for is among that |
+//! | the first side of a channel that is met | array of 4: its number; its capacity, nil if it has none; whether it is closed; array of the values in it |
+//! | another side of it | array of 1: that number. They count from 0 |
+//! | a wait with a deadline | what was left: array of seconds and nanoseconds, or nil |
+//! | the address of an actor | the actor's name, a string |
+//! | a [`TcpListener`](crate::net::TcpListener) | array of 2: its address, a string; its timeout, as above |
+//!
+//! What is continued is checked against the payload, where each function says for itself what it is.
 
 mod call;
 mod durable;
@@ -42,8 +63,8 @@ use std::fmt;
 
 pub(crate) use self::durable::spawn as spawn_durable;
 pub use self::durable::{Durable, DurableError, NotDurable, Saving};
-pub(crate) use self::image::head_name;
 pub use self::image::{FreezeError, ThawError, freeze, freeze_within, thaw};
+pub(crate) use self::image::{head_name, take};
 use self::program::Program;
 pub use self::suspended::Suspended;
 pub(crate) use self::task::spawn_in;
@@ -85,7 +106,7 @@ impl<M: Migratable> Start<M> {
     }
 
     /// Runs the function to its end, in the caller, waiting where it waits. In a migratable function this is where the caller
-    /// waits for it, and both can be frozen.
+    /// waits for it, and both can be frozen. In an actor, what it asks is no part of a [circle](crate::WaitCycle) that is found.
     pub fn call(self) -> M::Output {
         suspended::run(self)
     }
@@ -112,6 +133,7 @@ pub mod private {
     pub use crate::__hold as hold;
     pub use crate::channel::kept::choice;
     pub use crate::channel::kept::{Recv, Send};
+    pub use crate::net::Accept;
     pub use crate::rt::cx::{Cx, Until};
     pub use serde;
 }

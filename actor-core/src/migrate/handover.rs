@@ -78,6 +78,26 @@
 //! `Gone` by an offer in a later epoch from the destination itself, which has therefore taken it. Any other offer that meets a record
 //! is refused as `Busy`: it can be tried again when that record is settled, which is hurried on.
 //!
+//! # Saving between moves
+//! A record is of the time of its step. To have a later one, a node *saves* the thing where it lives:
+//!
+//! 1. It notes the epoch and takes an image, of an actor between two messages, of a function where it waits. The thing goes on at once.
+//! 2. If the thing lives here in that epoch still, `Here(e, image)` takes the place of its record. Else the image is dropped: what it
+//!    was taken of has been frozen since, and is in the record of a move, or has gone on from one.
+//! 3. It says so to whoever waits. What the thing had done before 1 outlives a kill from here on.
+//!
+//! Why no older image takes the place of a newer record: the saves of a thing are made one after the other, each from 1 to 3; and
+//! whatever stops the thing, or has it go on from another image, ends its epoch. A move that begins between 2 and the end of the writing
+//! waits for that with its own record. If the store fails at 2 there is the record before or the new one, of the same epoch: it
+//! goes on from either, and nothing is in doubt.
+//!
+//! *In the driver* a move begins when the save under way has ended, and saves that come meanwhile wait for its end. So 2 finds the
+//! thing as it was, unless it has ended. Who asks for a save while one is under way waits for the next, together with all others
+//! who do: however many wait, they wait for two at most.
+//!
+//! # The last epoch
+//! `u64::MAX` has none after it, so nobody takes an offer of it: what was moved into it stays where it is.
+//!
 //! # There and back
 //! A to B to A at once: B may offer it to A before A has heard the confirmation. The later epoch says that it was taken.
 //!
@@ -97,6 +117,9 @@
 //! | `handover_forgets_early` | forgets `Gone` before it is confirmed | `whatever_is_lost_repeated_or_killed_one_lives` |
 //! | `handover_old_epoch_confirms` | takes an old offer for a confirmation | `whatever_is_lost_repeated_or_killed_one_lives` |
 //! | `handover_unsaved_answers` | answers from a record that is not saved | `whatever_is_lost_repeated_or_killed_one_lives` |
+//! | `handover_saves_what_left` | saves an image of what does not live here any more | `whatever_is_lost_repeated_or_killed_one_lives` |
+//! | `handover_saves_old_epoch` | saves an image from an earlier life | `an_image_from_an_earlier_life_is_not_saved` |
+//! | `handover_writes_at_once` | writes a record while a save is being written | `whatever_is_lost_repeated_or_killed_one_lives` |
 
 #[cfg(test)]
 mod exhaustive;
@@ -197,6 +220,21 @@ impl<N: Clone + Eq, I: Clone> Party<N, I> {
         }
     }
 
+    /// The record that is to be saved for an image of it that was taken in this epoch; `None` if the image is not of what lives
+    /// here now. If that cannot be saved, there is nothing to be told: it may be in the place of the one before or not.
+    pub(super) fn keeps(&self, taken: u64, image: I) -> Option<State<N, I>> {
+        let same = |own: u64| own == taken || fault!("handover_saves_old_epoch");
+        let lives = match self.state {
+            Some(State::Here { epoch, .. }) => same(epoch) && !self.in_doubt,
+            _ => fault!("handover_saves_what_left"),
+        };
+        let image = Some(image);
+        lives.then_some(State::Here {
+            epoch: taken,
+            image,
+        })
+    }
+
     /// It has ended, here.
     pub(super) fn ended(&mut self, out: Out<'_, N, I>) {
         if matches!(self.state, Some(State::Here { .. })) && !self.in_doubt {
@@ -236,6 +274,7 @@ impl<N: Clone + Eq, I: Clone> Party<N, I> {
     pub(super) fn takes(&self, from: &N, epoch: u64) -> bool {
         let later = |own: u64| own < epoch || fault!("handover_old_epoch_confirms");
         match &self.state {
+            _ if epoch == u64::MAX => false,
             None => true,
             Some(State::Arrived {
                 from: other,
@@ -254,6 +293,14 @@ impl<N: Clone + Eq, I: Clone> Party<N, I> {
             return; // as if it had been lost
         }
         match message {
+            Message::Offer {
+                epoch: u64::MAX,
+                offer,
+                ..
+            } => {
+                let why = Refusal::Thaw("no epoch comes after this one".to_owned());
+                out.push(Action::send(from, Message::Refuse { offer, why }));
+            }
             Message::Offer {
                 epoch,
                 offer,
@@ -351,7 +398,7 @@ impl<N: Clone + Eq, I: Clone> Party<N, I> {
         let ours = self.has_arrived(offer, ticket) || fault!("handover_any_ticket");
         let answer = match self.state.take() {
             Some(State::Arrived { epoch, image, .. }) if ours => {
-                let (epoch, image) = (epoch + 1, Some(image));
+                let (epoch, image) = (epoch.saturating_add(1), Some(image));
                 self.enter(State::Here { epoch, image }, out);
                 Message::Confirm { offer, ticket }
             }
@@ -385,7 +432,8 @@ impl<N: Clone + Eq, I: Clone> Party<N, I> {
     /// The source keeps it.
     fn stay(&mut self, why: Outcome, out: Out<'_, N, I>) {
         if let Some(State::Leaving { epoch, image, .. }) = self.state.take() {
-            let epoch = epoch + 1;
+            // Beyond the last there is none: then it stays for good, as nobody takes it.
+            let epoch = epoch.saturating_add(1);
             self.state = Some(State::Here { epoch, image: None });
             out.push(Action::Activate { epoch, image });
             out.push(Action::Tell(why));

@@ -4,46 +4,76 @@ mod actor;
 mod builder;
 mod calls;
 mod error;
+mod guest;
+mod heading;
+mod keeping;
 mod kind;
 mod links;
 mod microthread;
+mod moving;
+mod numbers;
+mod place;
+mod saving;
 mod thing;
 mod wire;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::far::FarSide;
-use super::handover::{Outcome, Party, Refusal, State, Token};
+use super::handover::{Party, Refusal, State};
 use crate::actor::Addr;
-use crate::channel::{self, Receiver};
+use crate::channel::{Receiver, Sender};
 use crate::migratable::{self, Migratable, Start, Suspended};
-use crate::rt::wait;
 use crate::store::Store;
 use crate::system::System;
 
 pub use actor::Movable;
 pub use builder::NodeBuilder;
 use calls::Waiting;
-pub use error::{MoveError, NodeError};
-use kind::{Kind, Ready, Running, Unfrozen};
+pub use error::{MoveError, NodeError, SaveError};
+use guest::Guest;
+pub use guest::PeerLimits;
+use heading::Headings;
+use keeping::Keeper;
+pub use keeping::{Answering, Calling, CallingState};
+use kind::{Kind, Ready, Running};
 use links::Link;
+pub use moving::Moved;
+use numbers::Numbers;
+pub use place::Place;
 use thing::{Shared, Thing};
 use wire::{Name, Packed};
 
-/// A number that was never drawn before, and never will be.
-fn draw() -> u128 {
-    let mut bytes = [0; 16];
-    if getrandom::fill(&mut bytes).is_err() {
-        // Without the system's: from the generator of this thread, which had a seed of its own.
-        return fastrand::u128(..);
+/// What the tests of the bytes need: see [`migrate::private`](super::private).
+pub(super) mod private {
+    use super::wire::{Wire, unpack};
+    use crate::image::{DecodeError, Image, Limits};
+    use crate::migrate::handover::Message;
+
+    /// Reads what a node says, with the image in it.
+    pub fn read_message(bytes: &[u8]) -> Result<Option<Image>, DecodeError> {
+        let packed = match Wire::decode(bytes)? {
+            Wire::Handover {
+                message: Message::Offer { image, .. },
+                ..
+            } => Some(image),
+            Wire::Handover { .. } => None,
+            Wire::Forward { message, .. } => Some(message),
+            Wire::Answer { answer, .. } => answer,
+        };
+        packed.map(|it| it.image()).transpose()
     }
-    u128::from_be_bytes(bytes)
+
+    /// Reads a record.
+    pub fn read_record(bytes: &[u8]) -> Result<(), DecodeError> {
+        unpack(&Image::decode(bytes, &Limits::default())?).map(drop)
+    }
 }
 
 /// What the names begin with under which a store keeps the records of things.
@@ -62,11 +92,21 @@ struct Inner {
     store: Option<Arc<dyn Store>>,
     kinds: HashMap<String, Box<dyn Kind>>,
     patience: Duration,
+    peers: PeerLimits,
     maps: Mutex<Maps>,
     links: Mutex<HashMap<Name, Link>>,
     calls: Mutex<HashMap<u128, Waiting>>,
-    routes: Mutex<HashMap<Name, Name>>,
-    living: Mutex<HashMap<Name, Arc<dyn Running>>>,
+    headings: Mutex<Headings>,
+    /// Of each thing, the actors that it was here: they pass on what comes for it, and their names are its names.
+    left: Mutex<HashMap<Name, HashSet<u64>>>,
+    numbers: Numbers,
+    /// What opens ways by itself.
+    kept: Mutex<Vec<Keeper>>,
+    /// None once it is closed.
+    open: Mutex<Option<Sender<()>>>,
+    /// Ends then. Nothing comes by it.
+    closed: Receiver<()>,
+    guests: Mutex<HashMap<Name, Arc<Guest>>>,
 }
 
 type Maps = BTreeMap<Name, Shared>;
@@ -89,17 +129,8 @@ impl Inner {
         lock(&self.calls)
     }
 
-    /// Where what has gone from here went.
-    fn routes(&self) -> MutexGuard<'_, HashMap<Name, Name>> {
-        lock(&self.routes)
-    }
-
-    fn living(&self) -> MutexGuard<'_, HashMap<Name, Arc<dyn Running>>> {
-        lock(&self.living)
-    }
-
-    fn living_here(&self, thing: &Name) -> Option<Arc<dyn Running>> {
-        self.living().get(thing).cloned()
+    fn left(&self) -> MutexGuard<'_, HashMap<Name, HashSet<u64>>> {
+        lock(&self.left)
     }
 }
 
@@ -120,10 +151,27 @@ impl Drop for Open {
 }
 
 impl Inner {
-    /// Ends all ways.
+    /// Ends all ways, and what opens them and saves.
     fn close(&self) {
+        drop(lock(&self.open).take());
+        let kept = std::mem::take(&mut *lock(&self.kept));
+        kept.iter().for_each(Keeper::close);
         let links: Vec<Link> = self.links().drain().map(|(_, link)| link).collect();
         links.iter().for_each(Link::close);
+    }
+
+    /// The system ends, and what runs in it: a function that has a node and a node that has it would keep each other. What the
+    /// records say is as true as before.
+    fn let_go(&self) {
+        let headings = self.no_more_headings();
+        let things: Vec<Shared> = self.things().values().cloned().collect();
+        for thing in things {
+            // Nothing waits here. Somebody who has it now is about to end too.
+            if let Ok(mut thing) = thing.try_lock() {
+                thing.running = None;
+            }
+        }
+        drop(headings);
     }
 
     fn load(self: &Arc<Self>) -> Result<(), NodeError> {
@@ -141,34 +189,20 @@ impl Inner {
                 error,
             })?;
             let name: Name = thing.into();
-            let gone = match &record {
-                State::Gone { to, .. } => Some(to.clone()),
-                _ => None,
-            };
+            match &record {
+                State::Gone { to, .. } => self.has_gone(&name, to),
+                State::Arrived { .. } => self.is_open(&name),
+                State::Here { .. } | State::Leaving { .. } => {}
+            }
             let mut out = Vec::new();
             let party = Party::load(record, &mut out);
             let mut thing = Thing::new(party);
             self.act(&name, &mut thing, out);
-            if let Some(to) = gone {
-                self.routes().insert(name.clone(), to);
-            }
             let shared = Arc::new(crate::sync::Mutex::new(thing));
             self.things().insert(name, shared);
         }
         Ok(())
     }
-}
-
-/// How a move went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Moved {
-    /// For how long it lived nowhere, as far as is known here: from when it was stopped until its new node said that it lives
-    /// there.
-    pub away: Duration,
-    /// Whether the new node has said so. If not, it has gone all the same, and lives there once that node is up and there is a way
-    /// to it.
-    pub confirmed: bool,
 }
 
 impl Node {
@@ -187,9 +221,9 @@ impl Node {
     /// error; moves that are under way go on by the next.
     ///
     /// # Errors
-    /// [`NodeError::Spawn`].
+    /// [`NodeError::Name`], [`NodeError::Spawn`].
     pub fn attach(&self, far: impl FarSide) -> Result<(), NodeError> {
-        self.inner.attach(Arc::new(far))
+        self.inner.attach(Arc::new(far)).map(drop)
     }
 
     /// Whether there is a way to this node.
@@ -248,9 +282,9 @@ impl Node {
             None => None,
             Some(_) => Some(actor.snapshot().map_err(NodeError::Snapshot)?),
         };
-        let (node, addr) = (self.inner.clone(), actor.clone());
+        let addr = actor.clone();
         self.begin(name, image.as_ref(), |_, _| {
-            Ok(Arc::new(actor::Lives { node, addr }))
+            Ok(Arc::new(actor::Lives { addr }))
         })
     }
 
@@ -268,7 +302,7 @@ impl Node {
         image: Option<&crate::image::Image>,
         start: impl FnOnce(&Arc<Inner>, &Name) -> Result<Arc<dyn Running>, NodeError>,
     ) -> Result<(), NodeError> {
-        let name: Name = name.into();
+        let name = Name::checked(name)?;
         let inner = &self.inner;
         inner.with_thing(&name, |thing| {
             if thing.party.state().is_some() {
@@ -277,12 +311,13 @@ impl Node {
             if let Some(image) = image {
                 let image = Some(Packed::from(image));
                 let record = State::Here { epoch: 0, image };
-                inner.save(&name, &record).map_err(NodeError::Store)?;
+                inner
+                    .save_record(&name, &record)
+                    .map_err(NodeError::Store)?;
             }
             match start(inner, &name) {
                 Ok(running) => {
-                    inner.living().insert(name.clone(), running.clone());
-                    inner.routes().remove(&name);
+                    inner.runs_here(&name, &running);
                     thing.running = Some(running);
                     thing.party = Party::here(0);
                     Ok(())
@@ -295,7 +330,7 @@ impl Node {
         })
     }
 
-    /// Whether a thing of this name lives here now. Not while it is moved.
+    /// Whether a thing of this name lives here now, and runs. Not while it is moved; [`place`](Self::place) says more.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.inner.living_here(&name.into()).is_some()
@@ -308,153 +343,15 @@ impl Node {
         running.addr().downcast::<Addr<A>>().ok().map(|it| *it)
     }
 
-    /// Moves the thing of this name to another node: stops it, offers it, and, if it is taken, lets it go. Waits for that.
-    ///
-    /// # Errors
-    /// [`MoveError`]: it goes on here, unless that says otherwise.
-    pub fn migrate(&self, name: &str, to: &str) -> Result<Moved, MoveError> {
-        let (name, to): (Name, Name) = (name.into(), to.into());
-        let inner = &self.inner;
-        if !inner.has_way(&to) {
-            return Err(MoveError::NoWay(to.into()));
-        }
-        let running = inner.with_thing(&name, |thing| {
-            let Some(State::Here { .. }) = thing.party.state() else {
-                return Err(match thing.party.state() {
-                    Some(State::Leaving { .. }) => MoveError::Moving,
-                    _ => MoveError::NotHere,
-                });
-            };
-            inner.stops(&name, thing).ok_or(match &thing.broken {
-                Some(why) => MoveError::NotResumed(why.clone()),
-                None => MoveError::Moving,
-            })
-        })?;
-        let since = wait::now();
-        // Not under the lock of the thing: it may take its time.
-        let frozen = match running.freeze(inner.patience) {
-            Ok(frozen) => frozen,
-            Err(Unfrozen { why, again }) => {
-                inner.goes_on(&name, running, again);
-                return Err(why);
-            }
-        };
-        drop(running);
-        let (told, outcomes) = channel::unbounded();
-        let offer = Token(draw());
-        let image = Packed::from(frozen.image());
-        let left = inner.with_thing(&name, |thing| {
-            let mut out = Vec::new();
-            let left = thing.party.leave(to, offer, image, &mut out);
-            if left.is_ok() {
-                thing.frozen = Some(frozen);
-                thing.waiting = Some(told);
-                inner.act(&name, thing, out);
-            }
-            left.is_ok()
-        });
-        match left {
-            true => self.outcome(&name, offer, &outcomes, since),
-            // It has ended.
-            false => Err(MoveError::NotHere),
-        }
-    }
-
-    fn outcome(
-        &self,
-        name: &Name,
-        offer: Token,
-        outcomes: &Receiver<Outcome>,
-        since: Instant,
-    ) -> Result<Moved, MoveError> {
-        let inner = &self.inner;
-        let mut decided = false;
-        loop {
-            let moved = |confirmed| Moved {
-                away: wait::now().saturating_duration_since(since),
-                confirmed,
-            };
-            let outcome = match wait::after(inner.patience) {
-                Some(deadline) => outcomes.recv_deadline(deadline).ok(),
-                None => outcomes.recv().ok(),
-            };
-            let stayed = |error| {
-                inner.with_thing(name, |thing| match &thing.broken {
-                    Some(why) => MoveError::NotResumed(why.clone()),
-                    None => error,
-                })
-            };
-            return match outcome {
-                Some(Outcome::Decided) => {
-                    decided = true;
-                    continue;
-                }
-                Some(Outcome::Confirmed) => Ok(moved(true)),
-                Some(Outcome::Missing) => Err(MoveError::Missing),
-                Some(Outcome::Refused(why)) => Err(stayed(MoveError::Refused(why))),
-                Some(Outcome::NotSaved) => {
-                    let error = inner.with_thing(name, |thing| thing.unsaved.take());
-                    Err(stayed(match error {
-                        Some(error) => MoveError::NotSaved(error),
-                        None => MoveError::TimedOut,
-                    }))
-                }
-                Some(Outcome::GivenUp | Outcome::Interrupted) => Err(stayed(MoveError::TimedOut)),
-                None if decided => Ok(moved(false)),
-                None => {
-                    inner.with_thing(name, |thing| {
-                        let mut out = Vec::new();
-                        thing.party.give_up(offer, &mut out);
-                        inner.act(name, thing, out);
-                    });
-                    // That says how: it may have been decided just now. If the store did not take that, it is in doubt.
-                    let in_doubt = inner.with_thing(name, |thing| thing.party.state().cloned());
-                    match in_doubt {
-                        Some(State::Gone { .. }) if outcomes.is_empty() => Ok(moved(false)),
-                        _ => continue,
-                    }
-                }
-            };
-        }
-    }
-
-    /// Ends all ways of this node, and so does dropping its last handle. What lives here goes on.
+    /// Ends all ways of this node, and the saving that it does by itself; so does dropping its last handle. What lives here goes on.
     pub fn close(&self) {
         self.inner.close();
     }
 }
 
-impl Inner {
-    /// It was not frozen.
-    fn goes_on(
-        self: &Arc<Self>,
-        name: &Name,
-        running: Arc<dyn Running>,
-        again: Option<Box<dyn Ready>>,
-    ) {
-        self.with_thing(name, |thing| {
-            if !matches!(thing.party.state(), Some(State::Here { .. })) {
-                return; // it has ended
-            }
-            let running = match again {
-                None => running,
-                Some(ready) => match ready.start(self, name, None) {
-                    Ok(running) => running,
-                    Err(why) => {
-                        thing.broken = Some(why);
-                        return;
-                    }
-                },
-            };
-            self.living().insert(name.clone(), running.clone());
-            thing.running = Some(running);
-        });
-    }
-}
-
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let things: Vec<_> = self.inner.living().keys().cloned().collect();
+        let things = self.inner.all_living();
         let ways: Vec<_> = self.inner.links().keys().cloned().collect();
         f.debug_struct("Node")
             .field("name", &self.inner.name)

@@ -65,14 +65,14 @@ use std::time::Duration;
 use super::far::{FarError, FarSide};
 use crate::net::{TcpListener, TcpStream, ToSocketAddrs};
 use crate::rt::wait;
+use crate::supervision::Backoff;
 use crate::sync::Mutex;
 
 use secret::Key;
 pub use secret::{Secret, ShortSecret};
 
-/// What the tests of the bytes need.
-#[doc(hidden)]
-pub mod private {
+/// See [`migrate::private`](super::private).
+pub(super) mod private {
     pub use super::frame::{read, write};
     pub use super::hello::{Hello, Role};
     pub use super::secret::Key;
@@ -92,6 +92,9 @@ pub struct TcpSettings {
     /// How long nothing may come before the other end counts as gone. Default: 30 s. A node sends a sign of life
     /// three times as often.
     pub silence: Duration,
+    /// How long a node that [keeps calling](super::Node::keep_calling) waits from one call to the next, and one that keeps
+    /// answering when no call can be taken. Default: from 100 ms to 10 s, less up to half.
+    pub again: Backoff,
 }
 
 impl Default for TcpSettings {
@@ -101,6 +104,7 @@ impl Default for TcpSettings {
             greeting: Duration::from_secs(5),
             frame: Duration::from_secs(30),
             silence: Duration::from_secs(30),
+            again: Backoff::new(Duration::from_millis(100), Duration::from_secs(10)),
         }
     }
 }
@@ -348,6 +352,10 @@ impl TcpFarListener {
             secret: self.secret.clone(),
             settings: self.settings,
         })
+    }
+
+    pub(super) fn settings(&self) -> TcpSettings {
+        self.settings
     }
 
     /// The address it listens on.

@@ -74,7 +74,8 @@
 //! A listener that is frozen with what has it, in an [image](crate::image), is written as its address, and listens there again
 //! when that is thawed: [`DecodeError::Bind`](crate::image::DecodeError::Bind) if it cannot. It is not closed by that where it was:
 //! drop it there first, if both are on one machine. Streams cannot be frozen: what is said on them has to come to its end, or
-//! be begun anew.
+//! be begun anew. In a [migratable function](crate::migratable) `accept` is a wait like any other: it holds no stack, and the function
+//! can be frozen in it.
 //!
 //! # Descriptors
 //! Calls on streams and UDP sockets say themselves that they shall not block, so the descriptor's mode does not matter:
@@ -95,5 +96,7 @@ mod udp;
 
 pub use addr::ToSocketAddrs;
 pub(crate) use addr::resolve;
+#[doc(hidden)]
+pub use frozen::Accept;
 pub use tcp::{Incoming, TcpListener, TcpStream};
 pub use udp::UdpSocket;

@@ -5,12 +5,14 @@ use std::mem::{self, MaybeUninit};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::ptr;
+use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use libc::{MSG_DONTWAIT, MSG_NOSIGNAL, c_int};
 use socket2::SockRef;
 
 use crate::rt::io::{Interest, Source, take_turn};
+use crate::rt::wait;
 
 use super::limits::{Limit, Limits};
 
@@ -95,6 +97,35 @@ impl<T: AsFd + AsRawFd> Socket<T> {
                     _ => last,
                 });
             }
+        }
+    }
+
+    /// As [`run`](Self::run) until then, for what owns no stack: pending, `waker` is woken when it is worth another call. `None`: it
+    /// would not be, here.
+    pub(super) fn poll<R>(
+        &self,
+        interest: Interest,
+        until: Option<Instant>,
+        waker: &Waker,
+        mut operation: impl FnMut(&T) -> io::Result<R>,
+    ) -> Option<Poll<io::Result<R>>> {
+        if self.limits.of(interest).has_passed() {
+            return Some(Poll::Ready(Err(io::ErrorKind::TimedOut.into())));
+        }
+        loop {
+            match operation(&self.inner) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                done => return Some(Poll::Ready(done)),
+            }
+        }
+        if until.is_some_and(|until| until <= wait::now()) {
+            return Some(Poll::Ready(Err(io::ErrorKind::TimedOut.into())));
+        }
+        match self.source.wake_when_ready(interest, waker) {
+            Ok(true) => Some(Poll::Pending),
+            Ok(false) => None,
+            Err(error) => Some(Poll::Ready(Err(error))),
         }
     }
 

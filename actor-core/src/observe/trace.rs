@@ -121,9 +121,25 @@ pub(super) fn emit(about: &Event) {
             target: "actor_core::snapshot", Level::WARN,
             id, label, name = &**name, error = &**error, "no snapshot"
         ),
-        Event::SnapshotDamaged { name, damaged } => event!(
+        Event::SnapshotDamaged {
+            name,
+            damaged,
+            older,
+        } => event!(
             target: "actor_core::snapshot", Level::WARN,
-            name = &**name, damaged = &**damaged, "a snapshot is damaged"
+            name = &**name, damaged = &**damaged, older, "a snapshot is damaged"
+        ),
+        Event::WayOpened { node } => event!(
+            target: "actor_core::migrate", Level::DEBUG,
+            node = &**node, "a way is open"
+        ),
+        Event::WayEnded { node, why } => event!(
+            target: "actor_core::migrate", Level::DEBUG,
+            node = &**node, why = &**why, "a way has ended"
+        ),
+        Event::WayFailed { peer, error } => event!(
+            target: "actor_core::migrate", Level::WARN,
+            peer = &**peer, error = &**error, "no way"
         ),
         Event::Lagged { missed } => {
             event!(target: "actor_core::events", Level::DEBUG, missed, "a subscription missed events");

@@ -4,12 +4,15 @@
 //! actor, that is) is told that the time has come which it asked for. It is not run there and then, on the worker's root, but
 //! sees to it that it will be.
 //!
-//! An alarm is set and cancelled on the worker's own thread; one that was set on another worker is left to go off for nothing.
+//! An alarm is set and cancelled on the worker's own thread. Elsewhere it is withdrawn: its worker cancels it when it next looks at its
+//! timers. (That of an actor is left to go off for nothing: an actor has one.)
 
+use std::num::NonZeroU64;
+use std::ptr::NonNull;
+use std::sync::Arc;
 use std::time::Instant;
 
-use std::ptr::NonNull;
-
+use super::core::Core;
 use super::header::Header;
 use super::park::Parker;
 use super::timer::Key;
@@ -30,6 +33,41 @@ impl Drop for Kept {
     fn drop(&mut self) {
         // SAFETY: its own reference.
         unsafe { Header::drop_ref(self.0) }
+    }
+}
+
+/// Which alarm a task has set, and on which worker: for one that may be taken back anywhere.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Set {
+    number: NonZeroU64,
+    index: u32,
+    worker: u32,
+}
+
+impl Set {
+    /// Sets one on the calling worker.
+    pub(super) fn here(deadline: Instant, task: &Header) -> Self {
+        Worker::here(|worker| {
+            let (number, index) = worker.set_alarm(deadline, task).parts();
+            let worker = u32::try_from(worker.shared().index).expect("fewer workers");
+            Set {
+                number,
+                index,
+                worker,
+            }
+        })
+    }
+
+    /// Takes it back, unless it has gone off. `core`: of the worker that it was set on.
+    pub(super) fn cancel(self, core: &Arc<Core>) {
+        let key = Key::of_parts(self.number, self.index);
+        let Some(its) = core.worker(self.worker as usize) else {
+            return;
+        };
+        Worker::with(|worker| match worker {
+            Some(worker) if worker.is(its) => worker.cancel_alarm(key),
+            _ => its.timer_withdrawn(key),
+        });
     }
 }
 

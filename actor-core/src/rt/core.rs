@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::observe::Events;
 use crate::stack;
+use crate::sys::asym;
 use crate::sys::seam::Seam;
 
 use super::header::Runnable;
@@ -164,6 +165,11 @@ impl Core {
         self.slots[..filled].iter().filter_map(OnceLock::get)
     }
 
+    /// The worker of this index.
+    pub(super) fn worker(&self, index: usize) -> Option<&Arc<Shared>> {
+        self.slots.get(index)?.get()
+    }
+
     /// How many workers there are.
     pub(crate) fn worker_count(&self) -> usize {
         self.filled.load(Ordering::Acquire)
@@ -245,6 +251,9 @@ impl Core {
     /// From now on nothing new starts, and every worker ends what it has and then itself.
     pub(crate) fn stop(&self) {
         self.phase.store(STOPPING, Ordering::SeqCst);
+        // Who starts something makes it known, issues a light fence, and then looks at the phase: either that is seen, or it is
+        // there for whoever looks, from here on, for what is to be ended.
+        asym::heavy();
         for worker in self.workers() {
             worker.nudge();
         }

@@ -95,6 +95,11 @@ impl<'a> Cx<'a> {
         }
     }
 
+    /// Who is woken when it can go on.
+    pub(crate) fn waker(&self) -> &'a Waker {
+        self.waker
+    }
+
     /// It yields.
     #[inline]
     pub fn again(&mut self) {
@@ -186,6 +191,11 @@ impl Until {
     /// `duration` from now.
     pub fn after(duration: Duration) -> Self {
         Until(wait::after(duration))
+    }
+
+    /// This one; none: never.
+    pub(crate) fn at_most(at: Option<Instant>) -> Self {
+        Until(at)
     }
 
     /// This one.

@@ -82,7 +82,7 @@ pub(crate) const THROWN: u32 = 1 << 2;
 pub(crate) const FAULT: u32 = 1 << 3;
 /// A driven runtime has chosen that it panics, where a kill would be raised. A kill that comes too is raised after that.
 pub(crate) const PANICS: u32 = 1 << 4;
-/// It has run.
+/// A task that owns no stack has run; an actor's start hook has succeeded, in its present life.
 pub(crate) const STARTED: u32 = 1 << 5;
 const STACK_SHIFT: u32 = 16;
 
@@ -110,8 +110,8 @@ impl Header {
         }
     }
 
-    /// Writes every field but the count, one by one: a walk over type-stable memory may be reading that. The parker, which may be
-    /// looked at too, is written atomically.
+    /// Writes every field but the count, one by one: a walk over type-stable memory may be reading that. The parker and the flags,
+    /// which may be looked at too, are written atomically.
     ///
     /// # Safety
     /// `at` points to a slot that has been through [`init_free`](Self::init_free), whose count reads 0 and which nobody else
@@ -127,7 +127,7 @@ impl Header {
         // SAFETY: the caller's.
         unsafe {
             (&raw mut (*p).vtable).write(vtable);
-            (&raw mut (*p).flags).write(AtomicU32::new(pages << STACK_SHIFT));
+            (*p).flags.store(pages << STACK_SHIFT, Ordering::Relaxed);
             (*p).parker.forget();
             (&raw mut (*p).id).write(id);
         }
@@ -142,7 +142,7 @@ impl Header {
         unsafe { &(*at.as_ptr()).refs }.store(refs, Ordering::Release);
     }
 
-    /// Sets the count of a slot that has never been used to 0, and its parker to none: the two fields that may be looked at
+    /// Sets the count of a slot that has never been used to 0, its parker to none, and no flags: the fields that may be looked at
     /// without a reference.
     ///
     /// # Safety
@@ -152,6 +152,7 @@ impl Header {
         unsafe {
             (&raw mut (*at.as_ptr()).refs).write(AtomicU32::new(0));
             (&raw mut (*at.as_ptr()).parker).write(Place::nowhere());
+            (&raw mut (*at.as_ptr()).flags).write(AtomicU32::new(0));
         }
     }
 
@@ -206,6 +207,11 @@ impl Header {
         self.flags.load(Ordering::Acquire) & flag != 0
     }
 
+    /// As [`has`](Self::has), in one order with all [`set`](Self::set)s.
+    pub(crate) fn has_in_order(&self, flag: u32) -> bool {
+        self.flags.load(Ordering::SeqCst) & flag != 0
+    }
+
     pub(crate) fn set(&self, flag: u32) -> bool {
         self.flags.fetch_or(flag, Ordering::SeqCst) & flag != 0
     }
@@ -257,6 +263,15 @@ impl Header {
     pub(crate) unsafe fn parker_at(at: NonNull<Header>) -> Option<&'static Parker> {
         // SAFETY: the caller's; the field is accessed atomically ever since.
         unsafe { &(*at.as_ptr()).parker }.last()
+    }
+
+    /// As [`has`](Self::has), of an object that may be gone: see [`parker_at`](Self::parker_at).
+    ///
+    /// # Safety
+    /// As there.
+    pub(crate) unsafe fn has_at(at: NonNull<Header>, flag: u32) -> bool {
+        // SAFETY: the caller's; the field is accessed atomically ever since.
+        unsafe { &(*at.as_ptr()).flags }.load(Ordering::Acquire) & flag != 0
     }
 
     /// The stack it is blocked on, or was last.

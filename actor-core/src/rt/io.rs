@@ -35,6 +35,12 @@
 //!
 //! On a thread that is no worker's (or where a stack may not switch) the same call waits in `poll(2)`.
 //!
+//! # Who owns no stack
+//! A task that waits for a descriptor puts its waker into the list in step 3, and rests; its turn is a call on the worker's thread, so
+//! the argument is the same. It may go on at another worker, and is then in the lists of both. It is not taken out of a list when
+//! it stops to wait: the next edge wakes it for nothing. Wakers are called when the lists are in nobody's hands, as what they do is
+//! not known here.
+//!
 //! # Closing
 //! A source is dropped before its descriptor is closed, and nobody waits for it then, as each wait borrows it. The
 //! registrations are removed from the kernel first, wherever they are; only then is the key free to be used again. So
@@ -54,6 +60,7 @@ use std::cell::Cell;
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::park::{self, Parker};
@@ -63,6 +70,7 @@ mod blocking;
 mod driver;
 
 pub(crate) use driver::Driver;
+use driver::Waiter;
 
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,7 +194,8 @@ impl Source {
         }
         let key = Worker::here(|worker| {
             let key = self.key_at(worker)?;
-            worker.io.borrow_mut().enlist(key, interest, parker); // step 3
+            let waiter = Waiter::Stack(parker);
+            worker.io.borrow_mut().enlist(key, interest, waiter); // step 3
             io::Result::Ok(key)
         })?;
         let _retract = Retract(key, interest, parker);
@@ -196,6 +205,24 @@ impl Source {
         } else {
             Err(io::ErrorKind::TimedOut.into())
         }
+    }
+
+    /// As [`wait`](Self::wait) for what owns no stack, which has just tried and now rests: `waker` is woken when the descriptor may
+    /// be ready, as far as this worker sees. `false`: this is no worker, nobody would.
+    ///
+    /// # Errors
+    /// What the kernel says to a registration.
+    pub(crate) fn wake_when_ready(&self, interest: Interest, waker: &Waker) -> io::Result<bool> {
+        Worker::with(|worker| {
+            let Some(worker) = worker else {
+                return Ok(false);
+            };
+            let key = self.key_at(worker)?;
+            let waiter = Waiter::Task(waker.clone());
+            worker.io.borrow_mut().enlist(key, interest, waiter); // step 3
+            OPERATIONS.set(0);
+            Ok(true)
+        })
     }
 }
 
@@ -231,6 +258,19 @@ impl Worker {
         let mut io = self.io.borrow_mut();
         keys.into_iter().for_each(|key| io.remove(key));
     }
+
+    /// Reads the poller, waiting for at most `timeout`, and wakes who waits for what has come. Whether anything has.
+    pub(super) fn read_events(&self, timeout: Option<Duration>) -> bool {
+        let mut wakers = Vec::new();
+        let wake = |waiter| match waiter {
+            Waiter::Stack(parker) => parker.unpark(),
+            Waiter::Task(waker) => wakers.push(waker),
+        };
+        let poller = &self.shared().poller;
+        let any = self.io.borrow_mut().poll(poller, timeout, wake);
+        wakers.into_iter().for_each(Waker::wake);
+        any
+    }
 }
 
 /// After so many operations on a worker of which none had to wait, the others have a turn.
@@ -258,13 +298,7 @@ pub(crate) fn take_turn() {
 fn give_way() {
     OPERATIONS.set(0);
     if park::may_suspend() {
-        Worker::with(|worker| {
-            let Some(worker) = worker else { return };
-            let mut io = worker.io.borrow_mut();
-            io.poll(&worker.shared().poller, Some(Duration::ZERO), |parker| {
-                parker.unpark();
-            });
-        });
+        Worker::with(|worker| worker.map(|worker| worker.read_events(Some(Duration::ZERO))));
         park::yield_now();
     }
 }

@@ -18,7 +18,7 @@ use std::cell::{Cell, RefCell};
 use std::mem;
 use std::rc::Rc;
 
-use super::park;
+use super::park::{self, Parker};
 use super::task::drop_quietly;
 
 enum Place {
@@ -128,16 +128,25 @@ impl Locals {
 #[inline]
 pub(crate) fn end_of_task() {
     if let Some(parker) = park::on_stack() {
-        let cell = &parker.local().locals;
-        if let Some(locals) = cell.take() {
-            cell.set(Some(locals.clone()));
-            end(&locals);
-            cell.set(None); // step 3
-        }
+        end_of_task_on(parker);
+    }
+}
+
+/// As [`end_of_task`], on the stack of `parker`.
+#[inline(always)]
+pub(crate) fn end_of_task_on(parker: &'static Parker) {
+    if parker.local().has_locals() {
+        end(parker);
     }
 }
 
 #[cold]
-fn end(locals: &Locals) {
-    locals.end();
+#[inline(never)]
+fn end(parker: &'static Parker) {
+    let cell = &parker.local().locals;
+    if let Some(locals) = cell.take() {
+        cell.set(Some(locals.clone()));
+        locals.end();
+        cell.set(None); // step 3
+    }
 }

@@ -10,7 +10,8 @@
 //!    actor's handler does, and is RUNNING all the while.
 //! 3. What belongs to the turn is given up: microthread-locals, the claim on a stack.
 //! 4. If it waits for a moment, an alarm is set (`rt::alarm`), which wakes it; then it rests. If it yields it is queued behind the others.
-//!    An alarm is not taken back. One that goes off for nothing does no harm, and holds the memory, not the machine, up to then.
+//!
+//! An alarm is taken back before 1, and when the frame is moved away.
 //!
 //! # References
 //! One is the *life*: given up by whoever has the frame when it is over. One for
@@ -21,9 +22,11 @@
 //! where it ended, before the end shows.
 
 mod handle;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 use std::any::Any;
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::mem::{self, ManuallyDrop};
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::{self, NonNull};
@@ -35,6 +38,7 @@ use tracing::Level;
 use crate::observe::{Event, Who};
 use crate::sys::asym;
 
+use super::alarm::Set;
 use super::core::Core;
 use super::cx::{Cx, Waiting};
 use super::error::{JoinError, SpawnError};
@@ -73,9 +77,16 @@ pub(crate) trait Machine: Send + 'static {
 pub(super) struct Base {
     pub(super) header: Header,
     turn: Turn,
-    core: Arc<Core>,
+    /// What it has set to be woken, by whoever had the frame last. Theirs who have it.
+    alarm: Mine<Option<Set>>,
     join: JoinWord<Parker>,
 }
+
+/// What is used by whoever has the frame alone.
+struct Mine<T>(Cell<T>);
+
+// SAFETY: the frame has one owner at a time, to whom it was handed over with what was written before.
+unsafe impl<T: Send> Sync for Mine<T> {}
 
 #[repr(C)]
 struct Task<S: Machine, E> {
@@ -132,6 +143,11 @@ impl<S: Machine, E: OnEnd> AnySlab for TaskSlab<Task<S, E>> {
         });
     }
 
+    #[cfg(test)]
+    fn places(&self) -> usize {
+        self.stats().slots_out
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -143,23 +159,6 @@ impl Base {
     unsafe fn of<'a>(header: NonNull<Header>) -> &'a Self {
         // SAFETY: `repr(C)` puts the base first in a task, and the header first in that.
         unsafe { header.cast::<Self>().as_ref() }
-    }
-
-    /// Makes it run, unless it will anyway.
-    fn wake(&self) {
-        if self.turn.wake() {
-            self.queue(Worker::push_next);
-        }
-    }
-
-    /// Queues an entry: by `here` on a worker of its runtime.
-    fn queue(&self, here: impl FnOnce(&Worker, Runnable)) {
-        self.header.add_ref();
-        // SAFETY: the reference goes over to the entry; machines are `Send`.
-        let runnable = unsafe { Runnable::from_raw(NonNull::from(&self.header)) };
-        if let Some(left) = Worker::queue_here(&self.core, runnable, here) {
-            self.core.inject(left);
-        }
     }
 
     /// The frame has been handed over to whoever has claimed it.
@@ -185,12 +184,12 @@ static WAKER: RawWakerVTable = RawWakerVTable::new(
     |data| {
         // SAFETY: as above; the reference is given up, once.
         unsafe {
-            Base::of(of_waker(data)).wake();
+            wake(of_waker(data));
             Header::drop_ref(of_waker(data));
         }
     },
     // SAFETY: as above.
-    |data| unsafe { Base::of(of_waker(data)) }.wake(),
+    |data| unsafe { wake(of_waker(data)) },
     // SAFETY: as above; the reference is given up, once.
     |data| unsafe { Header::drop_ref(of_waker(data)) },
 );
@@ -198,6 +197,15 @@ static WAKER: RawWakerVTable = RawWakerVTable::new(
 fn of_waker(data: *const ()) -> NonNull<Header> {
     // SAFETY: a waker's data is made of a reference.
     unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }
+}
+
+/// Makes a task run, unless it will anyway.
+///
+/// # Safety
+/// `header` is the first field of a live [`Task`].
+unsafe fn wake(header: NonNull<Header>) {
+    // SAFETY: the function was made for the type that begins with this header.
+    unsafe { (header.as_ref().vtable().alarm)(header) }
 }
 
 /// How a turn ended.
@@ -213,10 +221,8 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
         overflowed: Self::overflowed,
         discard: Self::discard,
         release: Self::release,
-        // SAFETY: this vtable is only ever put into a task; the caller holds a reference.
-        alarm: |header| unsafe { Base::of(header) }.wake(),
-        // SAFETY: as above.
-        killed: |header| unsafe { Base::of(header) }.wake(),
+        alarm: Self::wake,
+        killed: Self::wake,
         who: Self::who,
         pending: |_| None,
         is_actor: false,
@@ -230,6 +236,7 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
             NonNull::from(&unsafe { Base::of(header) }.join)
         },
         moved: Self::moved,
+        put_back: Self::put_back,
     };
 
     /// # Safety
@@ -237,6 +244,52 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
     unsafe fn of<'a>(header: NonNull<Header>) -> &'a Self {
         // SAFETY: `repr(C)` puts the header first; the caller vouches for the type and the lifetime.
         unsafe { header.cast::<Self>().as_ref() }
+    }
+
+    /// The runtime it is in: the owner of the slab.
+    fn core(&self) -> &Arc<Core> {
+        // SAFETY: `&self` is a live task of that slab.
+        unsafe { TaskSlab::<Self>::owner_of(NonNull::from(self)) }
+    }
+
+    /// See [`wake`].
+    ///
+    /// # Safety
+    /// As there, of this type.
+    unsafe fn wake(header: NonNull<Header>) {
+        // SAFETY: the caller's.
+        let task = unsafe { Self::of(header) };
+        if task.base.turn.wake() {
+            task.queue(Worker::push_next);
+        }
+    }
+
+    /// Queues an entry: by `here` on a worker of its runtime. The caller holds a reference.
+    fn queue(&self, here: impl FnOnce(&Worker, Runnable)) {
+        self.base.header.add_ref();
+        // SAFETY: the reference goes over to the entry; machines are `Send`.
+        let runnable = unsafe { Runnable::from_raw(NonNull::from(&self.base.header)) };
+        if let Some(left) = Worker::queue_here(self.core(), runnable, here) {
+            self.core().inject(left);
+        }
+    }
+
+    /// Puts the frame back that has been claimed.
+    ///
+    /// # Safety
+    /// The caller has claimed it, and has the handle.
+    unsafe fn put_back(header: NonNull<Header>) {
+        // SAFETY: the handle was made for this task, and holds a reference.
+        let task = unsafe { Self::of(header) };
+        task.base.turn.put_back();
+        task.queue(Worker::push);
+    }
+
+    /// Takes its alarm back. The caller has the frame.
+    fn cancel_alarm(&self) {
+        if let Some(set) = self.base.alarm.0.take() {
+            set.cancel(self.core());
+        }
     }
 
     unsafe fn run(runnable: Runnable) -> After {
@@ -286,6 +339,7 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
         if !base.header.has(STARTED) {
             base.header.set(STARTED);
         }
+        self.cancel_alarm();
         if base.header.is_killed() {
             return Step::Ends(Err(JoinError::Killed));
         }
@@ -306,7 +360,7 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
             Ok(Poll::Pending) if cx.wants_again() => Step::Yields,
             Ok(Poll::Pending) => {
                 if let Some(deadline) = cx.deadline() {
-                    Worker::here(|worker| worker.set_alarm(deadline, &base.header));
+                    base.alarm.0.set(Some(Set::here(deadline, &base.header)));
                 }
                 Step::Waits
             }
@@ -336,7 +390,7 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
     /// empty, and a reference besides the life's.
     fn end(&self, result: Result<S::Output, JoinError>) {
         let base = &self.base;
-        task::tell_of_end(&base.core, &base.header, result.as_ref().err());
+        task::tell_of_end(self.core(), &base.header, result.as_ref().err());
         // SAFETY: the caller's, up to `finish`.
         unsafe { *self.stage.get() = Stage::Ended(result) };
         match base.join.finish() {
@@ -377,7 +431,7 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
                 let frame = unsafe { task.take_stage() };
                 runner::discarding(&task.base.header, || drop_quietly(frame));
                 if task.base.header.clear(HOLDS_STACK) {
-                    task.base.core.budget.release();
+                    task.core().budget.release();
                 }
                 task.end(Err(match task.base.header.has(STARTED) {
                     true => JoinError::Killed,
@@ -400,9 +454,9 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
                 matches!(*(*task.as_ptr()).stage.get(), Stage::Gone),
                 "whoever the frame or the result belonged to has taken it"
             );
-            let core = (&raw mut (*task.as_ptr()).base.core).read();
+            let worker = Worker::index_in(TaskSlab::<Self>::owner_of(task));
             ptr::drop_in_place(&raw mut (*task.as_ptr()).on_end);
-            TaskSlab::<Self>::free(Worker::index_in(&core), task);
+            TaskSlab::<Self>::free(worker, task);
         }
     }
 
@@ -430,6 +484,7 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
         let Stage::Frame(machine, waiting) = (unsafe { task.take_stage() }) else {
             unreachable!("what has been claimed has its frame");
         };
+        task.cancel_alarm();
         task.base.bury();
         (machine.moved(), waiting)
     }
@@ -440,6 +495,7 @@ struct Vtable<T, V> {
     take: unsafe fn(NonNull<Header>, &mut Option<Result<T, JoinError>>),
     join: unsafe fn(NonNull<Header>) -> NonNull<JoinWord<Parker>>,
     moved: unsafe fn(NonNull<Header>) -> (V, Waiting),
+    put_back: unsafe fn(NonNull<Header>),
 }
 
 /// Starts a task in `core`, which goes on with `machine` and the wait that it is in. If that is refused both are given back.
@@ -461,7 +517,7 @@ pub(crate) fn spawn<S: Machine, E: OnEnd>(
         let p = task.as_ptr();
         Header::init(task.cast(), &Task::<S, E>::VTABLE, id, 0);
         (&raw mut (*p).base.turn).write(Turn::scheduled());
-        (&raw mut (*p).base.core).write(core.clone());
+        (&raw mut (*p).base.alarm).write(Mine(Cell::new(None)));
         (&raw mut (*p).base.join).write(JoinWord::new());
         (&raw mut (*p).on_end).write(on_end);
         (&raw mut (*p).stage).write(UnsafeCell::new(Stage::Frame(machine, waiting)));
@@ -490,14 +546,19 @@ pub(crate) fn spawn<S: Machine, E: OnEnd>(
         who: this.base.header.who(),
     });
     let header = task.cast::<Header>();
-    let Vtable { take, join, moved } = Task::<S, E>::HANDLE;
+    let Vtable {
+        take,
+        join,
+        moved,
+        put_back,
+    } = Task::<S, E>::HANDLE;
     let handle = Handle {
         // SAFETY: made for this task, to which the reference is the handle's.
         join: unsafe { JoinHandle::of(header, take, join) },
         moved,
+        put_back,
     };
-    // SAFETY: the handle holds a reference.
-    unsafe { Base::of(header) }.queue(Worker::push_unstarted);
+    this.queue(Worker::push_unstarted);
     park::switch_point();
     Ok(handle)
 }

@@ -65,6 +65,9 @@ use super::worker::Worker;
 
 mod parker;
 
+#[cfg(not(loom))]
+pub(crate) use super::worker::is_called_for;
+
 /// The payload of a kill. Never seen by a panic hook; code that catches it and goes on is killed again.
 #[derive(Debug)]
 pub(crate) struct Killed;
@@ -114,6 +117,15 @@ pub(crate) struct Local {
     shield: Cell<u32>,
     /// The microthread-locals of what runs on the stack, once it has used one.
     pub(crate) locals: Cell<Option<Rc<Locals>>>,
+}
+
+impl Local {
+    /// Whether what runs on the stack has used a microthread-local.
+    #[inline(always)]
+    pub(crate) fn has_locals(&self) -> bool {
+        // SAFETY: a look at a pointer of this thread's own, which nothing changes meanwhile.
+        unsafe { (*self.locals.as_ptr()).is_some() }
+    }
 }
 
 // SAFETY: `token` and `link` are atomics. `home` is written while nobody can hold a PARKED→NOTIFIED transition (before

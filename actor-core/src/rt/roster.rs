@@ -49,6 +49,9 @@ pub(super) trait AnySlab: Any + Send + Sync {
     /// On the worker's thread.
     fn flush(&self, worker: usize);
     fn kill_all(&self);
+    /// How many places are out: to tasks, or free in the hands of workers.
+    #[cfg(test)]
+    fn places(&self) -> usize;
     fn as_any(&self) -> &dyn Any;
 }
 
@@ -98,6 +101,14 @@ impl Roster {
     /// Gives back the free places that worker `worker` holds. On its thread.
     pub(super) fn flush(&self, worker: usize) {
         self.each_slab(|slab| slab.flush(worker));
+    }
+
+    /// How many there are, and some that are free.
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn places(&self) -> usize {
+        let mut places = 0;
+        self.each_slab(|slab| places += slab.places());
+        places
     }
 
     /// Tells all there are to end, now that the runtime says that it does.

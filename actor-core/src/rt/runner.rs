@@ -52,14 +52,14 @@ pub(super) fn run() {
             if Worker::here(|worker| worker.fits(me, &runnable)) {
                 run_one(me, runnable);
             } else {
-                Worker::here(|worker| worker.hand_back_idle(Some(runnable)));
+                Worker::here(|worker| worker.hand_back_for(runnable));
                 if stack::retiring() {
                     break;
                 }
             }
         }
         if !stack::retiring() {
-            Worker::here(|worker| worker.hand_back_idle(None));
+            Worker::here(Worker::hand_back_idle);
         }
         if stack::retiring() {
             Worker::here(|worker| worker.retire(me));
@@ -91,10 +91,7 @@ fn run_one(me: &'static Parker, runnable: Runnable) {
         }
     }
     // What was made after the task's own end, by a subscriber that was told of it: not for the next task.
-    if me.local().locals.take().is_some_and(|left| {
-        me.local().locals.set(Some(left));
-        true
-    }) {
+    if me.local().has_locals() {
         park::no_suspend(locals::end_of_task);
     }
 }

@@ -27,12 +27,14 @@ use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::header::{Header, THROWN};
 
 /// An error that was thrown into a microthread with [`JoinHandle::throw`](super::task::JoinHandle::throw), or sent through a
 /// channel with [`Sender::send_error`](crate::channel::Sender::send_error).
 ///
-/// Clones share the error, and are equal to each other only.
+/// Clones share the error, and are equal to each other only. It cannot be frozen: it could be of any type.
 #[derive(Clone)]
 pub struct Thrown(Arc<dyn Error + Send + Sync>);
 
@@ -49,6 +51,24 @@ impl Thrown {
     /// The error, if it is of the type `E`.
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
         self.0.downcast_ref()
+    }
+}
+
+/// For what holds one perhaps, and can be frozen as long as it does not.
+impl Serialize for Thrown {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom(format_args!(
+            "an error that was thrown is kept, and errors cannot be frozen: {}",
+            self.0
+        )))
+    }
+}
+
+impl<'de> Deserialize<'de> for Thrown {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(serde::de::Error::custom(
+            "errors that were thrown are not frozen",
+        ))
     }
 }
 

@@ -66,6 +66,16 @@ pub(crate) struct Key {
     index: u32,
 }
 
+impl Key {
+    pub(super) fn parts(self) -> (NonZeroU64, u32) {
+        (self.number, self.index)
+    }
+
+    pub(super) fn of_parts(number: NonZeroU64, index: u32) -> Self {
+        Key { number, index }
+    }
+}
+
 /// Where an entry lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {

@@ -38,7 +38,7 @@ pub(crate) enum Until {
 }
 
 /// Why a wait ended without what it waited for, and not by its deadline.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum Interrupt {
     /// A panic is unwinding through the calling microthread: nothing may switch away from it.

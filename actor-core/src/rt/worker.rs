@@ -18,6 +18,8 @@
 //! What a runner calls may park. Then the stack is suspended with the call's frames on it, the root puts it aside under
 //! its parker, and takes another stack for the next runnable. A stack whose call returns is a runner again.
 //!
+//! What asks an idle actor resumes a runner for it by itself, without the root: `worker/call.rs`.
+//!
 //! # The queues, in the order they are looked at
 //! - *ready*: suspended stacks to resume. Only this worker can. Filled by this worker directly, by others through the
 //!   *inbox*.
@@ -44,7 +46,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::stack::Pool;
+use crate::stack::{Pool, Stack};
+use crate::sys::fault::fault;
 use crate::sys::seam::WorkerSeam;
 
 use super::alarm::Alarm;
@@ -57,12 +60,15 @@ use super::runner;
 use super::spin::Spin;
 use super::timer::Timers;
 
+mod call;
 #[cfg(feature = "testing")]
 mod driven;
 mod idle;
 mod root;
 mod shared;
 
+#[cfg(not(loom))]
+pub(crate) use call::is_called_for;
 #[cfg(feature = "testing")]
 pub(crate) use driven::{Candidate, Conductor, INJECTED, Verdict, is_driven_here};
 pub(crate) use shared::Shared;
@@ -84,7 +90,8 @@ const TRIM_AT_LATEST: Duration = Duration::from_secs(1);
 /// How many stacks are given back in one go.
 const TRIM_PORTION: usize = 256;
 
-/// Why a stack came back to the root.
+/// Why a stack came back to whoever resumed it.
+#[derive(Clone, Copy)]
 enum Handoff {
     /// It waits for its parker.
     Parked,
@@ -92,8 +99,8 @@ enum Handoff {
     Yielded,
     /// It has nothing on it.
     Idle,
-    /// It has nothing on it, and has popped something that wants a stack of another size.
-    Resize(Runnable),
+    /// It has nothing on it, and has popped something that wants a stack of another size: that is `first` now.
+    Resize,
 }
 
 /// A worker, on its own thread.
@@ -117,6 +124,12 @@ pub(crate) struct Worker {
     handoff: Cell<Option<Handoff>>,
     /// What the next runner shall run first.
     first: Cell<Option<Runnable>>,
+    /// What the innermost call under way waits for, a slot or, for a start, the actor; null if there is none (`worker/call.rs`).
+    calling: Cell<*mut ()>,
+    /// A runner that has come back from a call, for the next one. The root gives it back.
+    spare: Cell<Option<(Stack, &'static Parker)>>,
+    /// Stacks that were abandoned in a call, and that the root has not yet seen to.
+    lost: RefCell<Vec<&'static Parker>>,
     steps: Cell<u32>,
     ready_run: Cell<u32>,
     spin: Spin,
@@ -147,6 +160,9 @@ impl Worker {
             default_size: Cell::new(0),
             handoff: Cell::new(None),
             first: Cell::new(None),
+            calling: Cell::new(ptr::null_mut()),
+            spare: Cell::new(None),
+            lost: RefCell::default(),
             steps: Cell::new(0),
             ready_run: Cell::new(0),
             spin: Spin::default(),
@@ -161,26 +177,26 @@ impl Worker {
     }
 
     /// Calls `f` with the worker whose thread this is, if it is one. `f` does not switch stacks.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn with<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
         // SAFETY: the pointer is set while `run` is on the thread's stack, to its worker, and cleared before it returns.
         f(unsafe { CURRENT.get().as_ref() })
     }
 
     /// As [`with`](Self::with), for code that runs on a worker's thread.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn here<R>(f: impl FnOnce(&Worker) -> R) -> R {
         Worker::with(|worker| f(worker.expect("on a worker's thread")))
     }
 
     /// As [`with`](Self::with), with the worker only if it is one of `core`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of<R>(core: &Arc<Core>, f: impl FnOnce(Option<&Worker>) -> R) -> R {
         Worker::with(|worker| f(worker.filter(|worker| Arc::ptr_eq(&worker.core, core))))
     }
 
     /// Queues `runnable` by `here` if this thread is a worker of `core`; gives it back otherwise, to be injected.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn queue_here(
         core: &Arc<Core>,
         runnable: Runnable,
@@ -314,6 +330,9 @@ impl Worker {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
+        if !self.calling.get().is_null() && !fault!("call_goes_on") {
+            return None; // C3
+        }
         let ready_waits = !self.ready.borrow().is_empty() && self.ready_run.get() < READY_RUN;
         if ready_waits || self.steps.get() >= DUTY_EVERY || self.next_yielded_is_due() {
             return None;
@@ -379,9 +398,16 @@ impl Worker {
         unsafe { self.shared.queue.with_thieves_stopped(clear) }
     }
 
-    pub(super) fn hand_back_idle(&self, wants: Option<Runnable>) {
-        self.handoff
-            .set(Some(wants.map_or(Handoff::Idle, Handoff::Resize)));
+    #[inline(always)]
+    pub(super) fn hand_back_idle(&self) {
+        self.handoff.set(Some(Handoff::Idle));
+        crate::stack::suspend();
+    }
+
+    #[cold]
+    pub(super) fn hand_back_for(&self, wants: Runnable) {
+        self.first.set(Some(wants));
+        self.handoff.set(Some(Handoff::Resize));
         crate::stack::suspend();
     }
 }

@@ -72,7 +72,8 @@
 //! 4. *A child's mailbox outlives its lives.* When a child is started again in place, what waits for it is still in its mailbox:
 //!    so the messages of its last snapshot are left out then, and put in only where its actor is a new one.
 //!
-//! What an actor did after its last snapshot, and sent to others meanwhile, is not undone by going back to it.
+//! What an actor did after its last snapshot, and sent to others meanwhile, is not undone by going back to it: see
+//! [the guide](crate::guide::moving#what-happens-to-effects).
 //!
 //! # Versions
 //! A type says `#[actor(snapshot(version = 2, upgrade = path))]`, and the function at `path` makes the present state of an older

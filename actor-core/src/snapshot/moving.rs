@@ -1,10 +1,11 @@
 //! What the protocol that moves actors needs of snapshots.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::IgnoredAny;
 
-use super::error::{RestoreError, SnapshotError};
+use super::error::RestoreError;
 use super::payload::{self, QUEUE, Read, URGENT};
 use super::traits::Snapshot;
 use crate::actor::Addr;
@@ -12,14 +13,15 @@ use crate::image::{DecodeError, Image};
 use crate::system::System;
 
 pub(crate) use super::restore::{Thawed, thaw};
-pub(crate) use super::take::Taken;
+pub(crate) use super::take::{NotTaken, Taken};
 
-/// Holds an actor at its next boundary, if it comes to it in time.
+/// Holds an actor at its next boundary, prepared to move to the node `to`, if it comes to that in time.
 pub(crate) fn take<A: Snapshot>(
     addr: &Addr<A>,
+    to: &str,
     within: Duration,
-) -> Result<Taken<A>, SnapshotError> {
-    super::take::take_by(addr.sys().within(within))
+) -> Result<Taken<A>, NotTaken> {
+    super::take::take_by(addr.sys().within(within), to)
 }
 
 /// What an image calls actors of this type.
@@ -49,15 +51,17 @@ pub(crate) fn asked<A: Snapshot>(image: &Image) -> Result<Vec<A::Msg>, DecodeErr
         .collect()
 }
 
-/// Starts what was read, without a name: those it had lead to it already.
-pub(crate) fn start_unnamed<A: Snapshot>(
-    sys: &System,
-    thawed: Thawed<A>,
-) -> Result<Addr<A>, RestoreError> {
-    super::restore::start(sys, thawed, &[], |_| {})
+/// The names that it had.
+pub(crate) fn names<A: Snapshot>(thawed: &Thawed<A>) -> &[Arc<str>] {
+    &thawed.names
 }
 
-/// Starts what was read, under the names it had.
-pub(crate) fn start<A: Snapshot>(sys: &System, thawed: Thawed<A>) -> Result<Addr<A>, RestoreError> {
-    super::restore::start_again(sys, thawed, |_| {})
+/// Starts what was read. `tie` is called before it runs, with the names that it had, none of which leads to it yet.
+pub(crate) fn start<A: Snapshot>(
+    sys: &System,
+    mut thawed: Thawed<A>,
+    tie: impl FnOnce(&Addr<A>, Vec<Arc<str>>),
+) -> Result<Addr<A>, RestoreError> {
+    let names = std::mem::take(&mut thawed.names);
+    super::restore::start(sys, thawed, &[], |addr| tie(addr, names))
 }

@@ -20,7 +20,7 @@ use crate::actor::{Addr, AtEnd, Boundary, Host};
 use crate::image::{Image, Limits};
 use crate::observe::{Event, Who};
 use crate::registry::SpawnOptions;
-use crate::rt::task;
+use crate::rt::{task, wait};
 use crate::store::{Store, StoreError};
 use crate::sync::Mutex;
 use crate::system::System;
@@ -114,8 +114,13 @@ impl SnapshotPolicy {
         self
     }
 
-    /// So often, counted from the start of the actor; an image that is the same as the last is not saved again. It takes a
-    /// microthread, which waits for the actor and for the store in its place.
+    /// So often, counted from the beginning of one save to that of the next; at once, if a save takes longer than that. An image
+    /// that is the same as the last is not saved again. It takes a microthread, which waits for the actor and for the store in its
+    /// place.
+    ///
+    /// A save takes a time of its own, from when the actor writes its image to when the store has it. So what the actor had done
+    /// is there after a crash if that was longer ago than `period` and the time of one save; of two saves, where one takes longer
+    /// than `period`. A store that fails is an [`Event::SnapshotFailed`], and adds to it until it does not.
     ///
     /// # Panics
     /// If it is zero.
@@ -162,6 +167,7 @@ impl SnapshotPolicy {
                 .emit(Level::WARN, || Event::SnapshotDamaged {
                     name: kept.name.clone(),
                     damaged: damaged.to_string().into(),
+                    older: image.is_some(),
                 });
         }
         let Some(image) = image else {
@@ -221,12 +227,14 @@ impl Kept {
 fn keep<A: Snapshot>(kept: &Arc<Kept>, addr: &Addr<A>, every: Duration) {
     while addr.is_alive() {
         let mut life = addr.monitor();
+        let mut rest = every;
         loop {
-            match life.wait_timeout(every) {
+            match life.wait_timeout(rest) {
                 Ok(None) => {}
                 Ok(Some(_)) => break,
                 Err(_) => return,
             }
+            let begun = wait::now();
             let of = kept.clone();
             let taken = addr.sys().at_boundary(move |actor| of.take(actor));
             match taken {
@@ -235,6 +243,7 @@ fn keep<A: Snapshot>(kept: &Arc<Kept>, addr: &Addr<A>, every: Duration) {
                 Err(error) => kept.report(addr.host(), addr.who(), &error),
                 Ok(taken) => kept.keep(taken, addr),
             }
+            rest = every.saturating_sub(wait::now().saturating_duration_since(begun));
         }
     }
 }

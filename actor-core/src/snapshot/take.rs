@@ -1,6 +1,6 @@
 //! Taking an actor, to go on elsewhere. What is promised is said in the [module above](super).
 
-use crate::actor::{Actor, Boundary, Port, Sys};
+use crate::actor::{Actor, Boundary, Holds, NotReady, Port, StayError, Sys};
 use crate::channel::oneshot;
 use crate::image::{Image, Limits};
 
@@ -32,17 +32,45 @@ struct Leave<A: Snapshot> {
     ports: oneshot::Sender<Vec<Port>>,
 }
 
-/// Holds an actor at its next boundary, by the deadline set.
-pub(super) fn take_by<A: Snapshot>(sys: Sys<'_, A>) -> Result<Taken<A>, SnapshotError> {
-    sys.hold(|actor| {
+/// Why an actor is not held.
+pub(crate) enum NotTaken {
+    Snapshot(SnapshotError),
+    /// Its hook has refused.
+    Stays(StayError),
+}
+
+impl From<SnapshotError> for NotTaken {
+    fn from(error: SnapshotError) -> Self {
+        Self::Snapshot(error)
+    }
+}
+
+/// Has an actor prepare to move to the node `to`, and holds it at that boundary, by the deadline set.
+pub(super) fn take_by<A: Snapshot>(sys: Sys<'_, A>, to: &str) -> Result<Taken<A>, NotTaken> {
+    let to: Box<str> = to.into();
+    let taken = sys.hold(move |actor| {
+        let look = |actor: &Boundary<'_, A>| capture(actor, 0, Asks::In, &Limits::default());
+        // What cannot be written need not prepare.
+        if A::HAS_ON_MOVE
+            && let Err(error) = look(actor)
+        {
+            return (Err(error.into()), Holds::No);
+        }
+        match actor.prepare(&to) {
+            None => {}
+            Some(NotReady::Stays(why)) => return (Err(NotTaken::Stays(why)), Holds::No),
+            Some(NotReady::Ends(reason)) => {
+                return (Err(SnapshotError::Dead.into()), Holds::Ends(reason));
+            }
+        }
         let Captured {
             image,
             seen,
             asks,
             listens,
-        } = match capture(actor, 0, Asks::In, &Limits::default()) {
+        } = match look(actor) {
             Ok(captured) => captured,
-            Err(error) => return (Err(error), None),
+            Err(error) => return (Err(error.into()), Holds::No),
         };
         let (leave, told) = oneshot::channel();
         let decided = move || {
@@ -52,16 +80,15 @@ pub(super) fn take_by<A: Snapshot>(sys: Sys<'_, A>) -> Result<Taken<A>, Snapshot
                 actor.leave(seen, left, pass)
             })
         };
-        (
-            Ok(Taken {
-                image,
-                asks,
-                listens,
-                leave,
-            }),
-            Some(decided),
-        )
-    })?
+        let taken = Taken {
+            image,
+            asks,
+            listens,
+            leave,
+        };
+        (Ok(taken), Holds::Until(decided))
+    });
+    taken.map_err(SnapshotError::from)?
 }
 
 impl<A: Snapshot> Taken<A> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serializer;
 
 use super::restore::{start_with, thaw};
-use super::take::{Taken, take_by};
+use super::take::{NotTaken, Taken, take_by};
 use super::{Snapshot, SnapshotError, Summary};
 use crate::actor::{
     Actor, ActorOptions, Addr, Cx, ExitReason, NoMethods, Options, Pending, Port, Priority, Reply,
@@ -15,7 +15,10 @@ use crate::registry::SpawnOptions;
 use crate::system::System;
 
 fn take(sum: &Addr<Sum>) -> Result<Taken<Sum>, SnapshotError> {
-    take_by(sum.sys())
+    take_by(sum.sys(), "elsewhere").map_err(|error| match error {
+        NotTaken::Snapshot(error) => error,
+        NotTaken::Stays(why) => panic!("it has no hook: {why}"),
+    })
 }
 
 /// Adds what it is sent, and answers with what that made. Above a hundred is urgent, above a thousand stashed.

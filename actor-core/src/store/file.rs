@@ -223,8 +223,8 @@ impl FileStore {
 impl Store for FileStore {
     fn save(&self, name: &str, image: &Image) -> Result<(), StoreError> {
         let escaped = escape(name)?;
-        let bytes = image.encode();
-        blocking(|| self.write(&escaped, &bytes))
+        // A large image is no work for a worker.
+        blocking(|| self.write(&escaped, &image.encode()))
     }
 
     fn load(&self, name: &str) -> Result<Loaded, StoreError> {

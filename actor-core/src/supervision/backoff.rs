@@ -73,7 +73,7 @@ impl Backoff {
         self
     }
 
-    pub(super) fn check(self) -> Result<Self, SpecError> {
+    pub(crate) fn check(self) -> Result<Self, SpecError> {
         if self.initial.is_zero() || self.initial > self.max || self.jitter_percent > 100 {
             return Err(SpecError::InvalidBackoff);
         }
@@ -81,12 +81,12 @@ impl Backoff {
     }
 
     /// Whether a life that lasted so long ends the row.
-    pub(super) fn resets(self, life: Duration) -> bool {
+    pub(crate) fn resets(self, life: Duration) -> bool {
         life > self.reset_after.unwrap_or(self.max)
     }
 
     /// The delay before the restart with number `nth` in a row, from 1.
-    pub(super) fn delay(self, nth: u32, rng: &mut fastrand::Rng) -> Duration {
+    pub(crate) fn delay(self, nth: u32, rng: &mut fastrand::Rng) -> Duration {
         let doublings = nth.saturating_sub(1).min(63);
         let full = 1_u64 << doublings;
         let full = u32::try_from(full)

@@ -214,15 +214,24 @@ impl Driver {
         }
         match msg {
             Msg::StartDynamic(args) => {
+                // First: there is code of the user's in the template, which may take the stack with it.
+                let to = self.caller(reply);
                 let made = self.template.as_ref().map(|it| it.child(args));
                 let Some(Ok((policy, it))) = made else {
                     drop_quietly(made);
-                    return answer(reply, Err(ChildError::NotDynamic));
+                    return self.reply(to, Err(ChildError::NotDynamic));
                 };
-                let (child, to) = (self.adopt(it), self.caller(reply));
+                let child = self.adopt(it);
                 self.feed(Input::StartChild { child, policy, to });
             }
-            Msg::StartBatch(args) => answer(reply, self.start_batch(args)),
+            Msg::StartBatch(args) => {
+                // As above. Nobody stands in line: nothing is waited for.
+                let ticket = self.site().roster.wait(reply);
+                let started = self.start_batch(args);
+                if let Some(port) = self.site().roster.called(ticket) {
+                    answer(port, started);
+                }
+            }
             Msg::TerminateActor(actor) => match self.child_of(actor) {
                 Some(child) => {
                     let (target, to) = (Target::Child(child), self.caller(reply));

@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use crate::rt::wait::{Ended, Interrupt};
 
 /// A wait ended without what it was for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum WaitError {
     /// The deadline has passed.
@@ -85,7 +85,7 @@ impl<G> fmt::Display for LockError<G> {
 impl<G> Error for LockError<G> {}
 
 /// Why [`Semaphore::acquire`](super::Semaphore::acquire) and its kin gave no permit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum AcquireError {
     /// The semaphore was closed.
@@ -118,7 +118,7 @@ impl fmt::Display for AcquireError {
 impl Error for AcquireError {}
 
 /// Why [`Semaphore::try_acquire`](super::Semaphore::try_acquire) and its kin gave no permit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum TryAcquireError {
     /// The semaphore was closed.
     Closed,

@@ -176,6 +176,7 @@ fn implementation(actor: &Actor, message: &TokenStream, body: &TokenStream) -> T
     let on_stop = actor.on_stop.as_ref().map(on_stop);
     let on_signal = actor.on_signal.as_ref().map(on_signal);
     let on_error = actor.on_error.as_ref().map(on_error);
+    let on_move = actor.on_move.as_ref().map(on_move);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let quiet = quiet();
     quote! {
@@ -187,6 +188,7 @@ fn implementation(actor: &Actor, message: &TokenStream, body: &TokenStream) -> T
             #on_stop
             #on_signal
             #on_error
+            #on_move
             #body
         }
     }
@@ -399,24 +401,9 @@ fn must_travel(ty: &Type) -> TokenStream {
 }
 
 fn on_start(hook: &Hook) -> TokenStream {
-    let Hook {
-        method,
-        cfgs,
-        returns,
-        ..
-    } = hook;
     let cx = local("cx");
-    let args = hook_args(hook, &cx, None);
-    let call = quote!(Self::#method(self, #args));
-    let run = match returns {
-        None => quote! {
-            #call;
-            ::core::result::Result::Ok(())
-        },
-        Some(ty) => quote_spanned! {ty.span()=>
-            ::core::result::Result::map_err(#call, ::actor_core::StartError::new)
-        },
-    };
+    let run = refusable(hook, &hook_args(hook, &cx, None), &quote!(StartError));
+    let cfgs = &hook.cfgs;
     quote! {
         #(#cfgs)*
         const HAS_ON_START: ::core::primitive::bool = true;
@@ -429,6 +416,43 @@ fn on_start(hook: &Hook) -> TokenStream {
         ) -> ::core::result::Result<(), ::actor_core::StartError> {
             #run
         }
+    }
+}
+
+fn on_move(hook: &Hook) -> TokenStream {
+    let (cx, to) = (local("cx"), local("to"));
+    let run = refusable(hook, &hook_args(hook, &cx, Some(&to)), &quote!(StayError));
+    let cfgs = &hook.cfgs;
+    quote! {
+        #(#cfgs)*
+        const HAS_ON_MOVE: ::core::primitive::bool = true;
+
+        #(#cfgs)*
+        #[allow(unused_variables)]
+        fn on_move(
+            &mut self,
+            #cx: &mut ::actor_core::Cx<Self>,
+            #to: &::core::primitive::str,
+        ) -> ::core::result::Result<(), ::actor_core::StayError> {
+            #run
+        }
+    }
+}
+
+/// The call of a hook that returns nothing, or `Result<(), E>`; as a `Result<(), error>`.
+fn refusable(hook: &Hook, args: &TokenStream, error: &TokenStream) -> TokenStream {
+    let Hook {
+        method, returns, ..
+    } = hook;
+    let call = quote!(Self::#method(self, #args));
+    match returns {
+        None => quote! {
+            #call;
+            ::core::result::Result::Ok(())
+        },
+        Some(ty) => quote_spanned! {ty.span()=>
+            ::core::result::Result::map_err(#call, ::actor_core::#error::new)
+        },
     }
 }
 
@@ -475,7 +499,7 @@ fn on_error(hook: &Hook) -> TokenStream {
 fn hook_args(hook: &Hook, cx: &Ident, other: Option<&Ident>) -> TokenStream {
     let args = hook.args.iter().map(|arg| match arg {
         HookArg::Context => Some(cx),
-        HookArg::Reason | HookArg::Signal | HookArg::Error => other,
+        HookArg::Reason | HookArg::Signal | HookArg::Error | HookArg::Destination => other,
     });
     quote!(#(#args),*)
 }

@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned;
-use syn::{Expr, ExprMethodCall, parse_quote};
+use syn::{Expr, ExprMethodCall, parse_quote, parse_quote_spanned};
 
 use super::graph::Exit;
 use super::lower::{Lower, Operand, is_place, ours};
@@ -28,6 +28,11 @@ impl Lower<'_> {
             Wait::Recv(from) => {
                 let from = self.place(from);
                 quote_spanned!(span=> #rt::Recv::poll_recv(&#from, __cx))
+            }
+            Wait::Accept(from) => {
+                let from = self.place(from);
+                let until = self.keep(parse_quote_spanned!(span=> #rt::Accept::until(&#from)));
+                quote_spanned!(span=> #rt::Accept::poll_accept(&#from, &#until, __cx))
             }
             Wait::Send(to, value) => {
                 let receiver = Operand {

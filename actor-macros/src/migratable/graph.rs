@@ -173,7 +173,12 @@ impl Block {
                 jumped(code, &mut found);
             }
             let by_name = matches!(exit, Exit::Yield { .. } | Exit::Check { .. });
-            found.extend(exit.ways().iter().map(|way| (way.target, by_name)));
+            for way in exit.ways() {
+                if let Some(guard) = way.guard {
+                    jumped(guard, &mut found);
+                }
+                found.push((way.target, by_name));
+            }
         }
         found
     }

@@ -108,6 +108,9 @@ impl Graph {
                 for way in exit.ways() {
                     let mut names = names.clone();
                     names.extend(way.binds.iter().cloned());
+                    if let Some(guard) = way.guard {
+                        jumped(guard, &names, &mut ways);
+                    }
                     ways.push((way.target, names));
                 }
             }

@@ -19,6 +19,7 @@ use super::{operators, rename};
 
 /// Methods that borrow what they are called on, by the conventions of `std` and of channels.
 const BORROWING: &[&str] = &[
+    "accept",
     "append",
     "as_deref",
     "as_mut",
@@ -80,6 +81,7 @@ const BORROWING: &[&str] = &[
 
 /// Those of them that give something that borrows nothing.
 const OWNING: &[&str] = &[
+    "accept",
     "balance",
     "clone",
     "contains",

@@ -12,6 +12,8 @@ use super::choice;
 pub(super) enum Wait<'a> {
     /// `rx.recv()`
     Recv(&'a Expr),
+    /// `listener.accept()`
+    Accept(&'a Expr),
     /// `tx.send(value)`
     Send(&'a Expr, &'a Expr),
     /// `other(..).call()`
@@ -51,6 +53,7 @@ fn of_method(call: &ExprMethodCall) -> Option<Wait<'_>> {
     let args = Vec::from_iter(&call.args);
     match (call.method.to_string().as_str(), &args[..]) {
         ("recv", []) => Some(Wait::Recv(&call.receiver)),
+        ("accept", []) => Some(Wait::Accept(&call.receiver)),
         ("send", [value]) => Some(Wait::Send(&call.receiver, value)),
         ("call", []) => Some(Wait::Call(&call.receiver)),
         _ => None,
@@ -131,9 +134,15 @@ pub(super) fn arguments(call: &Macro) -> Option<Punctuated<Expr, Token![,]>> {
 /// Whether there is a word in `tokens` that would wait as a method.
 pub(super) fn looks_waiting(tokens: &TokenStream) -> bool {
     let text = tokens.to_string().replace(' ', "");
-    [".recv()", ".send(", ".call()", ".ask()", "yield_now()"]
-        .iter()
-        .any(|call| text.contains(call))
+    let calls = [
+        ".recv()",
+        ".accept()",
+        ".send(",
+        ".call()",
+        ".ask()",
+        "yield_now()",
+    ];
+    calls.iter().any(|call| text.contains(call))
 }
 
 struct Finder(bool);

@@ -50,6 +50,8 @@ impl Reader<'_> {
                 HookArg::Signal
             } else if types::is_named(&arg.ty, "HandlerError") && name == "on_error" {
                 HookArg::Error
+            } else if types::is_reference_to(&arg.ty, "str") && name == "on_move" {
+                HookArg::Destination
             } else {
                 self.errors.at(
                     arg,
@@ -57,6 +59,7 @@ impl Reader<'_> {
                         "on_stop" => "`#[on_stop]` takes `cx: &mut Cx<Self>` and `reason: &ExitReason`, or neither",
                         "on_signal" => "`#[on_signal]` takes `cx: &mut Cx<Self>` and `signal: Signal`, by value, or one of them",
                         "on_error" => "`#[on_error]` takes `cx: &mut Cx<Self>` and `error: HandlerError`, or neither",
+                        "on_move" => "`#[on_move]` takes `cx: &mut Cx<Self>` and `to: &str`, or one of them, or nothing",
                         _ => "`#[on_start]` takes `cx: &mut Cx<Self>` or nothing: give the actor what it needs as fields",
                     },
                 );
@@ -93,6 +96,14 @@ impl Reader<'_> {
             self.errors.at(
                 ty,
                 "`#[on_start]` returns nothing, or `Result<(), E>` if it may refuse to start",
+            );
+        }
+        if let (Some(ty), "on_move") = (&returns, name)
+            && !types::is_named(ty, "Result")
+        {
+            self.errors.at(
+                ty,
+                "`#[on_move]` returns nothing, or `Result<(), E>` if it may refuse to go",
             );
         }
         let sound = self.errors.count() == before;
@@ -153,6 +164,7 @@ impl Reader<'_> {
         on_stop: Option<&Option<Hook>>,
         on_signal: Option<&Option<Hook>>,
         on_error: Option<&Option<Hook>>,
+        on_move: Option<&Option<Hook>>,
     ) {
         for (method, _) in messages {
             self.errors.at(
@@ -164,6 +176,12 @@ impl Reader<'_> {
             self.errors.at(
                 &hook.method,
                 "`run` handles its messages itself, and their errors: there is nothing to call this for",
+            );
+        }
+        if let Some(Some(hook)) = on_move {
+            self.errors.at(
+                &hook.method,
+                "an actor with a `run` body has its state on its stack, and does not move: drop this, or `run`",
             );
         }
         if let Some(Some(hook)) = on_stop {

@@ -32,7 +32,7 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
     };
     let (mut messages, mut run) = (Vec::new(), None);
     let (mut on_start, mut on_stop) = (None, None);
-    let (mut on_signal, mut on_error) = (None, None);
+    let (mut on_signal, mut on_error, mut on_move) = (None, None, None);
     for item in &mut block.items {
         let ImplItem::Fn(method) = item else { continue };
         let priority = reader.take_priority(&mut method.attrs);
@@ -67,6 +67,7 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
             Some(Kind::Stop(attr)) => reader.hook(method, &attr, "on_stop", &mut on_stop),
             Some(Kind::Signal(attr)) => reader.hook(method, &attr, "on_signal", &mut on_signal),
             Some(Kind::Error(attr)) => reader.hook(method, &attr, "on_error", &mut on_error),
+            Some(Kind::Move(attr)) => reader.hook(method, &attr, "on_move", &mut on_move),
             None if is_run(method) => run = Some(method.clone()),
             None if is_message => {
                 let mut message = reader.message(method);
@@ -98,6 +99,7 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
                 on_stop.as_ref(),
                 on_signal.as_ref(),
                 on_error.as_ref(),
+                on_move.as_ref(),
             );
             Body::OwnStack {
                 sound,
@@ -141,6 +143,7 @@ pub(crate) fn actor(block: &mut ItemImpl, args: ImplArgs, errors: &mut Errors) -
         on_stop: on_stop.flatten(),
         on_signal: on_signal.flatten(),
         on_error: on_error.flatten(),
+        on_move: on_move.flatten(),
         ty,
     })
 }
@@ -182,6 +185,7 @@ enum Kind {
     Stop(Attribute),
     Signal(Attribute),
     Error(Attribute),
+    Move(Attribute),
 }
 
 /// An own-stack body: a `run` that takes the actor by value.
@@ -212,7 +216,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Takes `#[on_start]`, `#[on_stop]`, `#[on_signal]` and `#[on_error]` off.
+    /// Takes the mark of a hook off.
     fn take_hook(&mut self, attrs: &mut Vec<Attribute>) -> Option<Kind> {
         let mut found = None;
         let mut extra = Vec::new();
@@ -222,6 +226,7 @@ impl Reader<'_> {
                 Some(last) if last.ident == "on_stop" => Kind::Stop(attr.clone()),
                 Some(last) if last.ident == "on_signal" => Kind::Signal(attr.clone()),
                 Some(last) if last.ident == "on_error" => Kind::Error(attr.clone()),
+                Some(last) if last.ident == "on_move" => Kind::Move(attr.clone()),
                 _ => return true,
             };
             if !matches!(attr.meta, Meta::Path(_)) || found.is_some() {

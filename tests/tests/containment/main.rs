@@ -1,5 +1,6 @@
 //! What goes wrong in one microthread stays there: panics, overflows, destructors, foreign code.
 
+mod answers;
 mod growth;
 mod hostile;
 mod overflow;

@@ -1,8 +1,13 @@
 //! The way to another node over TCP: whoever is at the other end, and whatever is between.
 
+mod bounds;
 mod frames;
 mod greeting;
 mod hostile;
+mod messages;
+mod peer;
+mod said;
+mod storm;
 mod wire;
 
 use tests::heap::Counting;

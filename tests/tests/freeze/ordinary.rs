@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
+use std::task::{Poll, Waker};
 
-use actor_core::channel::{self, Receiver};
+use actor_core::channel::{self, Receiver, Sender};
 use actor_core::microthread::{self, yield_now};
+use actor_core::migratable::Suspended;
 use actor_core::{migratable, select};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -24,6 +26,11 @@ fn full(values: &[u32]) -> Receiver<u32> {
     let (to, from) = channel::unbounded();
     to.send_all(values.iter().copied()).unwrap();
     from
+}
+
+/// None of what is too large.
+fn checked(n: u32) -> Option<u32> {
+    (n < 50).then_some(n)
 }
 
 trait Area {
@@ -62,7 +69,109 @@ macro_rules! same {
     };
 }
 
+/// A channel that nobody receives from.
+fn lost() -> Sender<String> {
+    channel::unbounded().0
+}
+
 both! {
+    fn errors_that_are_kept(
+        full: Receiver<u32>,
+        lost: Sender<String>
+    ) -> Vec<String> {
+        let mut out = Vec::new();
+        for _ in 0..2 {
+            let received = full.recv();
+            yield_now();
+            match received {
+                Ok(n) => out.push(n.to_string()),
+                Err(error) => out.push(format!("{error:?}")),
+            }
+        }
+        let sent = lost.send("what is given back".to_owned());
+        yield_now();
+        let at_once = (lost.try_send("again".to_owned()), full.try_recv());
+        yield_now();
+        out.push(sent.unwrap_err().into_inner());
+        match at_once {
+            (Err(one), Err(other)) => out.push(format!("{one:?} {other:?}")),
+            _ => out.push("no error".to_owned()),
+        }
+        out
+    }
+
+    fn guards_that_leave(from: Receiver<u32>, kept: String) -> Vec<u32> {
+        let mut out = Vec::new();
+        let last = 'all: loop {
+            match from.recv() {
+                Ok(n) if {
+                    if n == 9 {
+                        break 'all n + kept.len() as u32;
+                    }
+                    n % 2 == 0
+                } => out.push(n),
+                Ok(n) if {
+                    if n == 5 {
+                        continue;
+                    }
+                    n > 6
+                } => {
+                    yield_now();
+                    out.push(n * 10);
+                }
+                Ok(n) if {
+                    if n == 3 {
+                        return vec![n];
+                    }
+                    false
+                } => out.push(0),
+                Ok(n) => out.push(n * 100),
+                Err(_) => return out,
+            }
+            yield_now();
+        };
+        out.push(last);
+        out
+    }
+
+    fn a_guard_that_alone_goes_on(shapes: Vec<Shape>) -> u32 {
+        let mut sum = 0;
+        'shapes: for shape in shapes {
+            let more = loop {
+                match &shape {
+                    Shape::Line(n) if {
+                        if *n == 2 {
+                            continue 'shapes;
+                        }
+                        *n < 100
+                    } => break *n,
+                    Shape::Rect { w, .. } if checked(*w).is_none() => break 1,
+                    _ => {}
+                }
+                yield_now();
+                sum += 1_000;
+                break 7;
+            };
+            yield_now();
+            sum += more;
+        }
+        sum
+    }
+
+    fn a_guard_that_fails(values: Receiver<u32>) -> Option<u32> {
+        let mut sum = 0;
+        loop {
+            match values.recv() {
+                Ok(n) if checked(n)? > 3 => {
+                    yield_now();
+                    sum += n;
+                }
+                Ok(_) => sum += 100,
+                Err(_) => return Some(sum),
+            }
+        }
+    }
+
     fn bindings(shapes: Vec<Shape>) -> Vec<String> {
         let mut out = Vec::new();
         for shape in shapes {
@@ -545,4 +654,48 @@ fn selections_and_shadows() {
     same!(choosing(full(&[]), full(&[3])));
     same!(shadowed_in_arms(Some(4)));
     same!(shadowed_in_arms(None));
+}
+
+#[test]
+fn jumps_out_of_a_guard_go_where_they_say() {
+    for values in [&[2, 4, 5, 7, 1, 9, 8][..], &[1, 2, 3, 4], &[1, 5, 9], &[7]] {
+        same!(guards_that_leave(full(values), "four".to_owned()));
+    }
+    let rect = |w| Shape::Rect { w, h: 1 };
+    let lines = [1, 2, 200, 3, 2].map(Shape::Line);
+    let all: Vec<_> = lines.into_iter().chain([rect(60), rect(6)]).collect();
+    same!(a_guard_that_alone_goes_on(all.clone()));
+    same!(a_guard_that_fails(full(&[1, 2, 7])));
+    same!(a_guard_that_fails(full(&[7, 70, 1])));
+}
+
+#[test]
+fn an_error_is_kept_across_a_wait() {
+    same!(errors_that_are_kept(full(&[7]), lost()));
+}
+
+#[migratable]
+fn keeps_what_is_thrown(from: Receiver<u32>) -> String {
+    let received = from.recv();
+    yield_now();
+    let text = received.unwrap_err().to_string();
+    yield_now();
+    text
+}
+
+#[test]
+fn an_error_that_was_thrown_is_kept_but_not_frozen() {
+    let (to, from) = channel::unbounded();
+    to.send_error("of its own").unwrap();
+    let mut kept = Suspended::new(keeps_what_is_thrown(from));
+    assert!(kept.resume(Waker::noop()).is_pending());
+    let error = migratable::freeze(&kept).unwrap_err().to_string();
+    assert!(
+        error.contains("errors cannot be frozen: of its own"),
+        "{error}"
+    );
+    assert!(kept.resume(Waker::noop()).is_pending());
+    migratable::freeze(&kept).unwrap();
+    let text = Poll::Ready("thrown in by another: of its own".to_owned());
+    assert_eq!(kept.resume(Waker::noop()), text);
 }

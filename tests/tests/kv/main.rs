@@ -1,6 +1,8 @@
 //! The example service `kv`, as its clients see it: the `redis` crate, and sockets that send what no client would.
 
+mod crashes;
 mod data;
+mod dir;
 mod faults;
 mod hostile;
 mod process;

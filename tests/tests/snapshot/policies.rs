@@ -44,6 +44,8 @@ struct Flaky {
     saves: AtomicU32,
     is_broken: AtomicBool,
     is_damaged: AtomicBool,
+    /// How long a save takes, in seconds.
+    takes: AtomicU32,
 }
 
 impl Flaky {
@@ -64,6 +66,7 @@ impl Flaky {
 impl Store for Flaky {
     fn save(&self, name: &str, image: &Image) -> Result<(), StoreError> {
         self.check()?;
+        microthread::sleep(self.takes.load(Ordering::SeqCst) * SECOND);
         self.saves.fetch_add(1, Ordering::SeqCst);
         self.memory.save(name, image)
     }
@@ -147,6 +150,30 @@ fn an_actor_is_saved_every_so_often_if_it_has_changed() {
         counter.join();
         let again = start(sys, &policy).unwrap();
         assert_eq!(again.ask().get().unwrap(), 2);
+    });
+}
+
+#[test]
+fn the_time_that_a_save_takes_is_not_added_to_the_time_between_saves() {
+    testing::Explorer::new().iterations(50).check(|sys| {
+        for (takes, at_most) in [(3, 5 + 3), (7, 7 + 7)] {
+            let store = Arc::new(Flaky::default());
+            store.takes.store(takes, Ordering::SeqCst);
+            let policy = SnapshotPolicy::new(store.clone(), "hits").every(5 * SECOND);
+            let counter = start(sys, &policy).unwrap();
+            // At any time what was done so long ago is saved.
+            for done in 1..=60 {
+                counter.ask().add(1).unwrap();
+                microthread::sleep(SECOND);
+                if done > at_most {
+                    let saved = sys.restore::<Counter>(&store.load("hits").unwrap().image.unwrap());
+                    let saved = saved.unwrap().ask().get().unwrap();
+                    assert!(saved + at_most >= done, "{saved} of {done}, {takes} s");
+                }
+            }
+            counter.kill();
+            counter.join();
+        }
     });
 }
 

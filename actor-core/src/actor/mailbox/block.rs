@@ -143,6 +143,20 @@ impl<M> Slots<M> {
         }
     }
 
+    /// As [`get`](Self::get), to be changed.
+    ///
+    /// # Safety
+    /// As for [`get`](Self::get), and nobody else refers to the message meanwhile.
+    pub(super) unsafe fn get_mut<'a>(block: BlockPtr, at: u16) -> &'a mut M {
+        debug_assert!(at < Self::CAP);
+        // SAFETY: as in `read`.
+        unsafe {
+            #[cfg(loom)]
+            (*block).slots[at as usize].with_mut(|_| ());
+            &mut *block.byte_add(Self::OFFSET).cast::<M>().add(at as usize)
+        }
+    }
+
     /// The block after `block`.
     ///
     /// # Safety

@@ -29,6 +29,21 @@ impl<M> Drain<M> {
         }
     }
 
+    /// Calls `f` with each message, oldest first. They stay.
+    pub(crate) fn each(&mut self, mut f: impl FnMut(&mut M)) {
+        let (mut block, mut at) = (self.block, self.at);
+        for _ in 0..self.left {
+            if at == Slots::<M>::CAP {
+                // SAFETY: the chain is ours, and as many messages follow.
+                block = unsafe { Slots::<M>::next(block) };
+                at = 0;
+            }
+            // SAFETY: as in `next` of the iterator; nothing else refers to what is ours.
+            f(unsafe { Slots::<M>::get_mut(block, at) });
+            at += 1;
+        }
+    }
+
     /// Frees the current block and goes on to the next.
     fn advance(&mut self) {
         // SAFETY: the chain is ours; the block's messages have all been read, or there were none.

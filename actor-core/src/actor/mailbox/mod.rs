@@ -258,7 +258,7 @@ impl<M> Mailbox<M> {
     }
 
     /// Appends `message` unless the mailbox is full or closed. Never waits for room.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn try_push(&self, message: M, cap: u32) -> Result<Pushed, PushError<M>> {
         let mut spare = None;
         loop {
@@ -305,8 +305,8 @@ impl<M> Mailbox<M> {
     }
 
     /// Appends `message` if the mailbox is idle: not scheduled, suspended or closed. The caller must schedule the actor then.
-    #[inline]
-    pub(crate) fn push_to_idle(&self, message: M) -> Result<Wake, M> {
+    #[inline(always)]
+    pub(crate) fn push_to_idle(&self, message: M) -> Result<(), M> {
         let mut spare = None;
         loop {
             let word = self.word.load(Ordering::Relaxed);
@@ -323,8 +323,9 @@ impl<M> Mailbox<M> {
             // SAFETY: we hold the lock, and there is a slot. There is room: a mailbox that is idle is empty.
             unsafe { self.append(message) };
             let (word, wake) = word::push_one(word);
+            debug_assert_eq!(wake, Wake::Actor, "it was idle");
             self.unlock(word);
-            return Ok(wake);
+            return Ok(());
         }
     }
 

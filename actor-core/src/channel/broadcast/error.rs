@@ -3,13 +3,15 @@
 use std::error::Error;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::rt::wait::Interrupt;
 
 /// The errors of one way to receive; `$extra` is what it has beside the others.
 macro_rules! recv_error {
     ($(#[$meta:meta])* $name:ident $(, $(#[$extra_meta:meta])* $extra:ident: $text:literal)?) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum $name {
             $($(#[$extra_meta])* $extra,)?

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::sync::Arc;
 
 use crate::rt::wake::Wakes;
 use crate::sys::fault::fault;
 
-use super::{Core, Item};
+use super::{Core, Item, State};
 
 /// What is lent. It comes back also when whoever looks at it panics.
 struct Lent<'a, T> {
@@ -32,9 +33,20 @@ impl<T> Core<T> {
         &self,
         look: impl FnOnce(&[Item<T>]) -> R,
     ) -> Option<R> {
+        let (items, numbers) = self.lend(false)?;
+        let lent = Lent {
+            core: self,
+            items,
+            numbers,
+        };
+        Some(look(&lent.items))
+    }
+
+    /// Takes out what is in the channel, until it is put back. `seals`: nothing enters meanwhile either.
+    fn lend(&self, seals: bool) -> Option<(Vec<Item<T>>, VecDeque<u64>)> {
         let mut items = Vec::new();
         let mut state = self.state().lock();
-        if state.lent > 0 {
+        if state.lent > 0 || state.sealed {
             return None;
         }
         while let Some(item) = state.outbox.pop() {
@@ -45,18 +57,44 @@ impl<T> Core<T> {
             while let Some(item) = inbox.values.pop() {
                 items.push(item);
             }
+            inbox.alert |= seals;
         }
         if !fault!("channel_lent_unknown") {
             state.lent = items.len();
         }
+        state.sealed = seals && !fault!("channel_seal_open");
         let numbers = mem::take(&mut state.came_back);
-        drop(state);
-        let lent = Lent {
-            core: self,
-            items,
-            numbers,
-        };
-        Some(look(&lent.items))
+        Some((items, numbers))
+    }
+
+    /// Senders that wait though there is room: they came while the channel was sealed.
+    fn admit(&self, state: &mut State<T>, wakes: &mut Wakes) {
+        while !state.senders.is_empty() {
+            let hands_over = !state.receivers.is_empty();
+            let has_room = match self.shared.get() {
+                None => state.outbox.len() < self.capacity,
+                Some(shared) => {
+                    let inbox = shared.inbox.0.lock();
+                    inbox.sent.wrapping_sub(state.taken) < self.capacity
+                }
+            };
+            if !hands_over && !has_room {
+                return;
+            }
+            let Some(Some(item)) = state.senders.serve(wakes, Option::take) else {
+                return;
+            };
+            let mut item = Some(item);
+            if hands_over && state.give(&mut item, wakes) {
+                continue;
+            }
+            if let Some(item) = item {
+                match self.shared.get() {
+                    None => state.outbox.push(item),
+                    Some(shared) => shared.inbox.0.lock().push(item),
+                }
+            }
+        }
     }
 
     fn put_back_all(&self, items: Vec<Item<T>>, mut numbers: VecDeque<u64>) {
@@ -64,6 +102,7 @@ impl<T> Core<T> {
         let mut wakes = Wakes::default();
         let mut state = self.state().lock();
         state.lent = 0;
+        state.sealed = false;
         if state.no_receivers {
             unwanted = items;
         } else {
@@ -90,6 +129,7 @@ impl<T> Core<T> {
                 self.refill(&mut state, &mut wakes);
                 state.give(&mut Some(item), &mut wakes);
             }
+            self.admit(&mut state, &mut wakes);
             if state.no_senders || state.closed {
                 // They look for themselves.
                 while state.receivers.serve(&mut wakes, |_| ()).is_some() {}
@@ -107,5 +147,62 @@ impl<T> Core<T> {
             state.outbox.push(Item::Value(value));
         }
         state.closed = closed;
+    }
+}
+
+/// A channel that is on its way elsewhere: its contents are out, and nothing enters. Dropped, it goes on as if nothing had been.
+pub(in crate::channel) struct Sealed<T> {
+    core: Arc<Core<T>>,
+    items: Vec<Item<T>>,
+    numbers: VecDeque<u64>,
+}
+
+impl<T> Sealed<T> {
+    /// `None`: somebody is looking at the contents.
+    pub(in crate::channel) fn new(core: &Arc<Core<T>>) -> Option<Self> {
+        let (items, numbers) = core.lend(true)?;
+        let core = core.clone();
+        Some(Sealed {
+            core,
+            items,
+            numbers,
+        })
+    }
+
+    pub(in crate::channel) fn items(&self) -> &[Item<T>] {
+        &self.items
+    }
+}
+
+impl<T> Drop for Sealed<T> {
+    fn drop(&mut self) {
+        let items = mem::take(&mut self.items);
+        self.core.put_back_all(items, mem::take(&mut self.numbers));
+    }
+}
+
+/// A sealed channel, of whatever values.
+pub(in crate::channel) trait Cut {
+    /// It has gone: whoever holds a side of it here is told that there are no others.
+    fn cut(self: Box<Self>);
+}
+
+impl<T> Cut for Sealed<T> {
+    fn cut(mut self: Box<Self>) {
+        let moved = mem::take(&mut self.items);
+        let core = &self.core;
+        let mut wakes = Wakes::default();
+        let mut state = core.state().lock();
+        state.lent = 0;
+        state.came_back.clear();
+        (state.no_senders, state.no_receivers) = (true, true);
+        core.raise_alert();
+        state.senders.end_all(&mut wakes);
+        state.receivers.end_all(&mut wakes);
+        // Nothing but what was received here before, and came back from whoever did not live to see it.
+        let came_back = mem::take(&mut state.outbox);
+        drop(state);
+        wakes.fire();
+        drop((moved, came_back)); // values of the user's: outside the locks
     }
 }

@@ -44,7 +44,7 @@ impl<T> Op for Send<'_, T> {
         wakes: &mut Wakes,
     ) -> Option<Sent<T>> {
         let core = self.0;
-        if !state.receivers.is_empty() && state.lent == 0 {
+        if !state.receivers.is_empty() && !state.is_out() {
             let next = core.next(state, Preference::Sender);
             if next != Next::Caller
                 && let Err(why) = wait::may_hand_over(next)
@@ -62,7 +62,7 @@ impl<T> Op for Send<'_, T> {
         if state.closed {
             return Some(Self::failed(slot, SendError::Closed));
         }
-        if core.capacity == 0 {
+        if core.capacity == 0 || state.sealed {
             return None;
         }
         if let Some(shared) = core.shared.get() {
@@ -143,7 +143,7 @@ impl<T> Op for Recv<'_, T> {
         wakes: &mut Wakes,
     ) -> Option<Result<T, RecvError>> {
         let core = self.0;
-        if state.lent > 0 {
+        if state.is_out() {
             return None;
         }
         if let Some(item) = core.pop(state, waits) {

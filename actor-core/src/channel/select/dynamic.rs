@@ -48,7 +48,7 @@ pub struct Select<'a> {
 }
 
 /// Why a [`Select`] did nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum SelectError {
     /// Nothing could be done at once.

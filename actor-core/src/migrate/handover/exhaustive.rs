@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::{Action, Message, Party, State, Token};
+use crate::sys::fault::fault;
 
 /// What a thing has done: a bit for each piece of work.
 type Work = u8;
@@ -21,6 +22,10 @@ struct Node {
     pending: VecDeque<Action<usize, Work>>,
     /// The thing, if it lives here.
     alive: Option<(u64, Work)>,
+    /// An image that was taken of it, to be saved.
+    taken: Option<(u64, Work)>,
+    /// The record of that, which is being written.
+    writing: Option<State<usize, Work>>,
 }
 
 /// How often something may still begin.
@@ -30,6 +35,7 @@ struct Budget {
     deaths: u8,
     failures: u8,
     work: u8,
+    saves: u8,
     tokens: u8,
 }
 
@@ -53,6 +59,8 @@ impl World {
             store: None,
             pending: VecDeque::new(),
             alive: None,
+            taken: None,
+            writing: None,
         };
         let mut here = node(Party::here(0));
         here.alive = Some((0, 0));
@@ -135,6 +143,8 @@ impl World {
         node.party = None;
         node.pending.clear();
         node.alive = None;
+        node.taken = None;
+        node.writing = None;
         if !self.durable {
             node.store = None;
         }
@@ -150,20 +160,38 @@ impl World {
         node.pending.extend(out);
     }
 
-    /// The thing does a piece of work and saves it, and says so.
+    /// The thing does a piece of work.
     fn work(&mut self, at: usize) {
-        let Some((epoch, work)) = &mut self.nodes[at].alive else {
+        let Some((_, work)) = &mut self.nodes[at].alive else {
             return;
         };
         let piece = 1 << self.done;
         assert_eq!(*work & piece, 0, "done twice");
         *work |= piece;
         self.done += 1;
-        self.acknowledged |= piece;
-        self.nodes[at].store = Some(State::Here {
-            epoch: *epoch,
-            image: Some(*work),
-        });
+    }
+
+    /// The image that was taken is saved, or not, as the thing is where it was or not.
+    fn keep(&mut self, at: usize) -> bool {
+        let node = &mut self.nodes[at];
+        let (Some(party), Some((epoch, work))) = (&node.party, node.taken.take()) else {
+            return false;
+        };
+        node.writing = party.keeps(epoch, work);
+        true
+    }
+
+    /// It is written: who waited for that is told. Or the store fails, and it may have been written all the same.
+    fn write(&mut self, at: usize, saves: Result<(), bool>) {
+        let Some(record) = self.nodes[at].writing.take() else {
+            return;
+        };
+        if let (Ok(()), State::Here { image, .. }) = (saves, &record) {
+            self.acknowledged |= image.expect("it is saved with one");
+        }
+        if saves != Err(false) {
+            self.nodes[at].store = Some(record);
+        }
     }
 
     fn leave(&mut self, at: usize) -> bool {
@@ -202,12 +230,32 @@ impl World {
                     true
                 });
             }
+            if node.writing.is_some() {
+                branch(&|world| {
+                    world.write(at, Ok(()));
+                    true
+                });
+                if self.left.failures > 0 {
+                    for written in [true, false] {
+                        branch(&|world| {
+                            world.left.failures -= 1;
+                            world.write(at, Err(written));
+                            true
+                        });
+                    }
+                }
+            }
             if let Some(next) = node.pending.front() {
+                let saves = matches!(next, Action::Save(_));
+                let writes = saves || matches!(next, Action::Forget);
+                if writes && node.writing.is_some() && !fault!("handover_writes_at_once") {
+                    continue;
+                }
                 branch(&|world| {
                     world.act(at, Ok(()));
                     true
                 });
-                if matches!(next, Action::Save(_)) && self.left.failures > 0 {
+                if saves && self.left.failures > 0 {
                     for written in [true, false] {
                         branch(&|world| {
                             world.left.failures -= 1;
@@ -217,6 +265,9 @@ impl World {
                     }
                 }
                 continue;
+            }
+            if node.taken.is_some() {
+                branch(&|world| world.keep(at));
             }
             if node.alive.is_some() {
                 if self.left.moves > 0 {
@@ -229,6 +280,18 @@ impl World {
                     branch(&|world| {
                         world.left.work -= 1;
                         world.work(at);
+                        true
+                    });
+                }
+                // One after the other, and none that has nothing to save.
+                let saving = node.taken.is_some() || node.writing.is_some();
+                let new = node
+                    .alive
+                    .is_some_and(|(_, work)| work & !self.acknowledged != 0);
+                if !saving && new && self.left.saves > 0 {
+                    branch(&|world| {
+                        world.left.saves -= 1;
+                        world.nodes[at].taken = world.nodes[at].alive;
                         true
                     });
                 }
@@ -272,6 +335,8 @@ impl World {
             if self.nodes[at].party.is_none() {
                 self.start(at);
             }
+            self.keep(at);
+            self.write(at, Ok(()));
         }
         for _ in 0..8 {
             for at in 0..2 {
@@ -343,12 +408,13 @@ fn visit(world: World) -> usize {
     seen.len()
 }
 
-fn budget(moves: u8, deaths: u8, failures: u8, work: u8, tokens: u8) -> Budget {
+fn budget(moves: u8, deaths: u8, failures: u8, [work, saves]: [u8; 2], tokens: u8) -> Budget {
     Budget {
         moves,
         deaths,
         failures,
         work,
+        saves,
         tokens,
     }
 }
@@ -356,18 +422,36 @@ fn budget(moves: u8, deaths: u8, failures: u8, work: u8, tokens: u8) -> Budget {
 #[test]
 fn whatever_is_lost_repeated_or_killed_one_lives() {
     for budget in [
-        budget(1, 2, 1, 1, 3),
-        budget(2, 0, 1, 0, 5),
-        budget(2, 1, 0, 0, 4),
-        budget(1, 1, 2, 0, 4),
+        budget(0, 2, 2, [3, 3], 0),
+        budget(1, 1, 2, [0, 0], 4),
+        budget(1, 2, 1, [0, 0], 3),
+        budget(1, 2, 0, [1, 1], 3),
+        budget(1, 1, 1, [1, 1], 3),
+        budget(2, 1, 0, [0, 0], 4),
+        budget(2, 0, 1, [0, 0], 5),
     ] {
         assert!(visit(World::new(true, budget)) > 1_000);
     }
 }
 
+/// It comes back, and is saved, and only then an image from before it left is to be.
+#[test]
+fn an_image_from_an_earlier_life_is_not_saved() {
+    let mut out = Vec::new();
+    let mut party: Party<usize, Work> = Party::here(0);
+    let (fresh, early, late) = (Token(0), 0, 1);
+    assert!(party.keeps(0, early).is_some());
+    party.leave(1, fresh, early, &mut out).unwrap();
+    assert_eq!(party.keeps(0, early), None);
+    party.give_up(fresh, &mut out);
+    let image = Some(late);
+    assert_eq!(party.keeps(1, late), Some(State::Here { epoch: 1, image }));
+    assert_eq!(party.keeps(0, early), None);
+}
+
 #[test]
 fn without_a_store_one_lives_at_most() {
-    for budget in [budget(1, 2, 0, 0, 4), budget(2, 1, 0, 0, 4)] {
+    for budget in [budget(1, 2, 0, [0, 0], 4), budget(2, 1, 0, [0, 0], 4)] {
         assert!(visit(World::new(false, budget)) > 1_000);
     }
 }

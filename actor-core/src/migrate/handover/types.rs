@@ -89,6 +89,9 @@ pub enum Refusal {
     Unknown(String),
     /// It could not continue the image: why. A changed function, a port that is taken, values that cannot be read.
     Thaw(String),
+    /// What was offered before, and is not decided, takes all the room that it has for this node: see
+    /// [`PeerLimits::undecided`](super::super::PeerLimits::undecided). Try again.
+    Full,
 }
 
 impl fmt::Display for Refusal {
@@ -99,6 +102,7 @@ impl fmt::Display for Refusal {
             Self::NotSaved => f.write_str("its store did not take the record"),
             Self::Unknown(kind) => write!(f, "it does not accept `{kind}`"),
             Self::Thaw(why) => write!(f, "it cannot be continued there: {why}"),
+            Self::Full => f.write_str("it has no room for more that is not decided"),
         }
     }
 }

@@ -1,22 +1,24 @@
 //! Actors as things.
 
 use std::any::Any;
-use std::marker::PhantomData;
+use std::collections::HashSet;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::Level;
 
-use super::calls::{Answered, Call, Route};
-use super::error::MoveError;
+use super::calls::{Answered, Asked, Call, Route};
+use super::error::{MoveError, SaveError};
 use super::kind::{Frozen, Kind, Ready, Running, Unfrozen};
 use super::wire::{Name, Packed};
 use super::{Inner, Refusal};
-use crate::actor::{Addr, Asker, Port, Replies};
+use crate::actor::{Addr, Asker, NameTaken, Port, Replies};
 use crate::image::{DecodeError, EncodeError, Head, Image};
-use crate::snapshot::moving::{self, Taken, Thawed};
+use crate::observe::Event;
+use crate::snapshot::moving::{self, NotTaken, Taken, Thawed};
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::sync::Mutex;
 
@@ -48,16 +50,30 @@ fn unpack<A: Movable, T: DeserializeOwned>(packed: &Packed) -> Result<T, DecodeE
 }
 
 /// Actors of type `A`.
-pub(super) struct Actors<A>(pub(super) PhantomData<fn() -> A>);
+pub(super) struct Actors<A: Movable>(pub(super) Arrived<A>);
+
+type Arrived<A> = Arc<dyn Fn(&str, Addr<A>) + Send + Sync>;
 
 impl<A: Movable> Kind for Actors<A> {
-    fn thaw(&self, image: &Image) -> Result<Box<dyn Ready>, Refusal> {
+    fn thaw(&self, node: &Inner, name: &Name, image: &Image) -> Result<Box<dyn Ready>, Refusal> {
         let failed = |error: &dyn std::error::Error| Refusal::Thaw(error.to_string());
         let asked = moving::asked::<A>(image).map_err(|it| failed(&it))?;
         let expected = asked.iter().map(|msg| A::__expect(msg).split());
         let (ports, waits) = expected.unzip();
         let thawed = moving::thaw::<A>(image, ports).map_err(|it| failed(&it))?;
-        Ok(Box::new(Prepared { thawed, waits }))
+        let left = node.left().get(name).cloned().unwrap_or_default();
+        for name in moving::names(&thawed) {
+            let holder = node.sys.host().registry.holder(name);
+            if let Some(holder) = holder.filter(|it| !left.contains(it)) {
+                return Err(failed(&NameTaken::new(name.clone(), holder)));
+            }
+        }
+        let arrived = self.0.clone();
+        Ok(Box::new(Prepared {
+            thawed,
+            waits,
+            arrived,
+        }))
     }
 }
 
@@ -65,27 +81,61 @@ impl<A: Movable> Kind for Actors<A> {
 struct Prepared<A: Movable> {
     thawed: Thawed<A>,
     waits: Vec<Wait<A>>,
+    arrived: Arrived<A>,
 }
 
 impl<A: Movable> Ready for Prepared<A> {
     fn start(
         self: Box<Self>,
         node: &Arc<Inner>,
-        _: &Name,
-        calls: Option<Call>,
+        name: &Name,
+        asked: Option<Asked>,
     ) -> Result<Arc<dyn Running>, Refusal> {
-        let Prepared { thawed, waits } = *self;
-        let addr = moving::start(&node.sys, thawed);
-        let addr = addr.map_err(|error| Refusal::Thaw(error.to_string()))?;
-        if let Some(calls) = calls {
+        let Prepared {
+            thawed,
+            waits,
+            arrived,
+        } = *self;
+        let left = node.left().get(name).cloned().unwrap_or_default();
+        let addr = moving::start(&node.sys, thawed, |addr, names| {
+            claim(node, &left, addr, names);
+            arrived(name, addr.clone());
+        });
+        let addr = addr.map_err(|error| {
+            if let Some(asked) = &asked {
+                asked.unanswered(waits.len());
+            }
+            Refusal::Thaw(error.to_string())
+        })?;
+        if let Some(asked) = asked {
             for (n, wait) in waits.into_iter().enumerate() {
-                answer_when_known::<A>(node, calls.nth(n), wait);
+                if let Some(call) = asked.nth(n) {
+                    answer_when_known::<A>(node, call, wait);
+                }
             }
         }
-        Ok(Arc::new(Lives {
-            node: node.clone(),
-            addr,
-        }))
+        Ok(Arc::new(Lives { addr }))
+    }
+}
+
+/// Gives it its names, of which those that it `left` here may have some. That nobody else has one was seen when it was thawed. If
+/// somebody does now, it lives without: it has come, and could not be sent back.
+fn claim<A: Movable>(node: &Inner, left: &HashSet<u64>, addr: &Addr<A>, names: Vec<Arc<str>>) {
+    let host = node.sys.host();
+    for name in names {
+        let Err(taken) = host.registry.register(name.clone(), addr.clone()) else {
+            continue;
+        };
+        if left.contains(&taken.holder) {
+            drop(host.registry.take_over(name, addr.clone()));
+        } else {
+            let holder = taken.holder;
+            host.core.events.emit(Level::DEBUG, || Event::NameLost {
+                who: addr.who(),
+                name: name.clone(),
+                holder,
+            });
+        }
     }
 }
 
@@ -109,26 +159,34 @@ fn answer_when_known<A: Movable>(node: &Arc<Inner>, call: Call, wait: Wait<A>) {
 
 /// An actor that lives here.
 pub(super) struct Lives<A: Movable> {
-    pub(super) node: Arc<Inner>,
     pub(super) addr: Addr<A>,
 }
 
 impl<A: Movable> Running for Lives<A> {
-    fn freeze(&self, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen> {
-        let taken = moving::take(&self.addr, within);
+    fn freeze(&self, to: &Name, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen> {
+        let taken = moving::take(&self.addr, to, within);
         let taken = taken.map_err(|error| match error {
-            SnapshotError::Timeout => MoveError::NotFrozen,
-            other => MoveError::Snapshot(other),
+            NotTaken::Stays(why) => MoveError::Stays(why),
+            NotTaken::Snapshot(SnapshotError::Timeout) => MoveError::NotFrozen,
+            NotTaken::Snapshot(other) => MoveError::Snapshot(other),
         })?;
-        let (node, addr) = (self.node.clone(), self.addr.clone());
+        let addr = self.addr.clone();
         if taken.listens {
-            let left = Left::of(taken, node, addr);
+            let left = Left::of(taken, addr);
             return Ok(Box::new(left.map_err(MoveError::Snapshot)?));
         }
-        Ok(Box::new(Held { taken, node, addr }))
+        Ok(Box::new(Held { taken, addr }))
     }
 
-    fn take(&self, message: &Packed, call: Option<Call>) -> bool {
+    fn image(&self, _: &Arc<Inner>, within: Duration) -> Result<Image, SaveError> {
+        let image = self.addr.sys().within(within).snapshot();
+        image.map_err(|error| match error {
+            SnapshotError::Timeout => SaveError::TimedOut,
+            other => SaveError::Snapshot(other),
+        })
+    }
+
+    fn take(&self, node: &Arc<Inner>, message: &Packed, call: Option<Call>) -> bool {
         let msg: A::Msg = match unpack::<A, _>(message) {
             Ok(msg) => msg,
             Err(error) => {
@@ -140,7 +198,7 @@ impl<A: Movable> Running for Lives<A> {
             None => Port::none(),
             Some(call) => {
                 let (port, wait) = A::__expect(&msg).split();
-                answer_when_known::<A>(&self.node, call, wait);
+                answer_when_known::<A>(node, call, wait);
                 port
             }
         };
@@ -156,7 +214,6 @@ impl<A: Movable> Running for Lives<A> {
 /// An actor that is held where it was.
 struct Held<A: Movable> {
     taken: Taken<A>,
-    node: Arc<Inner>,
     addr: Addr<A>,
 }
 
@@ -165,14 +222,15 @@ impl<A: Movable> Frozen for Held<A> {
         &self.taken.image
     }
 
-    fn stay(self: Box<Self>) -> Option<Arc<dyn Running>> {
-        let Held { taken, node, addr } = *self;
+    fn stay(self: Box<Self>, _: &Arc<Inner>) -> Option<Arc<dyn Running>> {
+        let Held { taken, addr } = *self;
         taken.resume();
-        Some(Arc::new(Lives { node, addr }))
+        Some(Arc::new(Lives { addr }))
     }
 
     fn gone(self: Box<Self>, route: Route, first: u128) {
-        let Held { taken, addr, .. } = *self;
+        let Held { taken, addr } = *self;
+        note_left(&route, &addr);
         let asks = route.clone();
         let passed = taken.leave(move |msg, port| pass(&route, &addr, msg, port));
         // Killed meanwhile, it has no askers either.
@@ -185,7 +243,6 @@ impl<A: Movable> Frozen for Held<A> {
 struct Left<A: Movable> {
     image: Image,
     ports: Vec<Port>,
-    node: Arc<Inner>,
     addr: Addr<A>,
     ahead: Arc<Mutex<Ahead<A>>>,
 }
@@ -223,7 +280,7 @@ impl<A: Movable> Ahead<A> {
 }
 
 impl<A: Movable> Left<A> {
-    fn of(taken: Taken<A>, node: Arc<Inner>, addr: Addr<A>) -> Result<Self, SnapshotError> {
+    fn of(taken: Taken<A>, addr: Addr<A>) -> Result<Self, SnapshotError> {
         let image = taken.image.clone();
         let ahead = Arc::new(Mutex::new(Ahead::Open(Vec::new())));
         let (shared, own) = (ahead.clone(), addr.clone());
@@ -234,7 +291,6 @@ impl<A: Movable> Left<A> {
         Ok(Left {
             image,
             ports,
-            node,
             addr,
             ahead,
         })
@@ -246,20 +302,23 @@ impl<A: Movable> Frozen for Left<A> {
         &self.image
     }
 
-    fn stay(self: Box<Self>) -> Option<Arc<dyn Running>> {
+    fn stay(self: Box<Self>, node: &Arc<Inner>) -> Option<Arc<dyn Running>> {
         let Left {
             image,
             ports,
-            node,
             addr,
             ahead,
         } = *self;
-        let again = moving::thaw::<A>(&image, ports)
-            .and_then(|thawed| moving::start_unnamed(&node.sys, thawed));
+        let own = HashSet::from([addr.id()]);
+        let again = moving::thaw::<A>(&image, ports).and_then(|thawed| {
+            moving::start(&node.sys, thawed, |now, names| {
+                claim(node, &own, now, names);
+            })
+        });
         match again {
             Ok(now) => {
                 Ahead::decide(&ahead, Ahead::Here(now.clone()), &addr);
-                Some(Arc::new(Lives { node, addr: now }))
+                Some(Arc::new(Lives { addr: now }))
             }
             Err(error) => {
                 tracing::warn!(target: "actor_core::migrate", %error, "an actor could not be made again");
@@ -270,9 +329,18 @@ impl<A: Movable> Frozen for Left<A> {
     }
 
     fn gone(self: Box<Self>, route: Route, first: u128) {
+        note_left(&route, &self.addr);
         expect_all::<A>(&route, first, self.ports);
         Ahead::decide(&self.ahead, Ahead::Gone(route), &self.addr);
     }
+}
+
+/// From here on this passes on what comes for the thing.
+fn note_left<A: Movable>(route: &Route, addr: &Addr<A>) {
+    let mut left = route.node.left();
+    left.entry(route.thing.clone())
+        .or_default()
+        .insert(addr.id());
 }
 
 /// Who asked what is in the image waits for the answers from where it goes.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Inner;
+use super::guest::{Guest, Share};
+use super::heading::Asker;
 use super::wire::{Name, Packed, Wire};
 
 /// What is done with an answer; `None`: there is none.
@@ -28,32 +30,22 @@ pub(super) struct Route {
 impl Route {
     /// Passes a message on. `false`: there is no way.
     pub(super) fn tell(&self, message: &Packed) -> bool {
-        match self.node.living_here(&self.thing) {
-            Some(here) => here.take(message, None),
-            None => self.node.pass_on(&self.thing, None, message),
-        }
+        let delivered = self.node.deliver(&self.thing, message, Asker::Nobody, None);
+        delivered.is_ok()
     }
 
     /// Passes a message on for whose answer somebody waits. Without a way `answered` is called with `None`.
     pub(super) fn ask(&self, message: &Packed, answered: Answered) {
-        let number = super::draw();
-        let Some(here) = self.node.living_here(&self.thing) else {
-            self.expect(number, answered);
-            if !self.node.pass_on(&self.thing, Some(number), message) {
-                self.node.answered(number, None);
-            }
-            return;
-        };
-        let node = self.node.name.clone();
-        self.node.calls().insert(number, Waiting { node, answered });
-        if !here.take(message, Some(self.node.call(&self.node.name, number))) {
-            self.node.answered(number, None);
+        let asker = Asker::Here(answered);
+        let delivered = self.node.deliver(&self.thing, message, asker, None);
+        if let Err(asker) = delivered {
+            self.node.has_nobody(message, asker);
         }
     }
 
     /// Waits for the answer to a call that the other node knows of.
     pub(super) fn expect(&self, number: u128, answered: Answered) {
-        let to = self.node.routes().get(&self.thing).cloned();
+        let to = self.node.went(&self.thing);
         let node = to.unwrap_or_else(|| self.node.name.clone());
         let way = self.node.has_way(&node);
         self.node.calls().insert(number, Waiting { node, answered });
@@ -64,18 +56,16 @@ impl Route {
 }
 
 impl Inner {
-    /// Sends a message after a thing that has gone. `false`: there is no way.
-    pub(super) fn pass_on(&self, thing: &Name, call: Option<u128>, message: &Packed) -> bool {
-        let Some(to) = self.routes().get(thing).cloned() else {
-            return false;
-        };
-        let (thing, message) = (thing.clone(), message.clone());
-        let wire = Wire::Forward {
-            thing,
-            call,
-            message,
-        };
-        self.say(&to, &wire)
+    /// A call of somebody's here.
+    pub(super) fn own_call(self: &Arc<Self>, answered: Answered) -> Call {
+        let (node, number) = (self.name.clone(), self.numbers.draw());
+        self.calls().insert(number, Waiting { node, answered });
+        Call {
+            node: self.clone(),
+            from: self.name.clone(),
+            number,
+            _share: None,
+        }
     }
 
     /// An answer has come, or it is known that none will.
@@ -86,12 +76,31 @@ impl Inner {
         }
     }
 
-    pub(super) fn call(self: &Arc<Self>, from: &Name, number: u128) -> Call {
-        Call {
-            node: self.clone(),
-            from: from.clone(),
-            number,
+    /// An answer has come from this node: to what was asked of that node, or it is none.
+    pub(super) fn answered_by(&self, from: &Name, call: u128, answer: Option<Packed>) {
+        let asked = self.calls().get(&call).is_some_and(|it| it.node == *from);
+        if asked {
+            self.answered(call, answer);
         }
+    }
+
+    /// A call of another node's. `None`: it has too many already, and is told that there is no answer to this one.
+    pub(super) fn call(self: &Arc<Self>, from: &Arc<Guest>, number: u128) -> Option<Call> {
+        let Some(share) = self.room_for_call(from) else {
+            self.say_no_answer(&from.name, number);
+            return None;
+        };
+        Some(Call {
+            node: self.clone(),
+            from: from.name.clone(),
+            number,
+            _share: Some(Arc::new(share)),
+        })
+    }
+
+    fn say_no_answer(&self, to: &Name, call: u128) {
+        let answer = None;
+        self.say(to, &Wire::Answer { call, answer });
     }
 }
 
@@ -105,19 +114,36 @@ impl fmt::Debug for Route {
 #[derive(Clone)]
 pub(super) struct Call {
     pub(super) node: Arc<Inner>,
-    pub(super) from: Name,
-    pub(super) number: u128,
+    from: Name,
+    number: u128,
+    /// Of what the other may have here.
+    _share: Option<Arc<Share>>,
+}
+
+/// The calls whose messages are in an image, in their order there, the first with this number.
+pub(super) struct Asked {
+    pub(super) node: Arc<Inner>,
+    pub(super) from: Arc<Guest>,
+    pub(super) first: u128,
+}
+
+impl Asked {
+    /// There is no answer to the first `n`.
+    pub(super) fn unanswered(&self, n: usize) {
+        (0..n).for_each(|n| self.node.say_no_answer(&self.from.name, self.number(n)));
+    }
+
+    /// The `n`th. `None`: as [`Inner::call`].
+    pub(super) fn nth(&self, n: usize) -> Option<Call> {
+        self.node.call(&self.from, self.number(n))
+    }
+
+    fn number(&self, n: usize) -> u128 {
+        self.first.wrapping_add(n as u128)
+    }
 }
 
 impl Call {
-    /// That of the `n`th message of an image, of which this is the first's.
-    pub(super) fn nth(&self, n: usize) -> Self {
-        Call {
-            number: self.number.wrapping_add(n as u128),
-            ..self.clone()
-        }
-    }
-
     /// Answers, or says that there is no answer.
     pub(super) fn answer(self, answer: Option<Packed>) {
         let call = self.number;

@@ -1,15 +1,24 @@
 //! The ways to other nodes, and what comes by them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tracing::Level;
+
 use super::super::far::{FarError, FarSide};
+use super::guest::Guest;
 use super::wire::{Name, Wire};
 use super::{Inner, NodeError, lock};
-use crate::channel::{self, RecvTimeoutError, Sender};
+use crate::channel::{self, Receiver, RecvTimeoutError, Sender};
+use crate::observe::Event;
+use crate::rt::task;
 
 /// How often a node says that it is there, and again what was not answered.
 const BEAT: Duration = Duration::from_secs(10);
+
+/// The stack of a reader, in bytes: what comes is read on it, nested as deep as images may be.
+const READER: usize = 1 << 20;
 
 /// A way to another node that is in use.
 #[derive(Clone, Debug)]
@@ -17,6 +26,10 @@ pub(super) struct Link {
     far: Arc<dyn FarSide>,
     /// None once it is closed.
     open: Arc<Mutex<Option<Open>>>,
+    /// How many bytes are in its queue.
+    queued: Arc<AtomicUsize>,
+    /// Ends then. Nothing comes by it.
+    ends: Receiver<()>,
 }
 
 /// Dropped, who waits for its receivers is woken.
@@ -35,12 +48,31 @@ impl Link {
         self.far.close();
     }
 
-    /// Whether it is open, and so will be sent if nothing comes between.
-    fn send(&self, message: Vec<u8>) -> bool {
-        // It waits for nothing: the queue has no limit.
+    /// Whether it is open, with room for as many bytes as that in its queue, and so will be sent if nothing comes between.
+    fn send(&self, message: Vec<u8>, limit: usize) -> bool {
+        let size = counted(&message);
         let open = lock(&self.open);
-        open.as_ref()
-            .is_some_and(|open| open.queue.send(message).is_ok())
+        let Some(open) = open.as_ref() else {
+            return false;
+        };
+        let order = Ordering::Relaxed;
+        let more = |now: usize| now.checked_add(size).filter(|sum| *sum <= limit);
+        // It waits for nothing: beside that the queue has no limit.
+        self.queued.fetch_update(order, order, more).is_ok() && open.queue.send(message).is_ok()
+    }
+
+    fn is_open(&self) -> bool {
+        lock(&self.open).is_some()
+    }
+
+    /// The node at the other end.
+    pub(super) fn to(&self) -> &str {
+        self.far.node()
+    }
+
+    /// Says when it ends: by ending.
+    pub(super) fn ends(&self) -> &Receiver<()> {
+        &self.ends
     }
 
     fn is(&self, other: &Link) -> bool {
@@ -50,58 +82,90 @@ impl Link {
 
 impl Inner {
     /// Uses this way to the node it leads to, in the place of any other.
-    pub(super) fn attach(self: &Arc<Self>, far: Arc<dyn FarSide>) -> Result<(), NodeError> {
+    pub(super) fn attach(self: &Arc<Self>, far: Arc<dyn FarSide>) -> Result<Link, NodeError> {
         let (queue, messages) = channel::unbounded::<Vec<u8>>();
         let (_beats, ends) = channel::bounded::<()>(0);
         let link = Link {
             far,
             open: Arc::new(Mutex::new(Some(Open { queue, _beats }))),
+            queued: Arc::default(),
+            ends: ends.clone(),
         };
-        let to: Name = link.far.node().into();
-        let spawn = |body: Box<dyn FnOnce() + Send>| {
-            self.sys.spawn_microthread(body).map_err(NodeError::Spawn)
+        let to = Name::checked(link.far.node())?;
+        let spawn = |stack_size: usize, body: Box<dyn FnOnce() + Send>| {
+            let options = task::Options {
+                stack_size,
+                ..Default::default()
+            };
+            task::spawn(&self.sys.host().core, options, body).map_err(NodeError::Spawn)
         };
         let (node, own, name) = (self.clone(), link.clone(), to.clone());
         let replaced = self.links().insert(to.clone(), link.clone());
-        let started = spawn(Box::new(move || {
-            let why = node.read(&own, &name);
-            tracing::debug!(target: "actor_core::migrate", node = %name, %why, "a way has ended");
-            node.detach(&own, &name);
-        }))
-        .and_then(|_| {
-            let far = link.far.clone();
-            spawn(Box::new(move || {
-                for message in messages {
-                    if far.send(&message).is_err_and(|it| !is_about_message(&it)) {
-                        break;
-                    }
-                }
-                far.close();
-            }))
-        })
-        .and_then(|_| {
-            let (node, own, name) = (self.clone(), link.clone(), to.clone());
-            spawn(Box::new(move || {
-                // At once: what was lost with the way before is said on this one.
-                while own.send(Vec::new()) {
-                    node.again(&name);
-                    if ends.recv_timeout(BEAT) != Err(RecvTimeoutError::TimedOut) {
-                        break;
-                    }
-                }
-            }))
-        });
+        let reader = move || {
+            let detach = Detach(&node, &own, &name);
+            let why = node.read(&own, &node.guest(&name));
+            drop(detach);
+            node.sys
+                .host()
+                .core
+                .events
+                .emit(Level::DEBUG, || Event::WayEnded {
+                    node: name.clone().into(),
+                    why: why.to_string().into(),
+                });
+        };
+        let started = spawn(READER, Box::new(reader))
+            .and_then(|_| {
+                let (far, queued) = (link.far.clone(), link.queued.clone());
+                spawn(
+                    0,
+                    Box::new(move || {
+                        for message in messages {
+                            let sent = far.send(&message);
+                            queued.fetch_sub(counted(&message), Ordering::Relaxed);
+                            if sent.is_err_and(|it| !is_about_message(&it)) {
+                                break;
+                            }
+                        }
+                        far.close();
+                    }),
+                )
+            })
+            .and_then(|_| {
+                let (node, own, name) = (self.clone(), link.clone(), to.clone());
+                spawn(
+                    0,
+                    Box::new(move || {
+                        // At once: what was lost with the way before is said on this one.
+                        while own.is_open() {
+                            own.send(Vec::new(), node.peers.queue);
+                            node.again(&name);
+                            if ends.recv_timeout(BEAT) != Err(RecvTimeoutError::TimedOut) {
+                                break;
+                            }
+                        }
+                    }),
+                )
+            });
         if let Some(before) = replaced {
             before.close();
         }
-        if started.is_err() {
+        if let Err(error) = started {
             self.detach(&link, &to);
+            return Err(error);
         }
-        started.map(drop)
+        let events = &self.sys.host().core.events;
+        events.emit(Level::DEBUG, || Event::WayOpened { node: to.into() });
+        Ok(link)
+    }
+
+    /// The way to this node that is in use.
+    pub(super) fn link_to(&self, to: &Name) -> Option<Link> {
+        self.links().get(to).cloned()
     }
 
     /// Takes what comes, until nothing does.
-    fn read(self: &Arc<Self>, link: &Link, from: &Name) -> FarError {
+    fn read(self: &Arc<Self>, link: &Link, from: &Arc<Guest>) -> FarError {
         loop {
             let message = match link.far.recv() {
                 Ok(message) => message,
@@ -113,11 +177,11 @@ impl Inner {
                     thing,
                     call,
                     message,
-                }) => self.forwarded(from, &thing, call, message),
-                Ok(Wire::Answer { call, answer }) => self.answered(call, answer),
+                }) => self.forwarded(from, &thing, call, &message),
+                Ok(Wire::Answer { call, answer }) => self.answered_by(&from.name, call, answer),
                 // The other end is a node, of another build perhaps: what it says next may be understood.
                 Err(error) => {
-                    tracing::warn!(target: "actor_core::migrate", node = %from, %error, "a message that cannot be read");
+                    tracing::warn!(target: "actor_core::migrate", node = %from.name, %error, "a message that cannot be read");
                 }
             }
         }
@@ -154,12 +218,34 @@ impl Inner {
             return false;
         };
         match wire.encode() {
-            Ok(message) => link.send(message),
+            Ok(message) => {
+                let sent = link.send(message, self.peers.queue);
+                if !sent && matches!(wire, Wire::Answer { .. }) {
+                    // Who waits for it must not wait for ever.
+                    link.close();
+                }
+                sent
+            }
             Err(error) => {
                 tracing::warn!(target: "actor_core::migrate", node = %to, %error, "a message that cannot be sent");
                 false
             }
         }
+    }
+}
+
+/// What a message counts in a queue.
+fn counted(message: &[u8]) -> usize {
+    message.len() + 64
+}
+
+/// The reader of a way ends, in whichever manner, and the way with it.
+struct Detach<'a>(&'a Inner, &'a Link, &'a Name);
+
+impl Drop for Detach<'_> {
+    fn drop(&mut self) {
+        let Detach(node, link, name) = self;
+        node.detach(link, name);
     }
 }
 

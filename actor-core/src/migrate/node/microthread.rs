@@ -2,21 +2,23 @@
 
 use std::any::Any;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::calls::{Call, Route};
-use super::error::MoveError;
+use super::calls::{Asked, Call, Route};
+use super::error::{MoveError, SaveError};
 use super::kind::{Frozen, Kind, Ready, Running, Unfrozen};
 use super::wire::{Name, Packed};
-use super::{Inner, Refusal, lock};
-use crate::image::Image;
-use crate::migratable::{self, Migratable, NotSuspended, Suspended, Task};
+use super::{Inner, Refusal};
+use crate::image::{EncodeError, Image};
+use crate::migratable::{self, FreezeError, Migratable, NotSuspended, Suspended, Task};
 use crate::rt::task::OnEnd;
 use crate::rt::wait;
+use crate::sync::{Mutex, MutexGuard};
 
 /// What comes with a function wherever it goes.
 pub(super) trait Luggage:
@@ -35,7 +37,7 @@ pub(super) struct Calls<M, T> {
 }
 
 impl<M: Migratable, T: Luggage> Kind for Calls<M, T> {
-    fn thaw(&self, image: &Image) -> Result<Box<dyn Ready>, Refusal> {
+    fn thaw(&self, _: &Inner, _: &Name, image: &Image) -> Result<Box<dyn Ready>, Refusal> {
         let (function, luggage): (Suspended<M>, T) =
             migratable::thaw(image).map_err(|error| Refusal::Thaw(error.to_string()))?;
         let arrived = self.arrived.clone();
@@ -59,7 +61,7 @@ impl<M: Migratable, T: Luggage> Ready for Thawed<M, T> {
         self: Box<Self>,
         node: &Arc<Inner>,
         name: &Name,
-        _: Option<Call>,
+        _: Option<Asked>,
     ) -> Result<Arc<dyn Running>, Refusal> {
         let Thawed {
             function,
@@ -73,6 +75,7 @@ impl<M: Migratable, T: Luggage> Ready for Thawed<M, T> {
         let task = function.spawn_on(&node.sys.host().core, on_end);
         let task = task.map_err(|error| Refusal::Thaw(error.to_string()))?;
         Ok(Arc::new(Runs {
+            name: name.clone(),
             task: Mutex::new(Some(task)),
             luggage,
         }))
@@ -85,32 +88,56 @@ struct Ended(Arc<Inner>, Name);
 impl OnEnd for Ended {
     fn ended(&self) {
         let (node, name) = (self.0.clone(), self.1.clone());
-        // Elsewhere: it may wait. If there is no elsewhere the system ends.
-        let _ = self.0.sys.spawn_microthread(move || node.ended(&name));
+        // Elsewhere: it may wait. If there is no elsewhere the system ends: its record stays.
+        let elsewhere = self.0.sys.spawn_microthread(move || node.ended(&name));
+        if elsewhere.is_err() {
+            self.0.let_go();
+        }
     }
 }
 
 /// A call that runs here.
 struct Runs<M: Migratable, T> {
-    /// None while it is frozen.
+    name: Name,
+    /// None while it is frozen. Held while it is taken off.
     task: Mutex<Option<Task<M>>>,
     luggage: T,
 }
 
+impl<M: Migratable, T: Luggage> Runs<M, T> {
+    /// Takes it off at its suspension point. `None`: it has ended, or did not come to one.
+    fn taken_off(
+        &self,
+        within: Duration,
+    ) -> Option<(MutexGuard<'_, Option<Task<M>>>, Suspended<M>)> {
+        let mut place = self.task.lock().unwrap_or_else(|it| it.into_inner());
+        match place.take()?.suspend_until(wait::after(within)) {
+            Ok(suspended) => Some((place, suspended)),
+            Err(NotSuspended { task, .. }) => {
+                *place = Some(task);
+                None
+            }
+        }
+    }
+}
+
+/// The image of a call and its luggage, as `write` makes it.
+fn written(write: impl FnOnce() -> Result<Image, FreezeError>) -> Result<Image, FreezeError> {
+    // The caller has it in its hands: a panic in the code that writes a value must not take it along.
+    let caught = panic::catch_unwind(AssertUnwindSafe(write));
+    caught.unwrap_or_else(|_| {
+        let what = "the code that writes one of its values has panicked".to_owned();
+        Err(FreezeError::Image(EncodeError::Value(what)))
+    })
+}
+
 impl<M: Migratable, T: Luggage> Running for Runs<M, T> {
-    fn freeze(&self, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen> {
-        let Some(task) = lock(&self.task).take() else {
+    fn freeze(&self, _: &Name, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen> {
+        let Some((_, suspended)) = self.taken_off(within) else {
             return Err(MoveError::NotFrozen.into());
         };
-        let suspended = match task.suspend_until(wait::after(within)) {
-            Ok(suspended) => suspended,
-            Err(NotSuspended { task, .. }) => {
-                *lock(&self.task) = Some(task);
-                return Err(MoveError::NotFrozen.into());
-            }
-        };
         let parts = (suspended, self.luggage.clone());
-        match migratable::freeze(&parts) {
+        match written(|| migratable::take(&parts)) {
             Ok(image) => Ok(Box::new(Stopped { image })),
             Err(error) => Err(Unfrozen {
                 why: MoveError::Freeze(error),
@@ -123,7 +150,20 @@ impl<M: Migratable, T: Luggage> Running for Runs<M, T> {
         }
     }
 
-    fn take(&self, _: &Packed, _: Option<Call>) -> bool {
+    fn image(&self, node: &Arc<Inner>, within: Duration) -> Result<Image, SaveError> {
+        let Some((mut place, suspended)) = self.taken_off(within) else {
+            return Err(SaveError::TimedOut);
+        };
+        let parts = (suspended, self.luggage.clone());
+        let image = written(|| migratable::freeze(&parts)).map_err(SaveError::Freeze);
+        let on_end = Ended(node.clone(), self.name.clone());
+        let again = parts.0.spawn_on(&node.sys.host().core, on_end);
+        // Else the system ends, and it with that.
+        *place = Some(again.map_err(|_| SaveError::Interrupted)?);
+        image
+    }
+
+    fn take(&self, _: &Arc<Inner>, _: &Packed, _: Option<Call>) -> bool {
         false
     }
 
@@ -142,7 +182,7 @@ impl Frozen for Stopped {
         &self.image
     }
 
-    fn stay(self: Box<Self>) -> Option<Arc<dyn Running>> {
+    fn stay(self: Box<Self>, _: &Arc<Inner>) -> Option<Arc<dyn Running>> {
         None
     }
 

@@ -1,14 +1,21 @@
 //! Things, and the driver of their [handovers](super::super::handover): it carries out what the state machine says.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Weak};
 
 use super::super::handover::{Action, Message, Outcome, Party, Refusal, State, Token};
-use super::calls::{Call, Route};
+use super::Inner;
+use super::calls::{Asked, Route};
+use super::guest::{Guest, Share};
+use super::heading::Asker;
 use super::kind::{Frozen, Ready, Running};
+use super::saving::{Digest, Saver};
 use super::wire::{Name, Packed, Wire, pack};
-use super::{Inner, draw};
 use crate::channel::Sender;
+use crate::rt::error::panic_message;
+use crate::rt::park::Killed;
+use crate::rt::task::drop_quietly;
 use crate::store::StoreError;
 use crate::sync::{Mutex, MutexGuard};
 
@@ -24,13 +31,19 @@ pub(super) struct Thing {
     /// It was thawed, and waits for the source's decision.
     ready: Option<Box<dyn Ready>>,
     /// Where answers go to what was asked in the image that it arrives with.
-    calls: Option<Call>,
-    /// Messages that came before it ran.
-    held: Vec<(Packed, Option<Call>)>,
+    asked: Option<Asked>,
+    /// What its image takes of what the source may have here, until that has decided.
+    share: Option<Share>,
     /// Whoever moves it.
     pub(super) waiting: Option<Sender<Outcome>>,
     /// Why its last record was not saved.
     pub(super) unsaved: Option<Arc<StoreError>>,
+    /// Whose turn it is with it.
+    pub(super) saver: Arc<Saver>,
+    /// There for as long as somebody moves it.
+    pub(super) mover: Weak<()>,
+    /// In which epoch it was saved last, and what, if that is its record now.
+    pub(super) saved: Option<(u64, Digest)>,
     /// Why it does not run, though it lives here.
     pub(super) broken: Option<Refusal>,
     /// Nothing is known of it any more: this is no entry of the node's.
@@ -44,10 +57,13 @@ impl Thing {
             running: None,
             frozen: None,
             ready: None,
-            calls: None,
-            held: Vec::new(),
+            asked: None,
+            share: None,
             waiting: None,
             unsaved: None,
+            saver: Arc::default(),
+            mover: Weak::new(),
+            saved: None,
             broken: None,
             forgotten: false,
         }
@@ -79,16 +95,20 @@ impl Inner {
             if thing.party.state().is_none() {
                 thing.forgotten = true;
                 self.things().remove(name);
-                for (message, call) in std::mem::take(&mut thing.held) {
-                    self.follow(name, &message, call);
-                }
+                self.is_not_here(name);
             }
             return result;
         }
     }
 
     /// A message of the handover.
-    pub(super) fn hear(self: &Arc<Self>, from: &Name, name: &Name, message: Message<Packed>) {
+    pub(super) fn hear(
+        self: &Arc<Self>,
+        guest: &Arc<Guest>,
+        name: &Name,
+        message: Message<Packed>,
+    ) {
+        let from = &guest.name;
         self.with_thing(name, |thing| {
             if let Message::Offer {
                 epoch,
@@ -97,10 +117,20 @@ impl Inner {
             } = &message
                 && thing.party.takes(from, *epoch)
             {
-                match self.thaw(image) {
+                let share = self.room(guest, image.0.len());
+                let ready = match share {
+                    Some(_) => self.thaw(name, image),
+                    None => Err(Refusal::Full),
+                };
+                match ready {
                     Ok(ready) => {
                         thing.ready = Some(ready);
-                        thing.calls = Some(self.call(from, offer.0));
+                        thing.share = share;
+                        thing.asked = Some(Asked {
+                            node: self.clone(),
+                            from: guest.clone(),
+                            first: offer.0,
+                        });
                     }
                     Err(why) => {
                         let refuse = Message::Refuse { offer: *offer, why };
@@ -111,7 +141,10 @@ impl Inner {
             let mut out = Vec::new();
             thing
                 .party
-                .hear(from.clone(), message, Token(draw()), &mut out);
+                .hear(from.clone(), message, Token(self.numbers.draw()), &mut out);
+            if matches!(thing.party.state(), Some(State::Arrived { .. })) {
+                self.is_open(name);
+            }
             self.act(name, thing, out);
         });
     }
@@ -119,44 +152,18 @@ impl Inner {
     /// A message for a thing that was meant for it where it was.
     pub(super) fn forwarded(
         self: &Arc<Self>,
-        from: &Name,
+        from: &Arc<Guest>,
         name: &Name,
         call: Option<u128>,
-        message: Packed,
+        message: &Packed,
     ) {
-        let call = call.map(|number| self.call(from, number));
-        self.with_thing(name, |thing| match (&thing.running, thing.party.state()) {
-            (Some(running), _) => {
-                if !running.take(&message, call.clone()) {
-                    self.undeliverable(&message, call);
-                }
-            }
-            (None, None | Some(State::Gone { .. })) => self.follow(name, &message, call),
-            // It is not decided yet where it will be.
-            (None, Some(_)) => thing.held.push((message, call)),
-        });
-    }
-
-    /// A message for what has been here and has gone on.
-    fn follow(self: &Arc<Self>, name: &Name, message: &Packed, call: Option<Call>) {
-        let route = Route {
-            node: self.clone(),
-            thing: name.clone(),
+        let asker = match call.map(|number| self.call(from, number)) {
+            None => Asker::Nobody,
+            Some(None) => return,
+            Some(Some(call)) => Asker::Elsewhere(call),
         };
-        match call {
-            Some(call) => route.ask(message, Box::new(move |answer| call.answer(answer))),
-            None if route.tell(message) => {}
-            None => self.undeliverable(message, None),
-        }
-    }
-
-    fn undeliverable(&self, message: &Packed, call: Option<Call>) {
-        match call {
-            Some(call) => call.answer(None),
-            None => {
-                let bytes = message.0.len();
-                tracing::warn!(target: "actor_core::migrate", bytes, "a message for what is not here any more");
-            }
+        if let Err(asker) = self.deliver(name, message, asker, Some(from)) {
+            self.has_nobody(message, asker);
         }
     }
 
@@ -197,9 +204,12 @@ impl Inner {
         while let Some(step) = steps.pop_front() {
             match step {
                 Action::Save(record) => {
-                    let Err(error) = self.save(name, &record) else {
-                        continue;
+                    thing.saved = None;
+                    let saved = {
+                        let _writer = thing.saver.writer();
+                        self.save_record(name, &record)
                     };
+                    let Err(error) = saved else { continue };
                     tracing::error!(target: "actor_core::migrate", thing = %name, %error, "a record was not saved");
                     thing.unsaved = Some(Arc::new(error));
                     let mut instead = Vec::new();
@@ -207,8 +217,10 @@ impl Inner {
                     steps = instead.into();
                 }
                 Action::Forget => {
-                    thing.ready = None;
-                    self.stops(name, thing);
+                    drop_quietly(thing.ready.take());
+                    thing.share = None;
+                    thing.running = None;
+                    let _writer = thing.saver.writer();
                     self.forget(name);
                 }
                 Action::Send { to, message } => self.say_of(name, &to, message),
@@ -217,16 +229,13 @@ impl Inner {
                     if outcome == Outcome::Decided
                         && let Some(State::Gone { to, offer, .. }) = thing.party.state()
                     {
-                        self.routes().insert(name.clone(), to.clone());
+                        self.has_gone(name, to);
                         let (node, thing_name) = (self.clone(), name.clone());
                         let route = Route {
                             node,
                             thing: thing_name,
                         };
                         let offer = offer.0;
-                        for (message, call) in std::mem::take(&mut thing.held) {
-                            self.follow(name, &message, call);
-                        }
                         if let Some(frozen) = thing.frozen.take() {
                             frozen.gone(route, offer);
                         }
@@ -240,50 +249,56 @@ impl Inner {
         }
     }
 
-    /// It does not run here any more, for now or for ever.
+    /// It does not run here any more, for now.
     pub(super) fn stops(&self, name: &Name, thing: &mut Thing) -> Option<Arc<dyn Running>> {
-        self.living().remove(name);
+        self.is_open(name);
         thing.running.take()
     }
 
     fn activate(self: &Arc<Self>, name: &Name, thing: &mut Thing, image: &Packed) {
-        let calls = thing.calls.take();
-        let stayed = thing.frozen.take().and_then(Frozen::stay);
+        thing.share = None;
+        let asked = thing.asked.take();
+        let stayed = thing.frozen.take();
+        let stayed = stayed.and_then(|frozen| frozen.stay(self));
         let started = match (stayed, thing.ready.take()) {
             (Some(running), _) => Ok(running),
-            (None, Some(ready)) => ready.start(self, name, calls),
+            (None, Some(ready)) => self.start(name, ready, asked),
             (None, None) => self
-                .thaw(image)
-                .and_then(|ready| ready.start(self, name, calls)),
+                .thaw(name, image)
+                .and_then(|ready| self.start(name, ready, asked)),
         };
         match started {
             Ok(running) => {
-                for (message, call) in std::mem::take(&mut thing.held) {
-                    if !running.take(&message, call.clone()) {
-                        self.undeliverable(&message, call);
-                    }
-                }
                 thing.broken = None;
-                self.living().insert(name.clone(), running.clone());
-                self.routes().remove(name);
+                self.runs_here(name, &running);
                 thing.running = Some(running);
             }
             Err(why) => {
                 tracing::error!(target: "actor_core::migrate", thing = %name, %why, "it cannot go on; its record is kept");
                 thing.broken = Some(why);
+                self.is_not_here(name);
             }
         }
     }
 
-    fn thaw(&self, image: &Packed) -> Result<Box<dyn Ready>, Refusal> {
+    fn thaw(&self, thing: &Name, image: &Packed) -> Result<Box<dyn Ready>, Refusal> {
         let image = image
             .image()
             .map_err(|error| Refusal::Thaw(error.to_string()))?;
         let name = image.head().name();
         match self.kinds.get(name) {
-            Some(kind) => kind.thaw(&image),
+            Some(kind) => contain(|| kind.thaw(self, thing, &image)).unwrap_or_else(Err),
             None => Err(Refusal::Unknown(name.to_owned())),
         }
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        name: &Name,
+        ready: Box<dyn Ready>,
+        asked: Option<Asked>,
+    ) -> Result<Arc<dyn Running>, Refusal> {
+        contain(|| ready.start(self, name, asked)).unwrap_or_else(Err)
     }
 
     fn say_of(&self, name: &Name, to: &Name, message: Message<Packed>) {
@@ -291,7 +306,11 @@ impl Inner {
         self.say(to, &Wire::Handover { thing, message });
     }
 
-    pub(super) fn save(&self, name: &str, record: &super::wire::Record) -> Result<(), StoreError> {
+    pub(super) fn save_record(
+        &self,
+        name: &str,
+        record: &super::wire::Record,
+    ) -> Result<(), StoreError> {
         let Some(store) = &self.store else {
             return Ok(());
         };
@@ -309,4 +328,16 @@ impl Inner {
             tracing::warn!(target: "actor_core::migrate", thing = %name, %error, "a record was not removed");
         }
     }
+}
+
+/// Calls `f`, in which there is code of the user's: a panic there ends there. A kill does not.
+pub(super) fn contain<R>(f: impl FnOnce() -> R) -> Result<R, Refusal> {
+    panic::catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
+        if payload.is::<Killed>() {
+            panic::resume_unwind(payload);
+        }
+        let text = panic_message(&*payload).to_string();
+        drop_quietly(payload);
+        Refusal::Thaw(format!("it panicked: {text}"))
+    })
 }

@@ -10,20 +10,28 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use super::super::handover::{Message, State};
+use super::NodeError;
 use crate::image::{DecodeError, EncodeError, Head, Image, Kind, Limits};
 
 /// The name of a node, or of a thing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Name(Arc<str>);
 
-impl From<&str> for Name {
-    fn from(name: &str) -> Self {
-        Name(name.into())
+/// The longest name, in bytes.
+const LONGEST: usize = 255;
+
+impl Name {
+    /// One that others can read.
+    pub(super) fn checked(name: &str) -> Result<Self, NodeError> {
+        match name.len() > LONGEST {
+            true => Err(NodeError::Name(name.len())),
+            false => Ok(name.into()),
+        }
     }
 }
 
-impl From<String> for Name {
-    fn from(name: String) -> Self {
+impl From<&str> for Name {
+    fn from(name: &str) -> Self {
         Name(name.into())
     }
 }
@@ -62,7 +70,20 @@ impl Serialize for Name {
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from).map(Name::from)
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Name;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a name of at most {LONGEST} bytes")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Name, E> {
+                // Before anything is made of it.
+                Name::checked(name).map_err(E::custom)
+            }
+        }
+        from.deserialize_str(Text)
     }
 }
 
@@ -163,4 +184,82 @@ pub(super) fn pack(record: &Record) -> Result<Image, EncodeError> {
 pub(super) fn unpack(image: &Image) -> Result<Record, DecodeError> {
     image.head().expect(&Head::new(Kind::Data, RECORD))?;
     image.value()
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::super::handover::Token;
+    use super::*;
+
+    const OFFER: Token = Token(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10);
+    const TICKET: Token = Token(u128::MAX - 1);
+
+    /// The payload of each record in the state of that name, as the docs of `migrate` say: written once, by hand.
+    fn golden(state: &str, fields: &[(&str, &[u8])]) -> Vec<u8> {
+        let text = |text: &str| [&[0xa0 | text.len() as u8], text.as_bytes()].concat();
+        let mut bytes = vec![0x81];
+        bytes.extend(text(state));
+        bytes.push(0x80 | fields.len() as u8);
+        for (name, value) in fields {
+            bytes.extend(text(name));
+            bytes.extend(*value);
+        }
+        bytes
+    }
+
+    #[test]
+    fn the_bytes_of_records_are_the_documented_ones_and_are_read() {
+        let name = |name: &str| Name::from(name);
+        let image = Packed(Arc::from(*b"img"));
+        let (epoch, offer, ticket) = (300, OFFER, TICKET);
+        let here = |image| State::Here { epoch, image };
+        let leaving = State::Leaving {
+            epoch,
+            offer,
+            to: name("b"),
+            image: image.clone(),
+        };
+        let gone = State::Gone {
+            epoch,
+            offer,
+            ticket,
+            to: name("b"),
+        };
+        let arrived = State::Arrived {
+            epoch,
+            offer,
+            ticket,
+            from: name("a"),
+            image: image.clone(),
+        };
+        let e: (&str, &[u8]) = ("epoch", b"\xcd\x01\x2c");
+        let o: (&str, &[u8]) = (
+            "offer",
+            b"\xc4\x10\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10",
+        );
+        let t: (&str, &[u8]) = (
+            "ticket",
+            b"\xc4\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xfe",
+        );
+        let i: (&str, &[u8]) = ("image", b"\xc4\x03img");
+        for (record, state, fields) in [
+            (here(None), "Here", &[e, ("image", b"\xc0")][..]),
+            (here(Some(image)), "Here", &[e, i]),
+            (leaving, "Leaving", &[e, o, ("to", b"\xa1b"), i]),
+            (gone, "Gone", &[e, o, t, ("to", b"\xa1b")]),
+            (arrived, "Arrived", &[e, o, t, ("from", b"\xa1a"), i]),
+        ] {
+            let packed = pack(&record).unwrap();
+            let head = packed.head();
+            assert_eq!((head.name(), head.schema_version()), (RECORD, 1));
+            assert_eq!((head.kind(), head.epoch_number()), (Kind::Data, 300));
+            assert_eq!(
+                packed.payload(),
+                golden(state, fields),
+                "{:02x?}",
+                packed.payload()
+            );
+            assert_eq!(unpack(&packed).unwrap(), record);
+        }
+    }
 }

@@ -7,6 +7,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
@@ -119,6 +120,29 @@ impl TcpListener {
             .socket
             .run(Interest::Read, std::net::TcpListener::accept)?;
         Ok((TcpStream::of(Socket::new(stream)), peer))
+    }
+
+    /// When an `accept` that begins now ends at the latest.
+    pub(in crate::net) fn end_of_wait(&self) -> Option<Instant> {
+        self.shared.socket.limit(Interest::Read).end_of_wait()
+    }
+
+    /// As [`accept`](Self::accept) until then, for what owns no stack: pending, it is called again when `waker` has been woken, or
+    /// for no reason. Where nothing would wake it, it waits here.
+    pub(in crate::net) fn poll_accept(
+        &self,
+        until: Option<Instant>,
+        waker: &Waker,
+    ) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        let socket = &self.shared.socket;
+        let tried = socket.poll(Interest::Read, until, waker, std::net::TcpListener::accept);
+        match tried {
+            Some(Poll::Pending) => Poll::Pending,
+            Some(Poll::Ready(done)) => {
+                Poll::Ready(done.map(|(stream, peer)| (TcpStream::of(Socket::new(stream)), peer)))
+            }
+            None => Poll::Ready(self.accept()),
+        }
     }
 
     /// The connections one after the other, without end, until [`shutdown`](Self::shutdown).

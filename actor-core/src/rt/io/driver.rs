@@ -4,6 +4,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
+use std::task::Waker;
 use std::time::Duration;
 
 use polling::{Events, Poller};
@@ -52,7 +53,7 @@ impl Entry {
         &mut self,
         (read, write): (bool, bool),
         open: bool,
-        wake: &mut impl FnMut(&'static Parker),
+        wake: &mut impl FnMut(Waiter),
     ) -> bool {
         self.open = open;
         self.drained &= open && !read;
@@ -62,31 +63,52 @@ impl Entry {
     }
 }
 
+/// Who waits.
+pub(in crate::rt) enum Waiter {
+    Stack(&'static Parker),
+    /// What owns no stack. Not taken out if it gives up: then it is woken for nothing.
+    Task(Waker),
+}
+
+impl Waiter {
+    fn is(&self, other: &Waiter) -> bool {
+        match (self, other) {
+            (Self::Stack(this), Self::Stack(other)) => ptr::eq(*this, *other),
+            (Self::Task(this), Self::Task(other)) => this.will_wake(other),
+            _ => false,
+        }
+    }
+}
+
 /// Who waits for one direction of a descriptor: rarely more than one, for whom nothing is allocated.
 #[derive(Default)]
 struct Waiters {
-    first: Option<&'static Parker>,
-    more: Vec<&'static Parker>,
+    first: Option<Waiter>,
+    more: Vec<Waiter>,
 }
 
 impl Waiters {
-    fn push(&mut self, parker: &'static Parker) {
+    fn push(&mut self, waiter: Waiter) {
         match self.first {
-            None => self.first = Some(parker),
-            Some(_) => self.more.push(parker),
+            None => self.first = Some(waiter),
+            Some(_) => self.more.push(waiter),
         }
     }
 
-    fn remove(&mut self, parker: &'static Parker) {
-        if self.first.is_some_and(|first| ptr::eq(first, parker)) {
+    fn contains(&self, waiter: &Waiter) -> bool {
+        self.first.iter().chain(&self.more).any(|it| it.is(waiter))
+    }
+
+    fn remove(&mut self, waiter: &Waiter) {
+        if self.first.as_ref().is_some_and(|first| first.is(waiter)) {
             self.first = None;
         } else if !self.more.is_empty() {
-            self.more.retain(|&other| !ptr::eq(other, parker));
+            self.more.retain(|other| !other.is(waiter));
         }
     }
 
     /// Empties the list. Whether there was anyone.
-    fn wake_all(&mut self, wake: &mut impl FnMut(&'static Parker)) -> bool {
+    fn wake_all(&mut self, wake: &mut impl FnMut(Waiter)) -> bool {
         let any = self.first.is_some() || !self.more.is_empty();
         self.first.take().into_iter().for_each(&mut *wake);
         self.more.drain(..).for_each(&mut *wake);
@@ -146,19 +168,25 @@ impl Driver {
 
     /// Frees an entry whose registration is gone from the kernel.
     pub(super) fn remove(&mut self, key: usize) {
-        // Waiters are gone already: each holds the source.
+        // Stacks that waited are gone already: each holds the source.
         self.entries[key] = Entry::default();
         self.free.push(key);
     }
 
-    /// Puts `parker` among those who wait. (step 3)
-    pub(super) fn enlist(&mut self, key: usize, interest: Interest, parker: &'static Parker) {
-        self.entries[key].waiters(interest).push(parker);
+    /// Puts `waiter` among those who wait. (step 3)
+    pub(super) fn enlist(&mut self, key: usize, interest: Interest, waiter: Waiter) {
+        let waiters = self.entries[key].waiters(interest);
+        // A stack is not: it takes itself out.
+        let is_there = matches!(waiter, Waiter::Task(_)) && waiters.contains(&waiter);
+        if !is_there {
+            waiters.push(waiter);
+        }
     }
 
     /// Takes `parker` out again, if no event has.
     pub(super) fn retract(&mut self, key: usize, interest: Interest, parker: &'static Parker) {
-        self.entries[key].waiters(interest).remove(parker);
+        let waiter = Waiter::Stack(parker);
+        self.entries[key].waiters(interest).remove(&waiter);
     }
 
     fn is_empty(&self) -> bool {
@@ -170,7 +198,7 @@ impl Driver {
         &mut self,
         poller: &Poller,
         timeout: Option<Duration>,
-        mut wake: impl FnMut(&'static Parker),
+        mut wake: impl FnMut(Waiter),
     ) -> bool {
         if timeout == Some(Duration::ZERO) && self.is_empty() {
             return false;
@@ -220,12 +248,7 @@ impl Driver {
     }
 
     /// Wakes who waits for the first `count` events in `raw`.
-    fn dispatch(
-        &mut self,
-        poller: &Poller,
-        count: usize,
-        wake: &mut impl FnMut(&'static Parker),
-    ) -> bool {
+    fn dispatch(&mut self, poller: &Poller, count: usize, wake: &mut impl FnMut(Waiter)) -> bool {
         let (mut any, mut notified) = (false, false);
         for event in &self.raw[..count] {
             let (flags, key) = (event.events, event.u64);
@@ -256,7 +279,7 @@ impl Driver {
         &mut self,
         poller: &Poller,
         timeout: Option<Duration>,
-        wake: &mut impl FnMut(&'static Parker),
+        wake: &mut impl FnMut(Waiter),
     ) -> bool {
         self.events.clear();
         if poller.wait(&mut self.events, timeout).is_err() {

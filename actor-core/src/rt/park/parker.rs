@@ -281,6 +281,15 @@ impl Parker {
         }
     }
 
+    /// Whether this is the parker of a worker's stack, on which the calling task is running and may be suspended: a thread's has
+    /// no task.
+    #[inline]
+    pub(in crate::rt) fn may_stand_still(&self) -> bool {
+        self.task().is_some_and(|task| !task.has(KILLED | PANICS))
+            && self.local.no_suspend.get() == 0
+            && !self.is_local()
+    }
+
     /// Whether what runs on this stack shall end: as [`is_kill_due`](Self::is_kill_due), also because its runtime is ending.
     pub(in crate::rt) fn is_ending(&self) -> bool {
         if !self.is_local() {

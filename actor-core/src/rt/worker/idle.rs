@@ -14,6 +14,7 @@ use super::{DUTY_EVERY, STARVED, STEAL_MAX, TRIM_AFTER, TRIM_AT_LATEST, TRIM_POR
 impl Worker {
     /// What the root does now and then while there is work: descriptors, timers, shared queues.
     pub(super) fn duties(&self) {
+        self.bury_lost();
         self.poll(Some(Duration::ZERO));
         // A share of what nobody owns, lest it waits until this worker's own queue is empty.
         let share = self.core.injector.len().div_ceil(self.core.config.workers);
@@ -42,11 +43,16 @@ impl Worker {
                 .unwrap_or_else(PoisonError::into_inner);
             self.reap_closed(std::mem::take(&mut closed));
         }
-        let polled = self
-            .io
-            .borrow_mut()
-            .poll(&self.shared.poller, timeout, |parker| parker.unpark());
-        let mut any = polled;
+        if self.shared.withdrawn_any.load(Ordering::Relaxed)
+            && self.shared.withdrawn_any.swap(false, Ordering::Acquire)
+        {
+            let mut withdrawn =
+                (self.shared.withdrawn.lock()).unwrap_or_else(PoisonError::into_inner);
+            let keys = std::mem::take(&mut *withdrawn);
+            drop(withdrawn);
+            keys.into_iter().for_each(|key| self.cancel_alarm(key));
+        }
+        let mut any = self.read_events(timeout);
         if !self.timers.borrow().is_empty() {
             let now = self.core.seam.clock().now();
             // Collected first: firing a timer must not find the wheel borrowed.

@@ -7,9 +7,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::rt::header::Runnable;
-use crate::rt::park::{Home, Parker};
+use crate::rt::park::{self, Home, Parker};
 use crate::rt::runner;
-use crate::stack::{Pool, Resumed, Stack};
+use crate::stack::{LimitReached, Pool, Resumed, Stack};
+use crate::sys::fault::fault;
 
 use super::{CURRENT, DUTY_EVERY, Handoff, READY_RUN, TRIM_PORTION, Worker};
 
@@ -77,6 +78,7 @@ impl Worker {
     pub(super) fn turn(&self) -> bool {
         self.take_inbox();
         self.take_yielded();
+        self.give_spare();
         // A runner that finds nothing it may take resets nothing: then it is the ready stacks' turn again.
         if self.ready_run.get() < READY_RUN || !self.has_runnable() {
             let parker = self.ready.borrow_mut().pop_front();
@@ -154,22 +156,32 @@ impl Worker {
     /// Resumes an idle stack of at least `size` bytes (0: the default) as a runner. `false`: there is none to be had
     /// now.
     pub(super) fn start_runner(&self, size: usize) -> bool {
-        let taken = self.pool().take(size);
-        let mut stack = match taken {
-            Ok(stack) => stack,
+        match self.take_runner(size) {
+            Ok((stack, parker)) => {
+                self.resume(stack, parker);
+                true
+            }
             Err(limit) => {
                 self.out_of_stacks(&limit);
-                return false;
+                false
             }
-        };
+        }
+    }
+
+    /// An idle stack of at least `size` bytes (0: the default), and its parker.
+    #[inline]
+    pub(super) fn take_runner(
+        &self,
+        size: usize,
+    ) -> Result<(Stack, &'static Parker), LimitReached> {
+        let mut stack = self.pool().take(size)?;
         self.count_stacks(1);
         // SAFETY: the only data attached to a stack here is its parker, and parkers are never freed.
         let parker = match unsafe { stack.data().cast::<Parker>().as_ref() } {
             Some(parker) => parker,
             None => self.adopt(&mut stack, size),
         };
-        self.resume(stack, parker);
-        true
+        Ok((stack, parker))
     }
 
     #[cold]
@@ -199,24 +211,25 @@ impl Worker {
     #[inline(always)]
     pub(super) fn resume(&self, mut stack: Stack, parker: &'static Parker) {
         self.starts(parker.edge().task());
-        match stack.resume() {
+        let resumed = stack.resume();
+        self.came_back(resumed, stack, parker);
+        self.shared
+            .running
+            .store(ptr::null_mut(), Ordering::Relaxed);
+    }
+
+    /// A stack that was resumed, by the root or in a call, is here again.
+    #[inline(always)]
+    pub(super) fn came_back(&self, resumed: Resumed, stack: Stack, parker: &'static Parker) {
+        match resumed {
             Resumed::Suspended => match self.handoff.take() {
+                Some(Handoff::Idle) => self.give(stack),
                 Some(Handoff::Parked) => parker.local().stack.set(Some(stack)),
                 Some(Handoff::Yielded) => {
                     parker.local().stack.set(Some(stack));
                     self.put_behind_the_others(parker);
                 }
-                Some(Handoff::Idle) => self.give(stack),
-                Some(Handoff::Resize(runnable)) => {
-                    let size = runnable.header().stack_size();
-                    self.give(stack);
-                    self.first.set(Some(runnable));
-                    if !self.start_runner(size)
-                        && let Some(runnable) = self.first.take()
-                    {
-                        self.push(runnable);
-                    }
-                }
+                Some(Handoff::Resize) => self.start_resized(stack),
                 None => unreachable!("a stack of ours came back without saying why"),
             },
             // A stack ends only when the pool retires it, and then the pool resumes it.
@@ -227,12 +240,44 @@ impl Worker {
                 // Leaks it, and counts it as abandoned: before its task ends, so that who has seen that sees the count.
                 drop(stack);
                 self.count_stacks(-1);
-                runner::overflowed(self, parker);
+                self.lost(parker);
             }
         }
-        self.shared
-            .running
-            .store(ptr::null_mut(), Ordering::Relaxed);
+    }
+
+    /// A runner has popped what wants a stack of another size.
+    #[cold]
+    fn start_resized(&self, stack: Stack) {
+        self.give(stack);
+        let wants = self.first.take().expect("what is wanted is known");
+        let size = wants.header().stack_size();
+        self.first.set(Some(wants));
+        if !self.start_runner(size)
+            && let Some(runnable) = self.first.take()
+        {
+            self.push(runnable);
+        }
+    }
+
+    /// A stack has been abandoned: what was on it ends, on the root.
+    #[cold]
+    fn lost(&self, parker: &'static Parker) {
+        if park::on_stack().is_some() {
+            // In a call. The root is due.
+            if !fault!("call_forget_lost") {
+                self.lost.borrow_mut().push(parker);
+            }
+            self.steps.set(DUTY_EVERY);
+        } else {
+            runner::overflowed(self, parker);
+        }
+    }
+
+    /// Sees to the stacks that were abandoned in calls.
+    pub(super) fn bury_lost(&self) {
+        while let Some(parker) = { self.lost.borrow_mut().pop() } {
+            runner::overflowed(self, parker);
+        }
     }
 
     pub(super) fn count_stacks(&self, by: isize) {
@@ -244,6 +289,14 @@ impl Worker {
     pub(super) fn give(&self, stack: Stack) {
         self.count_stacks(-1);
         self.pool().give(stack);
+    }
+
+    /// Gives back the runner that was kept for calls.
+    #[inline(always)]
+    pub(super) fn give_spare(&self) {
+        if let Some((stack, _)) = self.spare.take() {
+            self.give(stack);
+        }
     }
 
     pub(super) fn forget(&self, parker: &'static Parker) {
@@ -281,6 +334,7 @@ impl Worker {
 
     /// Ends the worker: idle stacks are retired, and what could not be ended is named and leaked.
     pub(super) fn end(&self) {
+        self.give_spare();
         while let Some(runnable) = pop_own(self).or_else(|| self.shared.pop_mail()) {
             drop(runnable);
         }

@@ -11,6 +11,7 @@ use crate::rt::inbox::Inbox;
 use crate::rt::park::Parker;
 use crate::rt::queue::LocalQueue;
 use crate::rt::sleep::{self, Sleep};
+use crate::rt::timer::Key;
 
 /// What other threads see of a worker.
 pub(crate) struct Shared {
@@ -31,6 +32,9 @@ pub(crate) struct Shared {
     /// Keys of sources that were dropped on other threads.
     pub(super) closed: Mutex<Vec<usize>>,
     pub(super) closed_any: AtomicBool,
+    /// Keys of timers that were withdrawn on other threads.
+    pub(super) withdrawn: Mutex<Vec<Key>>,
+    pub(super) withdrawn_any: AtomicBool,
     /// What remained when the worker had to end without ending it.
     pub(crate) leaked: Mutex<Vec<String>>,
 }
@@ -59,6 +63,8 @@ impl Shared {
             poller: polling::Poller::new()?,
             closed: Mutex::new(Vec::new()),
             closed_any: AtomicBool::new(false),
+            withdrawn: Mutex::new(Vec::new()),
+            withdrawn_any: AtomicBool::new(false),
             leaked: Mutex::new(Vec::new()),
         })
     }
@@ -124,6 +130,21 @@ impl Shared {
             .push(key);
         // Freed when the worker next looks at its descriptors; there is no hurry.
         self.closed_any.store(true, Ordering::Release);
+    }
+
+    /// A timer of this worker's is not needed any more. From any other thread.
+    pub(crate) fn timer_withdrawn(&self, key: Key) {
+        /// After so many it is woken, as it might sleep until the first of them is due.
+        const MANY: usize = 1024;
+        let mut withdrawn = (self.withdrawn.lock()).unwrap_or_else(PoisonError::into_inner);
+        withdrawn.push(key);
+        let many = withdrawn.len().is_multiple_of(MANY);
+        drop(withdrawn);
+        // Freed when the worker next looks at its timers.
+        self.withdrawn_any.store(true, Ordering::Release);
+        if many {
+            self.nudge();
+        }
     }
 
     /// Wakes the worker if it sleeps and nobody else has. After [`sleep::handed_over`].

@@ -293,10 +293,10 @@ impl Node {
         if self.size == 1 {
             return self.done(cx, self.number);
         }
-        let size = self.size / 10;
+        let (sys, size) = (cx.system(), self.size / 10);
         for i in 0..10 {
             let child = Node::new(Parent::Node(cx.addr()), self.number + i * size, size);
-            start(&cx.system(), child);
+            start(&sys, child);
         }
     }
 

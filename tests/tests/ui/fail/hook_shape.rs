@@ -15,6 +15,11 @@ impl A {
     fn close(self, reason: ExitReason) -> Result<(), String> {
         Ok(())
     }
+
+    #[on_move]
+    fn leave(&mut self, to: String) -> bool {
+        true
+    }
 }
 
 fn main() {}

@@ -9,6 +9,9 @@ const fn constant() {}
 #[migratable]
 unsafe fn dangerous() {}
 
+#[migratable]
+extern "C" fn foreign() {}
+
 #[migratable(since = 1)]
 fn options() {}
 

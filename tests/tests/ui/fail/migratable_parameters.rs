@@ -14,6 +14,11 @@ fn borrows_out(n: u8) -> &u8 {
     &n
 }
 
+#[migratable]
+fn unnamed_out(n: u8) -> impl Iterator<Item = u8> {
+    0..n
+}
+
 struct Shop;
 
 impl Shop {

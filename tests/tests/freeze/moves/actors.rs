@@ -1,9 +1,12 @@
 //! Actors that move, with who talks to them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actor_core::migrate::{MoveError, Refusal};
 use actor_core::{Addr, AskError, DeadReason};
 use tests::{Gate, within};
 
-use super::nodes::{Ledger, World, two};
+use super::nodes::{Ledger, World, connect, two, world};
 
 /// `ledger` as an actor that can move from there.
 fn adopted(at: &World, ledger: Ledger) -> Addr<Ledger> {
@@ -78,6 +81,58 @@ fn it_comes_back_and_every_old_address_leads_to_it() {
 }
 
 #[test]
+fn a_named_actor_is_found_by_its_name_wherever_it_goes_also_when_it_comes_back() {
+    within(60, || {
+        let (a, b) = two();
+        let ledger = a.sys.spawn_named("books", Ledger::default()).unwrap();
+        a.node.adopt("ledger", &ledger).unwrap();
+        for n in 0..4 {
+            let (from, to) = if n % 2 == 0 { (&a, &b) } else { (&b, &a) };
+            assert!(
+                from.node
+                    .migrate("ledger", to.node.name())
+                    .unwrap()
+                    .confirmed
+            );
+            let there = to.sys.lookup::<Ledger>("books").unwrap();
+            assert_eq!(there, to.node.actor("ledger").unwrap());
+            there.ask().add(n).unwrap();
+            // Where it was, its name leads after it.
+            let behind = from.sys.lookup::<Ledger>("books").unwrap();
+            assert_eq!(behind.ask().entries().unwrap(), (0..=n).collect::<Vec<_>>());
+        }
+    });
+}
+
+#[test]
+fn an_actor_whose_name_somebody_else_has_there_stays() {
+    within(60, || {
+        let (a, b) = two();
+        let ledger = a.sys.spawn_named("books", Ledger::default()).unwrap();
+        a.node.adopt("ledger", &ledger).unwrap();
+        let other = b.sys.spawn_named("books", Ledger::default()).unwrap();
+        let error = a.node.migrate("ledger", "b").unwrap_err();
+        assert!(
+            matches!(&error, MoveError::Refused(Refusal::Thaw(why)) if why.contains("books")),
+            "{error}"
+        );
+        assert_eq!(ledger.ask().add(1).unwrap(), 1);
+        other.stop();
+        other.join();
+        assert!(a.node.migrate("ledger", "b").unwrap().confirmed);
+        assert_eq!(
+            b.sys
+                .lookup::<Ledger>("books")
+                .unwrap()
+                .ask()
+                .entries()
+                .unwrap(),
+            [1]
+        );
+    });
+}
+
+#[test]
 fn without_a_way_asks_fail_and_what_was_told_is_a_dead_letter() {
     within(60, || {
         let (a, _b) = two();
@@ -107,5 +162,47 @@ fn who_waits_when_the_way_is_lost_gets_an_error() {
         let error = waiting.wait().unwrap_err();
         assert!(matches!(error, AskError::NoReply { .. }), "{error:?}");
         there.sys().resume().unwrap();
+    });
+}
+
+/// However often it moves meanwhile, back or on to a third node: all that is told by its old address arrives, once.
+#[test]
+fn what_is_told_while_it_moves_about_arrives_once() {
+    within(120, || {
+        let worlds = ["a", "b", "c"].map(world);
+        let [a, b, c] = &worlds;
+        connect(&a.node, &b.node);
+        connect(&b.node, &c.node);
+        connect(&a.node, &c.node);
+        let ledger = adopted(a, Ledger::default());
+        let stop = AtomicBool::new(false);
+        let told = std::thread::scope(|scope| {
+            let telling = scope.spawn(|| {
+                let mut n = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    ledger.tell().add(n).unwrap();
+                    n += 1;
+                    if n % 64 == 0 {
+                        // Not further ahead than it can follow.
+                        ledger.ask().add(n).unwrap();
+                        n += 1;
+                    }
+                }
+                n
+            });
+            for round in 0..20 {
+                let at = &worlds[round % 3].node;
+                let to = worlds[(round + 1) % 3].node.name();
+                at.migrate("ledger", to).unwrap();
+            }
+            stop.store(true, Ordering::Relaxed);
+            telling.join().unwrap()
+        });
+        // What was under way when it moved on may come behind what was told later.
+        let all = || ledger.ask().entries().unwrap();
+        tests::until(|| all().len() as u64 >= told);
+        let mut entries = all();
+        entries.sort_unstable();
+        assert_eq!(entries, (0..told).collect::<Vec<_>>());
     });
 }

@@ -150,7 +150,7 @@ fn a_listener_that_a_function_has_is_bound_again_where_it_goes() {
 fn a_listener_is_frozen_in_an_image_only_and_a_taken_address_is_a_typed_error() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    assert!(serde_json::to_string(&listener).is_err());
+    assert!(rmp_serde::to_vec(&listener).is_err());
     let head = Head::new(Kind::Data, "door");
     let image = Image::of(head, &listener).unwrap();
     let error = image.value::<TcpListener>().unwrap_err();

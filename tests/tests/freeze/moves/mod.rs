@@ -3,5 +3,10 @@
 mod actors;
 mod cuts;
 mod functions;
+mod golden;
+mod left_behind;
 mod listeners;
 mod nodes;
+mod on_move;
+mod saves;
+mod ways;
