@@ -50,7 +50,7 @@ pub(super) trait AnySlab: Any + Send + Sync {
     fn flush(&self, worker: usize);
     fn kill_all(&self);
     /// How many places are out: to tasks, or free in the hands of workers.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     fn places(&self) -> usize;
     fn as_any(&self) -> &dyn Any;
 }

@@ -398,6 +398,18 @@ impl Worker {
         unsafe { self.shared.queue.with_thieves_stopped(clear) }
     }
 
+    /// As [`stops`](Self::stops), and what ran is queued behind the others.
+    #[inline]
+    pub(super) fn stops_and_queues(&self, runnable: Runnable) {
+        let clear = || {
+            self.shared
+                .running
+                .store(ptr::null_mut(), Ordering::Relaxed);
+        };
+        // SAFETY: on the owner's thread.
+        unsafe { self.shared.queue.push_with(runnable, clear) }
+    }
+
     #[inline(always)]
     pub(super) fn hand_back_idle(&self) {
         self.handoff.set(Some(Handoff::Idle));
