@@ -77,8 +77,8 @@ pub(crate) trait Machine: Send + 'static {
 pub(super) struct Base {
     pub(super) header: Header,
     turn: Turn,
-    /// What it has set to be woken, by whoever had the frame last. Theirs who have it.
-    alarm: Mine<Option<Set>>,
+    /// What it has set to be woken, by whoever had the frame last. Theirs who have it. Most that are alive have none.
+    alarm: Mine<Option<Box<Set>>>,
     join: JoinWord<Parker>,
 }
 
@@ -360,7 +360,8 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
             Ok(Poll::Pending) if cx.wants_again() => Step::Yields,
             Ok(Poll::Pending) => {
                 if let Some(deadline) = cx.deadline() {
-                    base.alarm.0.set(Some(Set::here(deadline, &base.header)));
+                    let set = Set::here(deadline, &base.header);
+                    base.alarm.0.set(Some(Box::new(set)));
                 }
                 Step::Waits
             }
@@ -455,6 +456,7 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
                 "whoever the frame or the result belonged to has taken it"
             );
             let worker = Worker::index_in(TaskSlab::<Self>::owner_of(task));
+            ptr::drop_in_place(&raw mut (*task.as_ptr()).base.alarm);
             ptr::drop_in_place(&raw mut (*task.as_ptr()).on_end);
             TaskSlab::<Self>::free(worker, task);
         }
