@@ -5,7 +5,8 @@
 //! this process or in another one, with the same program.
 //!
 //! It is run in its caller, by [`.call()`](Start::call); by a runtime, as a [`Task`] that owns no stack
-//! ([`System::spawn_migratable`](crate::System::spawn_migratable)); or by hand, as a [`Suspended`] one. A task is taken off its
+//! ([`System::spawn_migratable`](crate::System::spawn_migratable)); by a local scheduler, as a [`Tasklet`] that owns none
+//! ([`Scheduler::spawn_migratable`](crate::local::Scheduler::spawn_migratable)); or by hand, as a [`Suspended`] one. A task is taken off its
 //! runtime by [`suspend`](Task::suspend), and put on another by [`spawn`](Suspended::spawn).
 //!
 //! # What is promised
@@ -56,6 +57,7 @@ mod program;
 mod question;
 mod suspended;
 mod task;
+mod tasklet;
 
 use std::fmt;
 
@@ -69,6 +71,7 @@ pub(crate) use self::task::spawn_in;
 pub use self::task::{
     NotFrozen, NotSpawned, NotSuspended, Task, WhyNotSpawned, WhyNotSuspended, spawn,
 };
+pub use self::tasklet::{Tasklet, TaskletNotSuspended};
 
 /// A migratable function, as the type of the same name that the macro makes: `primes` of `fn primes(..)`.
 ///
