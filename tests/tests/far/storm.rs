@@ -13,7 +13,7 @@ use tests::heap::live;
 use tests::{Gate, within};
 
 use super::peer::{Garden, Sides, Touchy, Tree, serves, sum, world};
-use super::said::{Message, Refusal, Wire, spoil};
+use super::said::{Message, Refusal, Wire, put_right, spoil};
 
 /// Takes down what is said by a way.
 #[derive(Debug)]
@@ -170,8 +170,25 @@ impl Hostile {
             Wire::Handover { thing, message } => {
                 *thing = name;
                 match message {
-                    Message::Offer { epoch, offer, .. } => {
+                    Message::Offer {
+                        epoch,
+                        offer,
+                        image,
+                    } => {
                         (*epoch, *offer) = (number(rng), rng.u128(..));
+                        match rng.u8(..20) {
+                            // Of something that nobody has heard of.
+                            0 => {
+                                image.0[36] = b'?';
+                                put_right(&mut image.0);
+                            }
+                            // Another of what is not decided.
+                            1 if !heard.accepted.is_empty() => {
+                                let at = rng.usize(..heard.accepted.len());
+                                (*thing, *epoch) = (heard.accepted[at].0.clone(), 0);
+                            }
+                            _ => {}
+                        }
                     }
                     Message::Refuse { why, .. } if rng.bool() => {
                         *why = Refusal::Thaw("y".repeat(rng.usize(..10_000)));

@@ -49,7 +49,36 @@ mod old {
     }
 }
 
-#[actor(snapshot(version = 2, upgrade = upgrade), name = "Book")]
+/// Version 2: the notes in another form, and the messages as they are now.
+mod middle {
+    use super::*;
+
+    fn upgrade(_: OldState<'_>) -> Result<BookSnapshot, UpgradeError> {
+        unreachable!("nothing is restored as this one")
+    }
+
+    #[actor(snapshot(version = 2, upgrade = upgrade), name = "Book")]
+    pub struct Book {
+        pub pages: Vec<(String, Vec<Option<i64>>)>,
+        pub heard: Vec<Word>,
+    }
+
+    #[actor]
+    impl Book {
+        pub fn hear(&mut self, word: Word) {
+            self.heard.push(word);
+        }
+        #[priority(high)]
+        pub fn hear_first(&mut self, word: Word) {
+            self.heard.push(word);
+        }
+        pub fn hear_later(&mut self, cx: &mut Cx<Self>, word: Word, done: Option<bool>) {
+            cx.stash(BookMsg::HearLater { word, done });
+        }
+    }
+}
+
+#[actor(snapshot(version = 3, upgrade = upgrade), name = "Book")]
 pub struct Book {
     notes: Notes,
     heard: Vec<Word>,
@@ -84,7 +113,16 @@ impl Book {
 }
 
 fn upgrade(old: OldState<'_>) -> Result<BookSnapshot, UpgradeError> {
-    let old::BookSnapshot { notes, heard } = old.read()?;
+    let (notes, heard) = match old.version() {
+        1 => {
+            let old::BookSnapshot { notes, heard } = old.read()?;
+            (notes, heard)
+        }
+        _ => {
+            let middle::BookSnapshot { pages, heard } = old.read()?;
+            (pages.into_iter().collect(), heard)
+        }
+    };
     let count = notes.len();
     Ok(BookSnapshot {
         notes,
@@ -252,7 +290,7 @@ proptest! {
     }
 
     #[test]
-    fn any_actor_of_an_older_version_comes_back_upgraded(plan in plan()) {
+    fn any_actor_of_the_first_version_comes_back_upgraded(plan in plan()) {
         on_a_system(plan, |sys, plan| {
             let book = old::Book { notes: plan.notes.clone(), heard: plan.heard.clone() };
             let image = make!(sys, plan, book, |book, word| book.tell().hear_later(word).unwrap());
@@ -267,6 +305,20 @@ proptest! {
             assert_eq!((notes, heard), (plan.notes.clone(), plan.heard()));
             assert_eq!(count, plan.notes.len());
             timers_go_off(plan, &book);
+        });
+    }
+
+    #[test]
+    fn any_actor_of_the_version_before_comes_back_upgraded(plan in plan()) {
+        on_a_system(plan, |sys, plan| {
+            let book = middle::Book {
+                pages: plan.notes.clone().into_iter().collect(),
+                heard: plan.heard.clone(),
+            };
+            let image = make!(sys, plan, book, |book, word| book
+                .tell().hear_later(word, Some(true)).unwrap());
+            assert_eq!(image.head().schema_version(), 2);
+            is_the_plan(sys, plan, &image);
         });
     }
 }
