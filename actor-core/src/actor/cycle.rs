@@ -23,7 +23,7 @@ use crate::observe::Who;
 ///
 /// A wait with a deadline ends by itself, so a cycle with one in it is none. Neither are waits of threads and of microthreads
 /// that are no actors, waits for locks, channels and futures, nor such as are begun while a panic unwinds. What a
-/// [migratable](crate::migratable) function asks is as what a future does, also if an actor [calls](crate::migratable::Start::call) it:
+/// [migratable](mod@crate::migratable) function asks is as what a future does, also if an actor [calls](crate::migratable::Start::call) it:
 /// if that asks the actor which waits for it, they wait for ever. Give one of the two a deadline.
 ///
 /// A supervisor waits for a child to start, and for one to end whose [`Shutdown`](crate::Shutdown) is `Infinity`; whoever has it
