@@ -25,7 +25,7 @@
 //! The checksum finds what was torn or has rotted. It is no signature: whoever can write the bytes can write the checksum.
 //!
 //! What is in the payload is said by whoever writes it: [`snapshot`](crate::snapshot#format) of actors,
-//! [`migratable`](crate::migratable#format) of functions and channels, [`migrate`](crate::migrate#format) of a node's records. [The
+//! [`migratable`](mod@crate::migratable#format) of functions and channels, [`migrate`](crate::migrate#format) of a node's records. [The
 //! guide](crate::guide::moving) says what can be frozen at all.
 //!
 //! # What hostile bytes can do

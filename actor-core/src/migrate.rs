@@ -204,7 +204,7 @@
 //! | `Gone` | `epoch`, `offer`, `ticket`, `to` | it has gone there, which is not confirmed yet |
 //! | `Arrived` | `epoch`, `offer`, `ticket`, `from`, `image` | it waits for what the node `from` decides |
 //!
-//! The image of an actor is as in [`snapshot`](crate::snapshot#format); that of a function, as in [`migratable`](crate::migratable#format), of
+//! The image of an actor is as in [`snapshot`](crate::snapshot#format); that of a function, as in [`migratable`](mod@crate::migratable#format), of
 //! an array of 2: the function, its luggage. What nodes say to each other are images of `actor_core::migrate::Wire`: nodes of one version
 //! understand each other, and the bytes of a [way](TcpFarSide) are said where its greeting is.
 

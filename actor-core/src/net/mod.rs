@@ -74,7 +74,7 @@
 //! A listener that is frozen with what has it, in an [image](crate::image), is written as its address, and listens there again
 //! when that is thawed: [`DecodeError::Bind`](crate::image::DecodeError::Bind) if it cannot. It is not closed by that where it was:
 //! drop it there first, if both are on one machine. Streams cannot be frozen: what is said on them has to come to its end, or
-//! be begun anew. In a [migratable function](crate::migratable) `accept` is a wait like any other: it holds no stack, and the function
+//! be begun anew. In a [migratable function](mod@crate::migratable) `accept` is a wait like any other: it holds no stack, and the function
 //! can be frozen in it.
 //!
 //! # Descriptors
