@@ -53,11 +53,12 @@
 //! saved by [`Node::save`], and, if [told to](NodeBuilder::save_every), by the node itself every so often.
 //! - *When `save` has returned*, what the thing had done before it was called is there after any crash, and so is what was told and
 //!   waits.
-//! - *What it has done since its record is lost*, also what others were told of it. An ask that waits is in no record: who asked
-//!   gets an error, and asks again.
+//! - *What it has done since its record is lost*, also what others were told of it. Who waits for an
+//!   answer gets an error, whether the message was handled or not, and asks again.
 //!
 //! So whoever must not hear of what may be lost hears of it after `save`, and whoever does not hear asks again. To count each message
-//! once all the same, it has a number by which the actor knows it:
+//! once all the same, it has a number by which the actor knows it; here that of the client's last, for clients that wait for each
+//! acknowledgement before they send the next:
 //! ```
 //! # use std::collections::HashMap;
 //! # use std::error::Error;
@@ -109,6 +110,7 @@
 //! [where it is](Place); [`Node::actor`] has the new addresses, as those of the process before lead nowhere; and the hooks of
 //! [`accept_with`](NodeBuilder::accept_with) and [`accept_actor_with`](NodeBuilder::accept_actor_with) are called for each, then
 //! and whenever one comes later. What cannot go on is [`Place::Broken`], and its record stays: mend the reason and start again.
+//! So does that of an actor that has ended, however it did; [`Node::release`] removes it.
 //!
 //! # Ways that open again
 //! A way ends with its connection. [`Node::keep_calling`] has a node call an address, and again whenever that way has ended, with growing

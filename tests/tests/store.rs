@@ -293,7 +293,7 @@ fn child_with_a_full_disk() {
         let refused = store.save("a", &large).unwrap_err();
         assert!(matches!(refused, StoreError::Io { .. }), "{refused}");
         assert!(refused.to_string().contains(".tmp"), "{refused}");
-        assert_eq!(dir.files(".tmp"), [PathBuf::new(); 0]);
+        assert!(dir.files(".tmp").is_empty());
         assert_eq!(epoch(&store, "a"), 1);
     }
     store.save("a", &image(2)).unwrap();

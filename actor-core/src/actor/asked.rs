@@ -94,6 +94,10 @@ where
     fn retract(self: Pin<&mut Self>, _: &mut dyn Any) -> bool {
         false
     }
+
+    fn is_for_outside(&self) -> bool {
+        true
+    }
 }
 
 /// Step 1: waits for the answer, for at most `within`.

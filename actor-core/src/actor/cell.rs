@@ -7,7 +7,7 @@
 //!            80  incarnation, life                                                                  8
 //!            88  state       the actor itself; absent before the first start and between lives
 //! ```
-//! An actor with eight bytes of state takes 96. Cells lie in slabs, one for each runtime and type (`actor::slab`), from
+//! An actor with eight bytes of state takes 96. Cells lie in slabs, one for each runtime and type (`rt::slab`), from
 //! whose chunk header the cell finds its system.
 //!
 //! # References
@@ -38,6 +38,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use crate::observe::Who;
 use crate::rt::header::{After, Header, Runnable, VTable};
 use crate::rt::park::Parker;
+use crate::rt::slab::{Slab, Slot};
 use crate::rt::worker::Worker;
 
 use super::delivery::WhenFull;
@@ -48,7 +49,6 @@ use super::lanes::Lanes;
 use super::life;
 use super::mailbox::{Consumer, Flags, Mailbox, Wake};
 use super::reply::Port;
-use super::slab::{Slab, Slot};
 use super::traits::Actor;
 
 /// It has a state, whose `on_start` has not run.

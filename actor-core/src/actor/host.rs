@@ -1,9 +1,7 @@
 //! Where actors live: a runtime, its name registry, and the slabs of their cells.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Instant;
@@ -13,6 +11,8 @@ use crate::observe::DeadLetters;
 use crate::registry::Registry;
 use crate::rt::core::Core;
 use crate::rt::header::Runnable;
+use crate::rt::roster::ByType;
+use crate::rt::slab::Slab;
 use crate::rt::wait;
 use crate::rt::worker::Worker;
 use crate::system::Hooks;
@@ -21,7 +21,6 @@ use super::addr::Addr;
 use super::cell::Cell;
 use super::exit::ExitReason;
 use super::life;
-use super::slab::Slab;
 use super::traits::Actor;
 use super::trees::{Names, Trees};
 
@@ -34,7 +33,7 @@ pub(crate) struct Host {
     pub(crate) hooks: Hooks,
     trees: Trees,
     pub(crate) dead_letters: DeadLetters,
-    slabs: RwLock<HashMap<TypeId, Arc<dyn AnySlab>, BuildHasherDefault<TypeIdHasher>>>,
+    slabs: RwLock<ByType<Arc<dyn AnySlab>>>,
 }
 
 pub(super) type CellSlab<A> = Slab<Cell<A>, Arc<Host>>;
@@ -106,28 +105,6 @@ fn stop<A: Actor>(addr: &Addr<A>) {
 fn join<A: Actor>(addr: &Addr<A>, deadline: Instant) -> bool {
     let left = deadline.saturating_duration_since(wait::now());
     addr.join_timeout(left).is_some()
-}
-
-/// A `TypeId` is a hash already.
-#[derive(Default)]
-struct TypeIdHasher(u64);
-
-impl Hasher for TypeIdHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.write_u64(u64::from_ne_bytes(word));
-        }
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.0 ^= word;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 impl fmt::Debug for Host {

@@ -55,7 +55,7 @@ use super::extra::Extra;
 use super::held;
 use super::inbox::Inbox;
 use super::lanes;
-use super::mailbox::{Consumer, Flags, Wake};
+use super::mailbox::{Consumer, Drain, Flags, Wake};
 use super::reply::{self, Failure};
 use super::stack::OwnStack;
 use super::timers;
@@ -543,12 +543,9 @@ fn close<A: Actor>(
     }
     cell.life.store(ENDING, Ordering::Release);
     let left = consumer.close();
-    let (why, dead) = (failure(&reason, true), DeadReason::Ended(reason.clone()));
-    let mut all = lanes::close(cell, &why);
-    if left.len() > 0 {
-        all.push(Left::Queue(left));
+    if left.len() > 0 || A::HAS_PRIORITIES || cell.lanes().is_some() {
+        account_for_all(cell, left, &reason);
     }
-    unhandled::account_all(cell, all, &dead, &why);
     cell.life.store(DEAD, Ordering::Release);
     // Before the look at `extra`, as `wait_for` adds to it before it looks at `life`: one of the two sees the other.
     fence(Ordering::SeqCst);
@@ -567,6 +564,18 @@ fn close<A: Actor>(
         extra.dependants.take()
     };
     drop(others);
+}
+
+/// What was not handled, in the queue, which has been closed, and beside it.
+#[cold]
+#[inline(never)]
+fn account_for_all<A: Actor>(cell: &Cell<A>, left: Drain<Envelope<A::Msg>>, reason: &ExitReason) {
+    let (why, dead) = (failure(reason, true), DeadReason::Ended(reason.clone()));
+    let mut all = lanes::close(cell, &why);
+    if left.len() > 0 {
+        all.push(Left::Queue(left));
+    }
+    unhandled::account_all(cell, all, &dead, &why);
 }
 
 /// How an asker learns of the end. `queued`: its message had not been handled yet.

@@ -45,7 +45,6 @@ mod recipient;
 mod replies;
 mod reply;
 mod signal;
-mod slab;
 mod stack;
 mod stash;
 mod step;

@@ -5,7 +5,8 @@
 //! this process or in another one, with the same program.
 //!
 //! It is run in its caller, by [`.call()`](Start::call); by a runtime, as a [`Task`] that owns no stack
-//! ([`System::spawn_migratable`](crate::System::spawn_migratable)); or by hand, as a [`Suspended`] one. A task is taken off its
+//! ([`System::spawn_migratable`](crate::System::spawn_migratable)); by a local scheduler, as a [`Tasklet`] that owns none
+//! ([`Scheduler::spawn_migratable`](crate::local::Scheduler::spawn_migratable)); or by hand, as a [`Suspended`] one. A task is taken off its
 //! runtime by [`suspend`](Task::suspend), and put on another by [`spawn`](Suspended::spawn).
 //!
 //! # What is promised
@@ -40,9 +41,9 @@
 //! | a state | map of 1: where it waits, a string; a map of what it keeps, by name. A call that it waits for is among that |
 //! | the first side of a channel that is met | array of 4: its number; its capacity, nil if it has none; whether it is closed; array of the values in it |
 //! | another side of it | array of 1: that number. They count from 0 |
-//! | a wait with a deadline | what was left: array of seconds and nanoseconds, or nil |
+//! | a wait with a deadline | what was left: map of `secs` and `nanos`, or nil |
 //! | the address of an actor | the actor's name, a string |
-//! | a [`TcpListener`](crate::net::TcpListener) | array of 2: its address, a string; its timeout, as above |
+//! | a [`TcpListener`](crate::net::TcpListener) | array of 2: its address, a string; its timeout, a map as above, or nil |
 //!
 //! What is continued is checked against the payload, where each function says for itself what it is.
 
@@ -56,6 +57,7 @@ mod program;
 mod question;
 mod suspended;
 mod task;
+mod tasklet;
 
 use std::fmt;
 
@@ -69,6 +71,7 @@ pub(crate) use self::task::spawn_in;
 pub use self::task::{
     NotFrozen, NotSpawned, NotSuspended, Task, WhyNotSpawned, WhyNotSuspended, spawn,
 };
+pub use self::tasklet::{Tasklet, TaskletNotSuspended};
 
 /// A migratable function, as the type of the same name that the macro makes: `primes` of `fn primes(..)`.
 ///

@@ -11,6 +11,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
 use serde::ser::{Error as _, Serialize, SerializeTuple, Serializer};
 
 use crate::image::Image;
+use crate::local::Scheduler;
 use crate::rt::block_on::Poller;
 use crate::rt::core::Core;
 use crate::rt::cx::{Cx, Waiting};
@@ -22,6 +23,7 @@ use super::call::Call;
 use super::image::{self, Pass};
 use super::program::resumed_after_end;
 use super::task::{self, NotSpawned, Task, WhyNotSpawned};
+use super::tasklet::{self, Tasklet};
 use super::{FreezeError, Migratable, Start, ThawError};
 
 /// Runs a function in the caller, to its end.
@@ -126,6 +128,27 @@ impl<M: Migratable> Suspended<M> {
     /// [`NotSpawned`], which gives it back, if it has ended or panicked, or while the runtime ends.
     pub fn spawn_in(self, runtime: &Runtime) -> Result<Task<M>, NotSpawned<M>> {
         self.spawn_on(runtime.core(), ())
+    }
+
+    /// Puts it at the end of the ring of a local scheduler, where it goes on. To have it paused there,
+    /// [remove](crate::local::TaskletRef::remove) it.
+    ///
+    /// # Errors
+    /// [`NotSpawned`], which gives it back, if it has ended or panicked.
+    pub fn spawn_local(self, scheduler: &Scheduler) -> Result<Tasklet<M>, NotSpawned<M>> {
+        let Inner { call, waiting } = self.inner.into_inner();
+        match call {
+            Some(call) => Ok(tasklet::spawn_begun(scheduler, call, waiting)),
+            None => Err(NotSpawned {
+                suspended: Suspended {
+                    inner: RefCell::new(Inner {
+                        call: None,
+                        waiting,
+                    }),
+                },
+                why: WhyNotSpawned::Ended,
+            }),
+        }
     }
 
     /// As [`spawn_in`](Self::spawn_in); `on_end` is told if it ends there.

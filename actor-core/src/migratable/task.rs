@@ -22,7 +22,7 @@ use super::{FreezeError, Migratable, Start, Suspended};
 /// A migratable function that runs in a runtime, as a microthread without a stack of its own: join it, kill it, or take it off at its
 /// suspension point, to freeze it or to go on with it elsewhere.
 ///
-/// It is run on whichever worker comes to it, from one suspension point to the next, and costs its state plus about seventy bytes.
+/// It is run on whichever worker comes to it, from one suspension point to the next, and costs its state plus about eighty bytes.
 /// What it calls between them may block; then it keeps a stack for so long. A loop shares its worker with others where it waits,
 /// also if what it waits for is always there.
 ///

@@ -30,7 +30,7 @@ use super::handover::{Party, Refusal, State};
 use crate::actor::Addr;
 use crate::channel::{Receiver, Sender};
 use crate::migratable::{self, Migratable, Start, Suspended};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::system::System;
 
 pub use actor::Movable;
@@ -182,8 +182,20 @@ impl Inner {
             let Some(thing) = name.strip_prefix(RECORDS) else {
                 continue;
             };
-            let loaded = store.load(&name).map_err(NodeError::Store)?;
-            let Some(image) = loaded.image else { continue };
+            let (image, whole) = match store.load(&name) {
+                Ok(loaded) => (loaded.image, loaded.damaged.is_empty()),
+                Err(StoreError::Damaged(_)) => (None, false),
+                Err(error) => return Err(NodeError::Store(error)),
+            };
+            if !whole {
+                // The next time the store would have forgotten what it has set aside.
+                let damaged = wire::damaged().expect("it is small");
+                store.save(&name, &damaged).map_err(NodeError::Store)?;
+            }
+            if !whole || image.as_ref().is_some_and(wire::is_damaged) {
+                return Err(NodeError::Damaged(thing.to_owned()));
+            }
+            let Some(image) = image else { continue };
             let record = wire::unpack(&image).map_err(|error| NodeError::Record {
                 thing: thing.to_owned(),
                 error,
@@ -330,10 +342,42 @@ impl Node {
         })
     }
 
+    /// The thing of this name is the node's no more: its record is removed, and the name may be given to another. It goes on here,
+    /// if it runs. For an actor that has ended for good, whose record would be gone on from otherwise, and for what
+    /// [cannot go on](Place::Broken). A save or a move of it is waited for.
+    ///
+    /// # Errors
+    /// [`SaveError::NotHere`]; [`SaveError::NotSaved`] if the store did not remove the record: nothing has changed then.
+    pub fn release(&self, name: &str) -> Result<(), SaveError> {
+        let (inner, name) = (&self.inner, Name::from(name));
+        let known = inner.things().get(&name).cloned();
+        let known = known.ok_or(SaveError::NotHere)?;
+        let saver = thing::lock(&known).saver.clone();
+        let _turn = saver.turn();
+        inner.with_thing(&name, |thing| {
+            let same = Arc::ptr_eq(&thing.saver, &saver);
+            if !same || !matches!(thing.party.state(), Some(State::Here { .. })) {
+                return Err(SaveError::NotHere);
+            }
+            if let Some(store) = &inner.store {
+                let removed = store.remove(&record_of(&name));
+                removed.map_err(|error| SaveError::NotSaved(Arc::new(error)))?;
+            }
+            if let Some(running) = &thing.running {
+                running.released();
+            }
+            let mut out = Vec::new();
+            thing.party.ended(&mut out);
+            inner.act(&name, thing, out);
+            Ok(())
+        })
+    }
+
     /// Whether a thing of this name lives here now, and runs. Not while it is moved; [`place`](Self::place) says more.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.inner.living_here(&name.into()).is_some()
+        let here = self.inner.living_here(&name.into());
+        here.is_some_and(|it| it.is_alive())
     }
 
     /// The address of the actor that lives here as the thing of this name; `None` if there is none, or of another type.

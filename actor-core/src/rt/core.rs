@@ -153,6 +153,7 @@ impl Core {
     }
 
     pub(crate) fn about_to_sleep(&self, worker: usize) {
+        self.roster.flush(worker);
         if let Some(hook) = self.sleep_hook.get() {
             hook(worker);
         }

@@ -18,6 +18,11 @@ pub(crate) trait Parked: Send {
     /// Gives the wait up: nothing has happened. What it was to hand over is in `slot` again, an `Option` of that. `false`: it
     /// cannot be given up, and goes on.
     fn retract(self: Pin<&mut Self>, slot: &mut dyn Any) -> bool;
+
+    /// Whether what ends it comes from outside a local scheduler that the function is in, and will come.
+    fn is_for_outside(&self) -> bool {
+        false
+    }
 }
 
 /// The place for it: a word, as each task has one, whether it waits for somebody or not.
@@ -27,6 +32,12 @@ pub(crate) struct Waiting(Option<Box<Pin<Box<dyn Parked>>>>);
 impl Waiting {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
+    }
+
+    pub(crate) fn is_for_outside(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|parked| parked.is_for_outside())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tasks that own no stack: a state machine that the scheduler runs, from one suspension point to the next.
 //!
-//! A task is a machine and, later, its result, in one allocation that begins with the scheduler's header. It is run as an actor's
+//! A task is a machine and, later, its result, in a slot of a slab (`rt::roster`) that begins with the scheduler's header. It is run as an actor's
 //! activation is: as a function call on whichever pooled stack pops its entry, by [`Turn`]'s steps. In between it is in nobody's
 //! hands: whoever it waits for has a waker, made of a pointer to it and a reference.
 //!
@@ -14,7 +14,7 @@
 //! An alarm is taken back before 1, and when the frame is moved away.
 //!
 //! # References
-//! One is the *life*: given up by whoever has the frame when it is over, after the task has been taken out of the roster. One for
+//! One is the *life*: given up by whoever has the frame when it is over. One for
 //! each entry in a queue, stale ones included; one for the handle; one for each waker and alarm.
 //!
 //! # Where the frame goes
@@ -25,16 +25,18 @@ mod handle;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
+use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::mem::{self, ManuallyDrop};
 use std::panic::{self, AssertUnwindSafe};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
 
 use tracing::Level;
 
 use crate::observe::{Event, Who};
+use crate::sys::asym;
 
 use super::alarm::Set;
 use super::core::Core;
@@ -44,9 +46,11 @@ use super::header::{After, HOLDS_STACK, Header, Runnable, STARTED, VTable};
 use super::join::{Finished, JoinWord};
 use super::locals;
 use super::park::{self, Parker};
+use super::roster::{AnySlab, TaskSlab};
 use super::runner;
+use super::slab::{Slab, Slot};
 use super::task::{self, JoinHandle, OnEnd, drop_quietly, reason};
-use super::turn::{Claim, Rest, Turn};
+use super::turn::{Claim, Rest, Start, Turn};
 use super::worker::Worker;
 
 pub(crate) use handle::{Handle, Held};
@@ -73,11 +77,8 @@ pub(crate) trait Machine: Send + 'static {
 pub(super) struct Base {
     pub(super) header: Header,
     turn: Turn,
-    /// Where it is in the roster, whose lock it is under.
-    pub(super) place: Place,
-    /// What it has set to be woken, by whoever had the frame last. Theirs who have it.
-    alarm: Mine<Option<Set>>,
-    core: Arc<Core>,
+    /// What it has set to be woken, by whoever had the frame last. Theirs who have it. Most that are alive have none.
+    alarm: Mine<Option<Box<Set>>>,
     join: JoinWord<Parker>,
 }
 
@@ -86,22 +87,6 @@ struct Mine<T>(Cell<T>);
 
 // SAFETY: the frame has one owner at a time, to whom it was handed over with what was written before.
 unsafe impl<T: Send> Sync for Mine<T> {}
-
-/// See [`Base::place`].
-pub(super) struct Place(Cell<u32>);
-
-// SAFETY: used under the lock of the roster's part alone.
-unsafe impl Sync for Place {}
-
-impl Place {
-    pub(super) fn get(&self) -> u32 {
-        self.0.get()
-    }
-
-    pub(super) fn set(&self, place: u32) {
-        self.0.set(place);
-    }
-}
 
 #[repr(C)]
 struct Task<S: Machine, E> {
@@ -117,23 +102,54 @@ enum Stage<S: Machine> {
     Gone,
 }
 
-/// A reference to a task that is not its handle.
-pub(super) struct Kept(NonNull<Base>);
+// SAFETY: what is not atomic in the base never changes. The stage belongs to whoever has the frame and then to whoever has the result,
+// which move between threads by way of the turn's word and the join's; both are `Send`. `on_end` is called by one.
+unsafe impl<S: Machine, E: OnEnd> Sync for Task<S, E> {}
+// SAFETY: as above; nothing in it is bound to a thread.
+unsafe impl<S: Machine, E: OnEnd> Send for Task<S, E> {}
 
-// SAFETY: it gives access to the base, which is made for all threads.
-unsafe impl Send for Kept {}
+// SAFETY: the count word is `header.refs`; the link is `header.vtable`, another word; the header's own access to the count is atomic
+// throughout.
+unsafe impl<S: Machine, E: OnEnd> Slot for Task<S, E> {
+    unsafe fn init_free(slot: NonNull<Self>) {
+        // SAFETY: the caller's: writable memory that nobody else knows.
+        unsafe { Header::init_free(slot.cast()) }
+    }
 
-impl Kept {
-    pub(super) fn kill(&self) {
-        // SAFETY: it holds a reference.
-        unsafe { self.0.as_ref() }.header.kill();
+    fn link(slot: NonNull<Self>) -> NonNull<*mut Self> {
+        Header::link_word(slot.cast()).cast()
+    }
+
+    unsafe fn try_acquire(slot: NonNull<Self>) -> bool {
+        // SAFETY: the caller's: a carved slot, so the count word is initialised.
+        unsafe { Header::try_acquire(slot.cast()) }
     }
 }
 
-impl Drop for Kept {
-    fn drop(&mut self) {
-        // SAFETY: its own reference.
-        unsafe { Header::drop_ref(self.0.cast()) }
+impl<S: Machine, E: OnEnd> AnySlab for TaskSlab<Task<S, E>> {
+    fn flush(&self, worker: usize) {
+        // SAFETY: called on that worker's thread.
+        unsafe { Slab::flush(self, worker) }
+    }
+
+    fn kill_all(&self) {
+        self.for_each_live(|task| {
+            let header = task.cast::<Header>();
+            // SAFETY: the walk has taken a reference, which is given up here.
+            unsafe {
+                header.as_ref().kill();
+                Header::drop_ref(header);
+            }
+        });
+    }
+
+    #[cfg(all(test, not(loom)))]
+    fn places(&self) -> usize {
+        self.stats().slots_out
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 
@@ -145,38 +161,15 @@ impl Base {
         unsafe { header.cast::<Self>().as_ref() }
     }
 
-    pub(super) fn keep(&self) -> Kept {
-        self.header.add_ref();
-        Kept(NonNull::from(self))
-    }
-
-    /// Makes it run, unless it will anyway.
-    fn wake(&self) {
-        if self.turn.wake() {
-            self.queue(Worker::push_next);
-        }
-    }
-
-    /// Queues an entry: by `here` on a worker of its runtime.
-    fn queue(&self, here: impl FnOnce(&Worker, Runnable)) {
-        self.header.add_ref();
-        // SAFETY: the reference goes over to the entry; machines are `Send`.
-        let runnable = unsafe { Runnable::from_raw(NonNull::from(&self.header)) };
-        if let Some(left) = Worker::queue_here(&self.core, runnable, here) {
-            self.core.inject(left);
-        }
-    }
-
-    /// Takes its alarm back. The caller has the frame.
-    fn cancel_alarm(&self) {
-        if let Some(set) = self.alarm.0.take() {
-            set.cancel(&self.core);
+    /// The frame has been handed over to whoever has claimed it.
+    fn tell_claimer(&self) {
+        if let Some(claimer) = self.join.waiter() {
+            claimer.unpark();
         }
     }
 
     /// The frame is gone for good, or somebody else's: gives up the life. The caller holds another reference.
     fn bury(&self) {
-        self.core.roster.remove(self);
         // SAFETY: the life's reference, given up once, by whoever has the frame.
         unsafe { Header::drop_ref(NonNull::from(&self.header)) }
     }
@@ -191,12 +184,12 @@ static WAKER: RawWakerVTable = RawWakerVTable::new(
     |data| {
         // SAFETY: as above; the reference is given up, once.
         unsafe {
-            Base::of(of_waker(data)).wake();
+            wake(of_waker(data));
             Header::drop_ref(of_waker(data));
         }
     },
     // SAFETY: as above.
-    |data| unsafe { Base::of(of_waker(data)) }.wake(),
+    |data| unsafe { wake(of_waker(data)) },
     // SAFETY: as above; the reference is given up, once.
     |data| unsafe { Header::drop_ref(of_waker(data)) },
 );
@@ -204,6 +197,15 @@ static WAKER: RawWakerVTable = RawWakerVTable::new(
 fn of_waker(data: *const ()) -> NonNull<Header> {
     // SAFETY: a waker's data is made of a reference.
     unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }
+}
+
+/// Makes a task run, unless it will anyway.
+///
+/// # Safety
+/// `header` is the first field of a live [`Task`].
+unsafe fn wake(header: NonNull<Header>) {
+    // SAFETY: the function was made for the type that begins with this header.
+    unsafe { (header.as_ref().vtable().alarm)(header) }
 }
 
 /// How a turn ended.
@@ -219,10 +221,8 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
         overflowed: Self::overflowed,
         discard: Self::discard,
         release: Self::release,
-        // SAFETY: this vtable is only ever put into a task; the caller holds a reference.
-        alarm: |header| unsafe { Base::of(header) }.wake(),
-        // SAFETY: as above.
-        killed: |header| unsafe { Base::of(header) }.wake(),
+        alarm: Self::wake,
+        killed: Self::wake,
         who: Self::who,
         pending: |_| None,
         is_actor: false,
@@ -236,6 +236,7 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
             NonNull::from(&unsafe { Base::of(header) }.join)
         },
         moved: Self::moved,
+        put_back: Self::put_back,
     };
 
     /// # Safety
@@ -245,13 +246,64 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
         unsafe { header.cast::<Self>().as_ref() }
     }
 
+    /// The runtime it is in: the owner of the slab.
+    fn core(&self) -> &Arc<Core> {
+        // SAFETY: `&self` is a live task of that slab.
+        unsafe { TaskSlab::<Self>::owner_of(NonNull::from(self)) }
+    }
+
+    /// See [`wake`].
+    ///
+    /// # Safety
+    /// As there, of this type.
+    unsafe fn wake(header: NonNull<Header>) {
+        // SAFETY: the caller's.
+        let task = unsafe { Self::of(header) };
+        if task.base.turn.wake() {
+            task.queue(Worker::push_next);
+        }
+    }
+
+    /// Queues an entry: by `here` on a worker of its runtime. The caller holds a reference.
+    fn queue(&self, here: impl FnOnce(&Worker, Runnable)) {
+        self.base.header.add_ref();
+        // SAFETY: the reference goes over to the entry; machines are `Send`.
+        let runnable = unsafe { Runnable::from_raw(NonNull::from(&self.base.header)) };
+        if let Some(left) = Worker::queue_here(self.core(), runnable, here) {
+            self.core().inject(left);
+        }
+    }
+
+    /// Puts the frame back that has been claimed.
+    ///
+    /// # Safety
+    /// The caller has claimed it, and has the handle.
+    unsafe fn put_back(header: NonNull<Header>) {
+        // SAFETY: the handle was made for this task, and holds a reference.
+        let task = unsafe { Self::of(header) };
+        task.base.turn.put_back();
+        task.queue(Worker::push);
+    }
+
+    /// Takes its alarm back. The caller has the frame.
+    fn cancel_alarm(&self) {
+        if let Some(set) = self.base.alarm.0.take() {
+            set.cancel(self.core());
+        }
+    }
+
     unsafe fn run(runnable: Runnable) -> After {
         let header = NonNull::from(runnable.header());
         // SAFETY: this vtable is only ever put into a `Task<S, E>`, and `runnable` keeps it alive.
         let task = unsafe { Self::of(header) };
         let base = &task.base;
-        if !base.turn.start() {
-            return After::Done(runnable); // stale
+        match base.turn.start() {
+            Start::Runs => {}
+            Start::Stale => return After::Done(runnable),
+            Start::Claimed => {
+                base.tell_claimer();
+                return After::Done(runnable);
+            }
         }
         let step = task.turn(header);
         // Of the turn, not of the task: the next may be on another thread.
@@ -275,9 +327,7 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
             Rest::Idle => After::Done(runnable),
             Rest::Again => After::Again(runnable),
             Rest::Claimed => {
-                if let Some(claimer) = base.join.waiter() {
-                    claimer.unpark();
-                }
+                base.tell_claimer();
                 After::Done(runnable)
             }
         }
@@ -289,7 +339,7 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
         if !base.header.has(STARTED) {
             base.header.set(STARTED);
         }
-        base.cancel_alarm();
+        self.cancel_alarm();
         if base.header.is_killed() {
             return Step::Ends(Err(JoinError::Killed));
         }
@@ -310,7 +360,8 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
             Ok(Poll::Pending) if cx.wants_again() => Step::Yields,
             Ok(Poll::Pending) => {
                 if let Some(deadline) = cx.deadline() {
-                    base.alarm.0.set(Some(Set::here(deadline, &base.header)));
+                    let set = Set::here(deadline, &base.header);
+                    base.alarm.0.set(Some(Box::new(set)));
                 }
                 Step::Waits
             }
@@ -340,10 +391,9 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
     /// empty, and a reference besides the life's.
     fn end(&self, result: Result<S::Output, JoinError>) {
         let base = &self.base;
-        task::tell_of_end(&base.core, &base.header, result.as_ref().err());
+        task::tell_of_end(self.core(), &base.header, result.as_ref().err());
         // SAFETY: the caller's, up to `finish`.
         unsafe { *self.stage.get() = Stage::Ended(result) };
-        base.core.roster.remove(&self.base);
         match base.join.finish() {
             Finished::Nothing => {}
             Finished::Wake(joiner) => joiner.unpark(),
@@ -376,29 +426,40 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
     unsafe fn discard(header: NonNull<Header>) {
         // SAFETY: as in `run`.
         let task = unsafe { Self::of(header) };
-        if task.base.turn.discard() {
-            // SAFETY: the frame is this call's now.
-            let frame = unsafe { task.take_stage() };
-            runner::discarding(&task.base.header, || drop_quietly(frame));
-            if task.base.header.clear(HOLDS_STACK) {
-                task.base.core.budget.release();
+        match task.base.turn.discard() {
+            Start::Runs => {
+                // SAFETY: the frame is this call's now.
+                let frame = unsafe { task.take_stage() };
+                runner::discarding(&task.base.header, || drop_quietly(frame));
+                if task.base.header.clear(HOLDS_STACK) {
+                    task.core().budget.release();
+                }
+                task.end(Err(match task.base.header.has(STARTED) {
+                    true => JoinError::Killed,
+                    false => JoinError::Shutdown,
+                }));
             }
-            task.end(Err(match task.base.header.has(STARTED) {
-                true => JoinError::Killed,
-                false => JoinError::Shutdown,
-            }));
+            Start::Claimed => task.base.tell_claimer(),
+            Start::Stale => {}
         }
         // SAFETY: the queue entry's reference is given up here.
         unsafe { Header::drop_ref(header) };
     }
 
     unsafe fn release(header: NonNull<Header>) {
-        // SAFETY: the last reference is gone; the allocation was made by `Box` in `spawn`.
-        let task = unsafe { Box::from_raw(header.cast::<Self>().as_ptr()) };
-        debug_assert!(
-            matches!(task.stage.into_inner(), Stage::Gone),
-            "whoever the frame or the result belonged to has taken it"
-        );
+        let task = header.cast::<Self>();
+        // SAFETY: the last reference is gone, so what is in the slot is this call's; it was filled by `spawn`, and the count, which a
+        // walk may look at, is not touched. If this is a worker of the slab's runtime it will flush.
+        unsafe {
+            debug_assert!(
+                matches!(*(*task.as_ptr()).stage.get(), Stage::Gone),
+                "whoever the frame or the result belonged to has taken it"
+            );
+            let worker = Worker::index_in(TaskSlab::<Self>::owner_of(task));
+            ptr::drop_in_place(&raw mut (*task.as_ptr()).base.alarm);
+            ptr::drop_in_place(&raw mut (*task.as_ptr()).on_end);
+            TaskSlab::<Self>::free(worker, task);
+        }
     }
 
     unsafe fn who(header: NonNull<Header>) -> Who {
@@ -425,7 +486,7 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
         let Stage::Frame(machine, waiting) = (unsafe { task.take_stage() }) else {
             unreachable!("what has been claimed has its frame");
         };
-        task.base.cancel_alarm();
+        task.cancel_alarm();
         task.base.bury();
         (machine.moved(), waiting)
     }
@@ -436,6 +497,7 @@ struct Vtable<T, V> {
     take: unsafe fn(NonNull<Header>, &mut Option<Result<T, JoinError>>),
     join: unsafe fn(NonNull<Header>) -> NonNull<JoinWord<Parker>>,
     moved: unsafe fn(NonNull<Header>) -> (V, Waiting),
+    put_back: unsafe fn(NonNull<Header>),
 }
 
 /// Starts a task in `core`, which goes on with `machine` and the wait that it is in. If that is refused both are given back.
@@ -445,50 +507,60 @@ pub(crate) fn spawn<S: Machine, E: OnEnd>(
     waiting: Waiting,
     on_end: E,
 ) -> Result<Handle<S::Output, S::Moved>, (SpawnError, S, Waiting)> {
-    let task = Box::new(Task {
-        base: Base {
-            header: Header::new(&Task::<S, E>::VTABLE, Worker::next_id(core), 0),
-            turn: Turn::scheduled(),
-            place: Place(Cell::new(0)),
-            alarm: Mine(Cell::new(None)),
-            core: core.clone(),
-            join: JoinWord::new(),
-        },
-        on_end,
-        stage: UnsafeCell::new(Stage::Frame(machine, waiting)),
-    });
-    core.roster.add(&task.base);
+    let worker = Worker::index_in(core);
+    let id = Worker::next_id(core);
+    let workers = core.config.workers + core.config.spares;
+    // SAFETY: the index is this thread's worker, if it has one.
+    let alloc = |slab: &TaskSlab<Task<S, E>>| unsafe { slab.alloc(worker, core) };
+    let task = core.roster.with_slab(workers, alloc);
+    // SAFETY: a fresh slot that nobody else knows; every field but the count is written here, one by one, then the count is published:
+    // the life's reference and the handle's.
+    let this = unsafe {
+        let p = task.as_ptr();
+        Header::init(task.cast(), &Task::<S, E>::VTABLE, id, 0);
+        (&raw mut (*p).base.turn).write(Turn::scheduled());
+        (&raw mut (*p).base.alarm).write(Mine(Cell::new(None)));
+        (&raw mut (*p).base.join).write(JoinWord::new());
+        (&raw mut (*p).on_end).write(on_end);
+        (&raw mut (*p).stage).write(UnsafeCell::new(Stage::Frame(machine, waiting)));
+        Header::publish(task.cast(), 2);
+        task.as_ref()
+    };
+    asym::light();
     // Now that a runtime which ends would find it.
     if core.is_stopping() {
-        core.roster.remove(&task.base);
-        // Whoever has just found it has a reference: it may only be freed by the last.
-        let task = NonNull::from(Box::leak(task));
-        // SAFETY: it was never queued, and what wakes it from now on finds it claimed; so the frame is this call's.
+        // Whoever has just found it has a reference, and what wakes it from now on finds it claimed.
+        let claim = this.base.turn.claim(false);
+        debug_assert_eq!(claim, Claim::Taken);
+        // SAFETY: it was never queued, so the frame is this call's.
+        let stage = unsafe { this.take_stage() };
+        // SAFETY: the life's reference, and that of the handle, which there will not be.
         unsafe {
-            let this = task.as_ref();
-            let claim = this.base.turn.claim(false);
-            debug_assert_eq!(claim, Claim::Taken);
-            let stage = this.take_stage();
             Header::drop_ref(task.cast());
-            let Stage::Frame(machine, waiting) = stage else {
-                unreachable!("it has not begun");
-            };
-            return Err((SpawnError::ShuttingDown, machine, waiting));
+            Header::drop_ref(task.cast());
         }
+        let Stage::Frame(machine, waiting) = stage else {
+            unreachable!("it has not begun");
+        };
+        return Err((SpawnError::ShuttingDown, machine, waiting));
     }
-    task.base.header.add_ref(); // the handle's
     core.events.emit(Level::TRACE, || Event::Spawned {
-        who: task.base.header.who(),
+        who: this.base.header.who(),
     });
-    let header = NonNull::from(Box::leak(task)).cast::<Header>();
-    let Vtable { take, join, moved } = Task::<S, E>::HANDLE;
+    let header = task.cast::<Header>();
+    let Vtable {
+        take,
+        join,
+        moved,
+        put_back,
+    } = Task::<S, E>::HANDLE;
     let handle = Handle {
         // SAFETY: made for this task, to which the reference is the handle's.
         join: unsafe { JoinHandle::of(header, take, join) },
         moved,
+        put_back,
     };
-    // SAFETY: the handle holds a reference.
-    unsafe { Base::of(header) }.queue(Worker::push_unstarted);
+    this.queue(Worker::push_unstarted);
     park::switch_point();
     Ok(handle)
 }

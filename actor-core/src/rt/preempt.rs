@@ -121,5 +121,11 @@ fn look_at_pass(left: u32) -> bool {
         begin_turn();
     }
     let killed = || park::suspendable().is_some_and(Parker::is_ending);
-    killed() || left == 0 && !local::turn_is_over() && others_would_run()
+    if killed() {
+        return true;
+    }
+    if left == 0 && local::turn_is_over() {
+        return local::pass() == Some(true);
+    }
+    local::pass().unwrap_or_else(|| left == 0 && others_would_run())
 }

@@ -163,6 +163,21 @@ impl<T> LocalQueue<T> {
         }
     }
 
+    /// [`push`](Self::push), and `f` is called while no thief can be inside. `f` must not use this queue.
+    ///
+    /// # Safety
+    /// As for [`push`](Self::push).
+    #[inline]
+    pub(crate) unsafe fn push_with(&self, task: T, f: impl FnOnce()) {
+        // SAFETY: the caller is the owner, and `f` does not come back here.
+        unsafe {
+            self.owned(|inner| {
+                f();
+                inner.push(task);
+            });
+        }
+    }
+
     /// Puts a task into the next slot. What was there goes to the ring's tail.
     ///
     /// # Safety

@@ -1,64 +1,119 @@
-//! The tasks of a runtime that own no stack: while one waits it is in no queue and on no worker, so a runtime that ends finds it here.
+//! The tasks of a runtime that own no stack: where they live, and where a runtime that ends finds them, as one that waits is in no
+//! queue and on no worker.
 //!
-//! A list in parts, each under a lock of its own. Each task knows its place in its part, so that it is taken out at once; the last
-//! of the part then has its place.
+//! One slab (`rt::slab`) for each type of task, whose chunks keep the runtime's core. A walk that ends a runtime finds every task
+//! that does not find the runtime ending: who makes one publishes it, and then looks (`machine::spawn`); who ends the runtime says
+//! so, and then walks; with an asymmetric fence in between on either side.
 
-use std::ptr::NonNull;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use super::machine::Base;
+use crate::sys::asym;
 
-const PARTS: usize = 16;
+use super::core::Core;
+use super::slab::{Slab, Slot};
+
+/// A map by type.
+pub(crate) type ByType<V> = HashMap<TypeId, V, BuildHasherDefault<TypeIdHasher>>;
+
+/// A `TypeId` is a hash already.
+#[derive(Default)]
+pub(crate) struct TypeIdHasher(u64);
+
+impl Hasher for TypeIdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_ne_bytes(word));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 ^= word;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// The slab of a type of task.
+pub(super) type TaskSlab<T> = Slab<T, Arc<Core>>;
+
+/// It, whatever the type.
+pub(super) trait AnySlab: Any + Send + Sync {
+    /// On the worker's thread.
+    fn flush(&self, worker: usize);
+    fn kill_all(&self);
+    /// How many places are out: to tasks, or free in the hands of workers.
+    #[cfg(all(test, not(loom)))]
+    fn places(&self) -> usize;
+    fn as_any(&self) -> &dyn Any;
+}
 
 /// See the [module](self).
 #[derive(Default)]
-pub(crate) struct Roster([Mutex<Vec<Entry>>; PARTS]);
+pub(crate) struct Roster(RwLock<ByType<Arc<dyn AnySlab>>>);
 
-struct Entry(NonNull<Base>);
-
-// SAFETY: an entry is used under its part's lock, and what it points to is taken out, under that lock, before it is freed. What is
-// touched of it is made for all threads.
-unsafe impl Send for Entry {}
+impl fmt::Debug for Roster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Roster").finish_non_exhaustive()
+    }
+}
 
 impl Roster {
-    fn part(&self, task: &Base) -> MutexGuard<'_, Vec<Entry>> {
-        let part = &self.0[task.header.id() as usize % PARTS];
-        part.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Puts a task in, once. It is taken out before it is freed.
-    pub(super) fn add(&self, task: &Base) {
-        let mut part = self.part(task);
-        let place = u32::try_from(part.len()).expect("fewer tasks than memory holds");
-        task.place.set(place);
-        part.push(Entry(NonNull::from(task)));
-    }
-
-    /// Takes a task out that has been put in.
-    pub(super) fn remove(&self, task: &Base) {
-        let mut part = self.part(task);
-        let place = task.place.get() as usize;
-        part.swap_remove(place);
-        if let Some(moved) = part.get(place) {
-            // SAFETY: what is in the list is alive.
-            unsafe { moved.0.as_ref() }.place.set(place as u32);
+    /// Calls `f` with the slab of the tasks that are a `T`, for that many workers.
+    pub(super) fn with_slab<T, R>(&self, workers: usize, f: impl FnOnce(&TaskSlab<T>) -> R) -> R
+    where
+        T: Slot + Send + Sync + 'static,
+        TaskSlab<T>: AnySlab,
+    {
+        fn of_type<T: Slot + 'static>(slab: &dyn AnySlab) -> &TaskSlab<T> {
+            let slab = slab.as_any().downcast_ref();
+            slab.expect("the slab under a type's id is of that type")
         }
-        // Most come and go together: half of the room stays.
-        if part.len() < part.capacity() / 4 {
-            let keep = part.len() * 2;
-            part.shrink_to(keep);
+        let id = TypeId::of::<T>();
+        {
+            let slabs = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(slab) = slabs.get(&id) {
+                return f(of_type(&**slab));
+            }
         }
+        let mut slabs = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let slab = slabs
+            .entry(id)
+            .or_insert_with(|| Arc::new(TaskSlab::<T>::new(workers)))
+            .clone();
+        drop(slabs);
+        f(of_type(&*slab))
     }
 
-    /// Tells all that are in to end.
+    fn each_slab(&self, f: impl FnMut(&Arc<dyn AnySlab>)) {
+        let slabs = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let slabs: Vec<_> = slabs.values().cloned().collect();
+        slabs.iter().for_each(f);
+    }
+
+    /// Gives back the free places that worker `worker` holds. On its thread.
+    pub(super) fn flush(&self, worker: usize) {
+        self.each_slab(|slab| slab.flush(worker));
+    }
+
+    /// How many there are, and some that are free.
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn places(&self) -> usize {
+        let mut places = 0;
+        self.each_slab(|slab| places += slab.places());
+        places
+    }
+
+    /// Tells all there are to end, now that the runtime says that it does.
     pub(super) fn kill_all(&self) {
-        for part in &self.0 {
-            let part = part.lock().unwrap_or_else(PoisonError::into_inner);
-            // SAFETY: what is in the list is alive.
-            let keep = |entry: &Entry| unsafe { entry.0.as_ref() }.keep();
-            let tasks: Vec<_> = part.iter().map(keep).collect();
-            drop(part);
-            tasks.iter().for_each(|task| task.kill());
-        }
+        asym::heavy();
+        self.each_slab(|slab| slab.kill_all());
     }
 }

@@ -85,9 +85,8 @@ fn run_one(me: &'static Parker, runnable: Runnable) {
             runnable.finish();
         }
         After::Again(runnable) => {
-            Worker::here(Worker::stops);
             me.begin(ptr::null());
-            Worker::here(|worker| worker.push(runnable));
+            Worker::here(|worker| worker.stops_and_queues(runnable));
         }
     }
     // What was made after the task's own end, by a subscriber that was told of it: not for the next task.

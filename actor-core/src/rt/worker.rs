@@ -218,6 +218,12 @@ impl Worker {
         local.unwrap_or_else(|| core.seam.next_id())
     }
 
+    /// The number of the worker whose thread this is, if it is one of `core`.
+    #[inline]
+    pub(crate) fn index_in(core: &Arc<Core>) -> Option<usize> {
+        Worker::of(core, |worker| worker.map(|worker| worker.shared.index))
+    }
+
     /// The runtime whose worker this thread is.
     pub(crate) fn current_core() -> Option<Arc<Core>> {
         Worker::with(|worker| worker.map(|w| w.core.clone()))
@@ -390,6 +396,18 @@ impl Worker {
         };
         // SAFETY: on the owner's thread.
         unsafe { self.shared.queue.with_thieves_stopped(clear) }
+    }
+
+    /// As [`stops`](Self::stops), and what ran is queued behind the others.
+    #[inline]
+    pub(super) fn stops_and_queues(&self, runnable: Runnable) {
+        let clear = || {
+            self.shared
+                .running
+                .store(ptr::null_mut(), Ordering::Relaxed);
+        };
+        // SAFETY: on the owner's thread.
+        unsafe { self.shared.queue.push_with(runnable, clear) }
     }
 
     #[inline(always)]

@@ -14,7 +14,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use actor_core::prelude::*;
-use actor_core::{channel, microthread};
+use actor_core::{channel, microthread, migratable};
 use benches::actors::{self, Counter};
 use benches::gate::Countdown;
 
@@ -44,6 +44,22 @@ fn yields(_: &System, rounds: u64) {
     let other = microthread::spawn(move || (0..rounds).for_each(|_| microthread::yield_now()));
     (0..rounds).for_each(|_| microthread::yield_now());
     other.join().expect("it ends");
+}
+
+/// A migratable function that yields in each pass of its loop.
+#[migratable]
+fn passes(rounds: u64) -> u64 {
+    let mut sum = 0;
+    for n in 0..rounds {
+        sum += n;
+        microthread::yield_now();
+    }
+    sum
+}
+
+fn migratables(sys: &System, rounds: u64) {
+    let task = sys.spawn_migratable(passes(rounds)).expect("it runs");
+    black_box(task.join().expect("it ends"));
 }
 
 fn microthreads(_: &System, rounds: u64) {
@@ -78,6 +94,7 @@ const PATHS: &[(&str, Path)] = &[
     ("spawn", spawn),
     ("spawn_stop", actors::spawn_stop),
     ("yield", yields),
+    ("migratable", migratables),
     ("microthread", microthreads),
     ("rendezvous", rendezvous),
     ("pair", pair),

@@ -5,15 +5,15 @@ use std::time::Duration;
 use actor_core::System;
 use actor_core::image::{Head, Image, Kind};
 use actor_core::migrate::{
-    FarError, FarSide, LocalFarSide, MoveError, Node, NodeBuilder, NodeError, PeerLimits,
+    FarError, FarSide, LocalFarSide, MoveError, Node, NodeBuilder, NodeError, PeerLimits, Place,
     local_pair,
 };
 use serde::Serialize;
 use tests::{Gate, within};
 
 use super::peer::{
-    Garden, GardenMsg, GardenReply, Narrow, NarrowMsg, Touchy, Tree, a_garden, answer, connect,
-    forward, hears, image_of, offer, peer, serves, told, world,
+    BARREN, Garden, GardenMsg, GardenReply, Narrow, NarrowMsg, Touchy, Tree, a_garden, answer,
+    connect, forward, hears, image_of, offer, peer, serves, told, world,
 };
 use super::said::{Message, Packed, Refusal, Wire};
 
@@ -437,17 +437,16 @@ struct State {
     touchy: Touchy,
 }
 
-/// Its start hook fails: so it lives here, and cannot go on.
+/// It can be read, but does not start: so it lives here, and cannot go on.
 #[test]
 fn who_asks_what_cannot_go_on_is_told_so() {
     within(60, || {
         let world = world("there", |it| it);
         let hostile = peer(&world, "hostile");
-        let image = |touchy: u8| {
-            let touchy = Touchy(touchy);
+        let image = |entries: &[u64]| {
             let by_hand = ByHand {
                 state: State {
-                    touchy,
+                    entries: entries.to_vec(),
                     ..State::default()
                 },
                 queue: [GardenMsg::Add { n: 1 }],
@@ -455,9 +454,9 @@ fn who_asks_what_cannot_go_on_is_told_so() {
             };
             Image::of(a_garden().head().clone(), &by_hand).unwrap()
         };
-        let moves = |thing: &str, number: u128, touchy: u8| {
+        let moves = |thing: &str, number: u128, entries: &[u64]| {
             hostile
-                .send(&offer(thing, 0, number, &image(touchy)))
+                .send(&offer(thing, 0, number, &image(entries)))
                 .unwrap();
             let Message::Accept { offer, ticket } = hears(&hostile, thing) else {
                 panic!("refused")
@@ -481,8 +480,9 @@ fn who_asks_what_cannot_go_on_is_told_so() {
                 .map(|it| it.1.is_some())
                 .collect::<Vec<_>>()
         };
-        assert_eq!(moves("one", 10, 2), [true; 3]);
-        assert_eq!(moves("other", 20, 100), [false; 3]);
+        assert_eq!(moves("one", 10, &[]), [true; 3]);
+        assert_eq!(moves("other", 20, &[BARREN]), [false; 3]);
         assert!(world.node.has("one") && !world.node.has("other"));
+        assert!(matches!(world.node.place("other"), Some(Place::Broken(_))));
     });
 }

@@ -50,6 +50,9 @@ impl<'de> Deserialize<'de> for Touchy {
     }
 }
 
+/// What a garden does not start with.
+pub(crate) const BARREN: u64 = u64::MAX;
+
 #[actor(snapshot)]
 #[derive(Default)]
 pub(crate) struct Garden {
@@ -62,11 +65,10 @@ pub(crate) struct Garden {
 
 #[actor]
 impl Garden {
-    /// Not with everything in it.
     #[on_start]
-    fn on_start(&mut self) -> Result<(), String> {
-        match self.touchy.0 {
-            100 => Err("it cannot be touched".to_owned()),
+    fn grows(&mut self) -> Result<(), &'static str> {
+        match self.entries[..] {
+            [BARREN] => Err("barren"),
             _ => Ok(()),
         }
     }

@@ -13,6 +13,7 @@ mod golden;
 mod guide;
 mod images;
 mod killed;
+mod local;
 mod moves;
 mod ordinary;
 mod processes;

@@ -206,6 +206,12 @@ impl<A: Movable> Running for Lives<A> {
         true
     }
 
+    fn is_alive(&self) -> bool {
+        self.addr.is_alive()
+    }
+
+    fn released(&self) {}
+
     fn addr(&self) -> Box<dyn Any> {
         Box::new(self.addr.clone())
     }
@@ -232,7 +238,10 @@ impl<A: Movable> Frozen for Held<A> {
         let Held { taken, addr } = *self;
         note_left(&route, &addr);
         let asks = route.clone();
-        let passed = taken.leave(move |msg, port| pass(&route, &addr, msg, port));
+        let passed = taken.leave(move |msg, port| {
+            pass(&route, &addr, msg, port);
+            route.wait_for_room();
+        });
         // Killed meanwhile, it has no askers either.
         expect_all::<A>(&asks, first, passed.unwrap_or_default());
     }
@@ -268,6 +277,13 @@ impl<A: Movable> Ahead<A> {
         }
     }
 
+    fn route(&self) -> Option<Route> {
+        match self {
+            Self::Gone(route) => Some(route.clone()),
+            _ => None,
+        }
+    }
+
     /// From here on, also for what has come before.
     fn decide(this: &Mutex<Self>, how: Self, addr: &Addr<A>) {
         let mut ahead = this.lock().unwrap_or_else(|it| it.into_inner());
@@ -285,8 +301,14 @@ impl<A: Movable> Left<A> {
         let ahead = Arc::new(Mutex::new(Ahead::Open(Vec::new())));
         let (shared, own) = (ahead.clone(), addr.clone());
         let ports = taken.leave(move |msg, port| {
-            let mut ahead = shared.lock().unwrap_or_else(|it| it.into_inner());
-            ahead.take(&own, msg, port);
+            let route = {
+                let mut ahead = shared.lock().unwrap_or_else(|it| it.into_inner());
+                ahead.take(&own, msg, port);
+                ahead.route()
+            };
+            if let Some(route) = route {
+                route.wait_for_room();
+            }
         })?;
         Ok(Left {
             image,

@@ -120,7 +120,7 @@ impl NodeBuilder {
     /// to the other node. See [after a restart](crate::migrate#after-a-restart).
     ///
     /// # Errors
-    /// [`NodeError::Name`], [`NodeError::Store`], [`NodeError::Record`], [`NodeError::NoRandomness`], [`NodeError::Spawn`].
+    /// [`NodeError::Name`], [`NodeError::Store`], [`NodeError::Record`], [`NodeError::Damaged`], [`NodeError::NoRandomness`], [`NodeError::Spawn`].
     pub fn start(self) -> Result<Node, NodeError> {
         let NodeBuilder {
             name,

@@ -43,6 +43,13 @@ impl Route {
         }
     }
 
+    /// Waits while much is on its way already. Not for a driver of moves, which others wait for.
+    pub(super) fn wait_for_room(&self) {
+        if let Some(to) = self.node.went(&self.thing) {
+            self.node.wait_for_room(&to);
+        }
+    }
+
     /// Waits for the answer to a call that the other node knows of.
     pub(super) fn expect(&self, number: u128, answered: Answered) {
         let to = self.node.went(&self.thing);

@@ -155,6 +155,10 @@ pub enum NodeError {
         /// Why not.
         error: DecodeError,
     },
+    /// The last record of this thing is damaged, and the store has set it aside. It is not known what it said: if it was that the
+    /// thing has gone, to go on from an earlier one would have it live twice. So the node does not start, nor does it the next time,
+    /// until the record is [removed](crate::store::Store::remove), or a good one saved in its place: `moves/` and the thing's name.
+    Damaged(String),
     /// There is no more room for microthreads.
     Spawn(microthread::SpawnError),
     /// The operating system has no random bytes to give, without which no number can be drawn that nobody has drawn before: two nodes
@@ -176,6 +180,7 @@ impl fmt::Display for NodeError {
             Self::Record { thing, error } => {
                 write!(f, "the record of `{thing}` cannot be read: {error}")
             }
+            Self::Damaged(thing) => write!(f, "the last record of `{thing}` is damaged"),
             Self::Spawn(error) => write!(f, "a microthread cannot be started: {error}"),
             Self::NoRandomness(_) => f.write_str("the system has no random bytes to give"),
         }
@@ -191,7 +196,7 @@ impl Error for NodeError {
             Self::Record { error, .. } => Some(error),
             Self::Spawn(error) => Some(error),
             Self::NoRandomness(error) => Some(error),
-            Self::Name(_) | Self::Taken(_) | Self::Unknown(_) => None,
+            Self::Name(_) | Self::Damaged(_) | Self::Taken(_) | Self::Unknown(_) => None,
         }
     }
 }

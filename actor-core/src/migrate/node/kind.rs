@@ -38,6 +38,12 @@ pub(super) trait Running: Send + Sync {
     /// Takes a message that was meant for it elsewhere. `false`: it takes none.
     fn take(&self, node: &Arc<Inner>, message: &Packed, call: Option<Call>) -> bool;
 
+    /// Whether it may still do something. An actor may have ended, and its node does not hear of it.
+    fn is_alive(&self) -> bool;
+
+    /// It is the node's no more, and its end is nothing to it.
+    fn released(&self);
+
     /// The `Addr` of an actor.
     fn addr(&self) -> Box<dyn Any>;
 }

@@ -13,6 +13,7 @@ use super::{Inner, NodeError, lock};
 use crate::channel::{self, Receiver, RecvTimeoutError, Sender};
 use crate::observe::Event;
 use crate::rt::task;
+use crate::sync::Notify;
 
 /// How often a node says that it is there, and again what was not answered.
 const BEAT: Duration = Duration::from_secs(10);
@@ -20,14 +21,16 @@ const BEAT: Duration = Duration::from_secs(10);
 /// The stack of a reader, in bytes: what comes is read on it, nested as deep as images may be.
 const READER: usize = 1 << 20;
 
+/// While so many bytes wait to be sent by a way, who passes messages on to it waits.
+const MUCH: usize = 1 << 20;
+
 /// A way to another node that is in use.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
     far: Arc<dyn FarSide>,
     /// None once it is closed.
     open: Arc<Mutex<Option<Open>>>,
-    /// How many bytes are in its queue.
-    queued: Arc<AtomicUsize>,
+    queued: Arc<Queued>,
     /// Ends then. Nothing comes by it.
     ends: Receiver<()>,
 }
@@ -41,10 +44,35 @@ struct Open {
     _beats: Sender<()>,
 }
 
+/// How many bytes are in a queue.
+#[derive(Debug, Default)]
+struct Queued {
+    bytes: AtomicUsize,
+    /// Tells whoever waits that there are not so many any more, or that the way has ended.
+    fewer: Notify,
+}
+
+impl Queued {
+    /// `false`: there would be more than `limit`.
+    fn add(&self, bytes: usize, limit: usize) -> bool {
+        let more = |now: usize| now.checked_add(bytes).filter(|sum| *sum <= limit);
+        let order = Ordering::Relaxed;
+        self.bytes.fetch_update(order, order, more).is_ok()
+    }
+
+    fn take(&self, bytes: usize) {
+        let before = self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        if before > MUCH && before - bytes <= MUCH {
+            self.fewer.notify_waiters();
+        }
+    }
+}
+
 impl Link {
     pub(super) fn close(&self) {
         let open = lock(&self.open).take();
         drop(open);
+        self.queued.fewer.notify_waiters();
         self.far.close();
     }
 
@@ -55,10 +83,21 @@ impl Link {
         let Some(open) = open.as_ref() else {
             return false;
         };
-        let order = Ordering::Relaxed;
-        let more = |now: usize| now.checked_add(size).filter(|sum| *sum <= limit);
         // It waits for nothing: beside that the queue has no limit.
-        self.queued.fetch_update(order, order, more).is_ok() && open.queue.send(message).is_ok()
+        self.queued.add(size, limit) && open.queue.send(message).is_ok()
+    }
+
+    /// Waits while much is in its queue.
+    fn wait_for_room(&self) {
+        loop {
+            // Before the look, so that what is told after it is heard.
+            let fewer = self.queued.fewer.notified();
+            let much = self.queued.bytes.load(Ordering::Relaxed) > MUCH;
+            if !much || !self.is_open() {
+                return;
+            }
+            fewer.wait();
+        }
     }
 
     fn is_open(&self) -> bool {
@@ -122,7 +161,7 @@ impl Inner {
                     Box::new(move || {
                         for message in messages {
                             let sent = far.send(&message);
-                            queued.fetch_sub(counted(&message), Ordering::Relaxed);
+                            queued.take(counted(&message));
                             if sent.is_err_and(|it| !is_about_message(&it)) {
                                 break;
                             }
@@ -206,6 +245,13 @@ impl Inner {
             .map(|(number, _)| *number)
             .collect();
         lost.into_iter().for_each(|it| self.answered(it, None));
+    }
+
+    /// Waits while much is to be sent to a node: for whoever passes on what comes for a thing, and so for those who send it.
+    pub(super) fn wait_for_room(&self, to: &Name) {
+        if let Some(link) = self.link_to(to) {
+            link.wait_for_room();
+        }
     }
 
     pub(super) fn has_way(&self, to: &Name) -> bool {

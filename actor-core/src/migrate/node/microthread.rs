@@ -4,6 +4,7 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -71,11 +72,13 @@ impl<M: Migratable, T: Luggage> Ready for Thawed<M, T> {
         if let Some(arrived) = arrived {
             arrived(name, luggage.clone());
         }
-        let on_end = Ended(node.clone(), name.clone());
+        let released = Arc::new(AtomicBool::new(false));
+        let on_end = Ended(node.clone(), name.clone(), released.clone());
         let task = function.spawn_on(&node.sys.host().core, on_end);
         let task = task.map_err(|error| Refusal::Thaw(error.to_string()))?;
         Ok(Arc::new(Runs {
             name: name.clone(),
+            released,
             task: Mutex::new(Some(task)),
             luggage,
         }))
@@ -83,10 +86,13 @@ impl<M: Migratable, T: Luggage> Ready for Thawed<M, T> {
 }
 
 /// Tells the node that it has ended: also if it panics, or is killed. Not if it is suspended.
-struct Ended(Arc<Inner>, Name);
+struct Ended(Arc<Inner>, Name, Arc<AtomicBool>);
 
 impl OnEnd for Ended {
     fn ended(&self) {
+        if self.2.load(Ordering::SeqCst) {
+            return; // another may have its name now
+        }
         let (node, name) = (self.0.clone(), self.1.clone());
         // Elsewhere: it may wait. If there is no elsewhere the system ends: its record stays.
         let elsewhere = self.0.sys.spawn_microthread(move || node.ended(&name));
@@ -99,6 +105,8 @@ impl OnEnd for Ended {
 /// A call that runs here.
 struct Runs<M: Migratable, T> {
     name: Name,
+    /// Whether it is the node's no more.
+    released: Arc<AtomicBool>,
     /// None while it is frozen. Held while it is taken off.
     task: Mutex<Option<Task<M>>>,
     luggage: T,
@@ -156,7 +164,7 @@ impl<M: Migratable, T: Luggage> Running for Runs<M, T> {
         };
         let parts = (suspended, self.luggage.clone());
         let image = written(|| migratable::freeze(&parts)).map_err(SaveError::Freeze);
-        let on_end = Ended(node.clone(), self.name.clone());
+        let on_end = Ended(node.clone(), self.name.clone(), self.released.clone());
         let again = parts.0.spawn_on(&node.sys.host().core, on_end);
         // Else the system ends, and it with that.
         *place = Some(again.map_err(|_| SaveError::Interrupted)?);
@@ -165,6 +173,14 @@ impl<M: Migratable, T: Luggage> Running for Runs<M, T> {
 
     fn take(&self, _: &Arc<Inner>, _: &Packed, _: Option<Call>) -> bool {
         false
+    }
+
+    fn is_alive(&self) -> bool {
+        true // its end is told
+    }
+
+    fn released(&self) {
+        self.released.store(true, Ordering::SeqCst);
     }
 
     fn addr(&self) -> Box<dyn Any> {

@@ -12,6 +12,9 @@ pub enum Place {
     Here,
     /// It lives here, but does not run: it could not be continued from its image. Its record is kept.
     Broken(Refusal),
+    /// It lived here, as an actor that has ended: stopped, failed or killed. Its record is kept, and the node goes on from that when
+    /// it is started again; unless the thing is [released](Node::release).
+    Ended,
     /// It is frozen here, to go to another node, which may not take it.
     Leaving {
         /// Which.
@@ -34,7 +37,10 @@ impl Place {
         Some(match thing.party.state()? {
             State::Here { .. } => match &thing.broken {
                 Some(why) if thing.running.is_none() => Self::Broken(why.clone()),
-                _ => Self::Here,
+                _ => match &thing.running {
+                    Some(running) if !running.is_alive() => Self::Ended,
+                    _ => Self::Here,
+                },
             },
             State::Leaving { to, .. } => Self::Leaving { to: to.to_string() },
             State::Gone { to, .. } => Self::Gone { to: to.to_string() },

@@ -180,6 +180,17 @@ pub(super) fn pack(record: &Record) -> Result<Image, EncodeError> {
     Image::of_within(head, record, &limits())
 }
 
+const DAMAGED: &str = "actor_core::migrate::Damaged";
+
+/// In the place of a record of which only earlier ones can be read.
+pub(super) fn damaged() -> Result<Image, EncodeError> {
+    Image::of(Head::new(Kind::Data, DAMAGED), &())
+}
+
+pub(super) fn is_damaged(image: &Image) -> bool {
+    image.head().expect(&Head::new(Kind::Data, DAMAGED)).is_ok()
+}
+
 /// What the store kept.
 pub(super) fn unpack(image: &Image) -> Result<Record, DecodeError> {
     image.head().expect(&Head::new(Kind::Data, RECORD))?;

@@ -163,16 +163,21 @@ impl Inner {
             self.leave();
         } else {
             self.point();
-            // Alone it goes on, but not for ever unseen: whoever drives may have to end, or have others to let run.
-            if self.is_driver_ending() {
-                self.attention.set(true);
-            }
-            let switches = self.switches.get().wrapping_add(1);
-            self.switches.set(switches);
-            if self.attention.get() || switches.is_multiple_of(64) {
+            if !self.is_soon_back() {
                 self.leave();
             }
         }
+    }
+
+    /// Alone it goes on, but not for ever unseen: whoever drives may have to end, or have others to let run.
+    #[inline(always)]
+    pub(super) fn is_soon_back(&self) -> bool {
+        if self.is_driver_ending() {
+            self.attention.set(true);
+        }
+        let switches = self.switches.get().wrapping_add(1);
+        self.switches.set(switches);
+        !self.attention.get() && !switches.is_multiple_of(64)
     }
 }
 

@@ -14,7 +14,8 @@ use crate::stack::{self, LimitReached, Pool, Resumed, Stack};
 use super::budget::{Outcome, RunError, RunResult, Uncaught};
 use super::hooks;
 use super::inner::{self, Handoff, Inner, here, on_stack};
-use super::task::{End, Status, Task};
+use super::machine;
+use super::task::{End, Status, Task, Work};
 
 /// After so many switches the loop looks for wake-ups from other threads and for due timers, though others are ready.
 const LOOK_EVERY: u32 = 64;
@@ -273,7 +274,7 @@ impl Inner {
         })
     }
 
-    /// A stack for a task that has not started.
+    /// A stack for a task that is on none.
     fn start(&self, task: &Rc<Task>) -> Result<(Stack, &'static Parker), LimitReached> {
         let mut stack = self.pool().take(task.header.stack_size())?;
         // SAFETY: the only data attached to a stack of this pool is its parker, and parkers are never freed.
@@ -287,12 +288,17 @@ impl Inner {
                 parker
             }
         };
-        let body = task.body.borrow_mut().take();
-        let body = body.expect("a task that has not started has its body");
+        let work = match task.frame.borrow_mut().take() {
+            Some(frame) => Work::Turn(frame),
+            None => {
+                let body = task.body.borrow_mut().take();
+                Work::Body(body.expect("a task that has not started has its body"))
+            }
+        };
         parker.local().index.set(task.slot.get() as usize);
         parker.begin(&raw const task.header);
         task.parker.set(Some(parker));
-        *self.first.borrow_mut() = Some((task.clone(), body));
+        *self.first.borrow_mut() = Some((task.clone(), work));
         Ok((stack, parker))
     }
 
@@ -398,7 +404,7 @@ impl Inner {
             let everybody = self.everybody();
             // Another thread has unparked it, and is about to hand it over: it can neither be woken again nor be given up.
             let is_coming = |task: &Rc<Task>| {
-                task.is(Status::Blocked) && task.parker.get().is_some_and(Parker::has_permit)
+                task.is(Status::Blocked) && task.parked_at().is_some_and(Parker::has_permit)
             };
             if everybody.iter().any(is_coming) {
                 thread::yield_now();
@@ -419,6 +425,8 @@ impl Inner {
         if let Some(parker) = task.parker.take() {
             drop(parker.local().stack.take());
         }
+        // It may be parked there, and stays so.
+        task.own.set(None);
         *task.fate.borrow_mut() = Some(JoinError::Shutdown);
         self.disown(task);
         std::mem::forget(task.clone());
@@ -443,10 +451,13 @@ impl Inner {
 
     /// `task` has not started, and never will.
     pub(super) fn discard(&self, task: &Rc<Task>, fate: JoinError) {
-        let body = task.body.borrow_mut().take();
+        let work = (
+            task.body.borrow_mut().take(),
+            task.frame.borrow_mut().take(),
+        );
         *task.fate.borrow_mut() = Some(fate);
         self.disown(task);
-        crate::rt::task::drop_quietly(body);
+        crate::rt::task::drop_quietly(work);
     }
 }
 
@@ -455,9 +466,14 @@ pub(super) fn body() {
     let me = park::on_stack().expect("a pooled stack has its parker");
     loop {
         let first = here(|inner| inner.and_then(|inner| inner.first.borrow_mut().take()));
-        if let Some((task, run)) = first {
-            let end = run();
-            on_stack(|inner| inner.ended(&task, end));
+        if let Some((task, work)) = first {
+            let end = match work {
+                Work::Body(run) => Some(run()),
+                Work::Turn(frame) => machine::turn(&task, frame),
+            };
+            if let Some(end) = end {
+                on_stack(|inner| inner.ended(&task, end));
+            }
             task.parker.set(None);
             me.begin(std::ptr::null());
         }

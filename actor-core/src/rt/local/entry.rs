@@ -77,6 +77,12 @@ pub(crate) fn turn_is_over() -> bool {
     })
 }
 
+/// A pass of a migratable function's loop: a scheduling point. `Some(true)`: it is to be suspended there. `None`: it is not in a local
+/// scheduler.
+pub(crate) fn pass() -> Option<bool> {
+    here(|inner| inner.map(Inner::pass))
+}
+
 /// Whether the caller's switches are trapped. On a stack of a local scheduler.
 pub(crate) fn is_trapped() -> bool {
     on_stack(|inner| inner.switch_trap.get() > 0)

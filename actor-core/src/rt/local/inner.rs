@@ -24,7 +24,7 @@ use super::handle::TaskletRef;
 use super::hooks::Hooks;
 use super::ring::Ring;
 use super::shared::Shared;
-use super::task::{Body, NO_SLOT, Status, Task};
+use super::task::{NO_SLOT, Status, Task, Work};
 use super::watch::Watch;
 
 /// Why a stack came back to the loop.
@@ -64,9 +64,9 @@ pub(super) struct Inner {
     pub(super) remotes: RefCell<BTreeMap<u64, TaskletRef>>,
     pub(super) handoff: Cell<Option<Handoff>>,
     /// What the stack that is about to start shall run.
-    pub(super) first: RefCell<Option<(Rc<Task>, Body)>>,
+    pub(super) first: RefCell<Option<(Rc<Task>, Work)>>,
     /// How many are blocked in waits that cannot be interrupted and have no deadline: something outside is to end them.
-    foreign: Cell<usize>,
+    pub(super) foreign: Cell<usize>,
     pub(super) switch_trap: Cell<u32>,
     /// The switch under way is that of a hand-over.
     pub(super) handing_over: Cell<bool>,
@@ -216,6 +216,9 @@ impl Inner {
     /// The task has ended, or will never run: whoever waits for that is told.
     pub(super) fn disown(&self, task: &Task) {
         self.release_slot(task);
+        if let Some(own) = task.own.take() {
+            own.recycle();
+        }
         let joiners = std::mem::take(&mut *task.joiners.borrow_mut());
         joiners.into_iter().for_each(Parker::unpark);
         // The loop may be there for the end of this one.
@@ -253,7 +256,7 @@ impl Inner {
 
     // ---- moves -----------------------------------------------------------------------------------------------------
 
-    /// A parked stack has been unparked: it goes to the end of the ring.
+    /// What is parked has been unparked: it goes to the end of the ring.
     pub(super) fn make_ready(&self, parker: &'static Parker) {
         self.make_scheduled(&self.task_of(parker));
     }
@@ -297,7 +300,7 @@ impl Inner {
     /// Wakes `task` if it is parked.
     pub(super) fn unpark(&self, task: &Task) {
         if task.is(Status::Blocked)
-            && let Some(parker) = task.parker.get()
+            && let Some(parker) = task.parked_at()
             && parker.unpark_in_place()
         {
             self.make_scheduled(task);

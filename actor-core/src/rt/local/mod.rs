@@ -48,6 +48,9 @@
 //! it is that one's turn. When nobody in it is ready it waits there as any code does. A kill of that one unwinds out of the run;
 //! the scheduler stays as it is. What its microthreads cannot do is let others of the runtime run for their own sake: they are
 //! parts of whoever drives them. Blocking I/O on a thread that is no worker's blocks that thread.
+//!
+//! Migratable functions are members of the ring as well ([`Scheduler::spawn_migratable`]), and own no stack:
+//! see [`migratable::Tasklet`](crate::migratable::Tasklet).
 
 // # How it runs
 // ```text
@@ -56,6 +59,8 @@
 //                         └───────────────────────────────────────────┘
 //                         ring empty: the innermost watcher goes on, or the root returns
 // ```
+// What owns no stack (`machine`) is given one for each turn, and rearranges the ring where the turn ends.
+//
 // All decisions are made by the code that runs, before it leaves: it takes itself out of the ring, puts others in, turns
 // the ring to whom it wants next. The loop only resumes the head. So the order of everything is a function of the
 // calls that were made. A stack yields to the loop that resumed it and nowhere else: a scheduler inside a microthread of
@@ -85,6 +90,7 @@ mod error;
 mod handle;
 mod hooks;
 mod inner;
+pub(crate) mod machine;
 mod remote;
 mod ring;
 mod scheduler;
@@ -100,8 +106,8 @@ pub use calls::{
     atomic, current, run, run_count, run_for, schedule, schedule_remove, spawn, switch_trap,
 };
 pub(crate) use entry::{
-    checkpoint, choose, clock, hand_over, is_trapped, let_go, may_hand_over, now, suspend_parked,
-    turn_is_over, wait, wake, yield_now,
+    checkpoint, choose, clock, hand_over, is_trapped, let_go, may_hand_over, now, pass,
+    suspend_parked, turn_is_over, wait, wake, yield_now,
 };
 pub use error::{StateError, ThrowError};
 pub use handle::TaskletRef;

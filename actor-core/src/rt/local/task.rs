@@ -10,10 +10,12 @@ use crate::rt::error::JoinError;
 use crate::rt::header::{After, Header, KILLED, Runnable, THROWN, VTable};
 use crate::rt::park::Parker;
 use crate::rt::task::drop_quietly;
-use crate::rt::throw::Pending;
+use crate::rt::throw::{Pending, Thrown};
+use crate::rt::timer::Key;
 
 use super::budget::RunResult;
 use super::inner::Inner;
+use super::machine::Turns;
 
 /// The slot of what has none.
 pub(super) const NO_SLOT: u32 = u32::MAX;
@@ -43,6 +45,14 @@ pub(super) enum End {
 /// What runs, result and all, wrapped up.
 pub(super) type Body = Box<dyn FnOnce() -> End>;
 
+/// What a stack is to run.
+pub(super) enum Work {
+    /// To its end.
+    Body(Body),
+    /// Up to where it is suspended.
+    Turn(Box<dyn Turns>),
+}
+
 #[repr(C)]
 pub(super) struct Task {
     pub(super) header: Header,
@@ -54,7 +64,15 @@ pub(super) struct Task {
     pub(super) status: Cell<Status>,
     /// While it has not started.
     pub(super) body: RefCell<Option<Body>>,
-    /// While it has started: its stack's.
+    /// What it is in the middle of, if it owns no stack ([`super::machine`]), and it is not its turn.
+    pub(super) frame: RefCell<Option<Box<dyn Turns>>>,
+    /// Where such a one is parked, once it has had a turn.
+    pub(super) own: Cell<Option<&'static Parker>>,
+    /// The timer of its wait.
+    pub(super) timer: Cell<Option<Key>>,
+    /// Its wait counts as one for something outside.
+    pub(super) waits_for_outside: Cell<bool>,
+    /// While it has started: its stack's. What owns no stack is on one when it is its turn.
     pub(super) parker: Cell<Option<&'static Parker>>,
     /// Errors thrown into it.
     pub(super) pending: Pending,
@@ -121,6 +139,10 @@ impl Task {
             slot: Cell::new(NO_SLOT),
             status: Cell::new(Status::Dead),
             body: RefCell::default(),
+            frame: RefCell::default(),
+            own: Cell::new(None),
+            timer: Cell::new(None),
+            waits_for_outside: Cell::new(false),
             parker: Cell::new(None),
             pending: Pending::default(),
             is_main: Cell::new(false),
@@ -141,7 +163,18 @@ impl Task {
     }
 
     pub(super) fn has_started(&self) -> bool {
-        self.parker.get().is_some()
+        self.parked_at().is_some()
+    }
+
+    /// Where it is parked when it is blocked.
+    pub(super) fn parked_at(&self) -> Option<&'static Parker> {
+        self.parker.get().or(self.own.get())
+    }
+
+    /// The oldest error thrown into it.
+    pub(super) fn take_thrown(&self) -> Option<Thrown> {
+        let has = self.header.has(THROWN);
+        has.then(|| self.pending.take(&self.header)).flatten()
     }
 
     /// Drops the errors thrown into it that no wait has returned. May run code of the user's; what that panics with is nobody's.

@@ -9,7 +9,6 @@ use std::rc::Rc;
 use std::thread;
 
 use crate::rt::error::{JoinError, panic_message};
-use crate::rt::header::THROWN;
 use crate::rt::park::{self, Parker};
 use crate::rt::task::{drop_quietly, reason};
 use crate::rt::wait::{self, Ended, Interrupt};
@@ -20,7 +19,7 @@ use super::handle::TaskletRef;
 use super::inner::Inner;
 use super::task::{Body, End, Task};
 
-type Slot<T> = Rc<RefCell<Option<Result<T, JoinError>>>>;
+pub(super) type Slot<T> = Rc<RefCell<Option<Result<T, JoinError>>>>;
 
 /// A microthread of a local scheduler and the place for its result. What can be done with it is with [`TaskletRef`].
 ///
@@ -83,6 +82,10 @@ impl<T: 'static> Tasklet<T> {
         task.renew(body(f, self.result.clone(), task));
         inner.adopt(task);
         Ok(())
+    }
+
+    pub(super) fn result(&self) -> &Slot<T> {
+        &self.result
     }
 
     /// A handle of the same microthread without its result.
@@ -166,10 +169,7 @@ fn refusal() -> Interrupt {
 fn body<T: 'static>(f: impl FnOnce() -> T + 'static, slot: Slot<T>, task: &Rc<Task>) -> Body {
     let task = Rc::downgrade(task);
     Box::new(move || {
-        let thrown = task.upgrade().and_then(|task| {
-            let has = task.header.has(THROWN);
-            has.then(|| task.pending.take(&task.header)).flatten()
-        });
+        let thrown = task.upgrade().and_then(|task| task.take_thrown());
         let result = match thrown {
             None => panic::catch_unwind(AssertUnwindSafe(f)).map_err(reason),
             Some(thrown) => {
@@ -177,18 +177,21 @@ fn body<T: 'static>(f: impl FnOnce() -> T + 'static, slot: Slot<T>, task: &Rc<Ta
                 Err(JoinError::Thrown(thrown))
             }
         };
-        let end = match &result {
-            Ok(_) | Err(JoinError::Killed) => End::Quietly,
-            Err(JoinError::Panicked(payload)) => {
-                End::Uncaught(panic_message(&**payload).to_owned())
-            }
-            Err(error) => End::Uncaught(error.to_string()),
-        };
-        if Rc::strong_count(&slot) == 1 {
-            drop_quietly(result);
-        } else {
-            *slot.borrow_mut() = Some(result);
-        }
-        end
+        conclude(result, &slot)
     })
+}
+
+/// Leaves a result for whoever has the handle.
+pub(super) fn conclude<T>(result: Result<T, JoinError>, slot: &Slot<T>) -> End {
+    let end = match &result {
+        Ok(_) | Err(JoinError::Killed) => End::Quietly,
+        Err(JoinError::Panicked(payload)) => End::Uncaught(panic_message(&**payload).to_owned()),
+        Err(error) => End::Uncaught(error.to_string()),
+    };
+    if Rc::strong_count(slot) == 1 {
+        drop_quietly(result);
+    } else {
+        *slot.borrow_mut() = Some(result);
+    }
+    end
 }

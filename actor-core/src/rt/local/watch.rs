@@ -323,6 +323,48 @@ impl Inner {
         }
     }
 
+    /// A pass of a migratable function's loop. `true`: it is to be suspended there.
+    pub(super) fn pass(&self) -> bool {
+        if self.is_driver_ending() {
+            self.attention.set(true);
+            return true;
+        }
+        let task = self.current.borrow().clone();
+        match task {
+            Some(task) if self.watch.has_budget.get() && task.own.get().is_some() => {
+                self.point_in_between();
+                self.watch.is_pending() && self.may_interrupt(&task)
+            }
+            _ => {
+                match self.may_switch() {
+                    Ok(()) => self.point(),
+                    Err(_) => self.point_in_between(),
+                }
+                false
+            }
+        }
+    }
+
+    /// The current one, which owns no stack, yields. `true`: it goes on at once, as there is nobody else. If not, the stack is to be left,
+    /// and the ring is as it should be.
+    pub(super) fn goes_on_alone(&self, task: &Rc<Task>) -> bool {
+        let may_interrupt = self.may_interrupt(task);
+        let interrupted = self.watch.has_budget.get() && {
+            let alone = self.ring.borrow().len() == 1 && !self.watch.has_expired();
+            let used_up = alone && self.watch.charge(&self.clock, may_interrupt);
+            used_up || self.watch.is_pending() && may_interrupt
+        };
+        if interrupted {
+            self.take_off_ring(task);
+            return false;
+        }
+        if self.ring.borrow().len() > 1 || self.watch.has_expired() {
+            self.ring.borrow_mut().rotate();
+            return false;
+        }
+        self.is_soon_back()
+    }
+
     fn may_interrupt(&self, task: &Task) -> bool {
         task.atomic.get() == 0 && self.switch_trap.get() == 0
     }
@@ -339,9 +381,14 @@ impl Inner {
     }
 
     fn interrupt_current(&self, task: &Rc<Task>) {
+        self.take_off_ring(task);
+        self.leave();
+    }
+
+    /// The current one is interrupted: the run whose budget it has used up is over.
+    fn take_off_ring(&self, task: &Rc<Task>) {
         self.ring.borrow_mut().remove(task.slot.get());
         task.status.set(Status::Paused);
         self.end_timed(Ok(Outcome::Interrupted(TaskletRef::of(task))));
-        self.leave();
     }
 }

@@ -11,7 +11,6 @@ use crate::rt::park::{self, Parker};
 use crate::rt::task::JoinHandle;
 use crate::rt::turn::Claim;
 use crate::rt::wait::Until;
-use crate::rt::worker::Worker;
 
 use super::Base;
 
@@ -19,6 +18,7 @@ use super::Base;
 pub(crate) struct Handle<T, V> {
     pub(crate) join: JoinHandle<T>,
     pub(super) moved: unsafe fn(NonNull<Header>) -> (V, Waiting),
+    pub(super) put_back: unsafe fn(NonNull<Header>),
 }
 
 /// Why a task's frame cannot be had.
@@ -40,9 +40,17 @@ impl<T, V> Handle<T, V> {
 
     /// As [`JoinHandle::join_timeout`].
     pub(crate) fn join_timeout(self, timeout: Duration) -> Result<Result<T, JoinError>, Self> {
-        let Handle { join, moved } = self;
+        let Handle {
+            join,
+            moved,
+            put_back,
+        } = self;
         let joined = join.join_timeout(timeout);
-        joined.map_err(|join| Handle { join, moved })
+        joined.map_err(|join| Handle {
+            join,
+            moved,
+            put_back,
+        })
     }
 
     /// Takes it off the scheduler at its suspension point. If it runs, this waits until it is at one, for as long as it may.
@@ -53,20 +61,26 @@ impl<T, V> Handle<T, V> {
         let base = self.base();
         if base.header.is_killed() {
             // It is to end, which it does on its own.
-            base.put_back();
+            self.put_back();
             return Err((self, Held::Ended));
         }
         // SAFETY: claimed, and `self` is the handle.
         Ok(unsafe { (self.moved)(NonNull::from(&base.header)) })
     }
 
+    /// Puts the frame back that has been claimed.
+    fn put_back(&self) {
+        // SAFETY: claimed, and `self` is the handle.
+        unsafe { (self.put_back)(NonNull::from(&self.base().header)) }
+    }
+
     fn claim(&self, until: Until) -> Result<(), Held> {
         /// Takes the claim back, however the wait ends, unless it was successful.
-        struct Retract<'a>(&'a Base, &'static Parker);
-        impl Drop for Retract<'_> {
+        struct Retract<'a, T, V>(&'a Handle<T, V>, &'static Parker);
+        impl<T, V> Drop for Retract<'_, T, V> {
             fn drop(&mut self) {
-                let _ = self.0.join.retract(self.1);
-                if !self.0.turn.retract() {
+                let _ = self.0.base().join.retract(self.1);
+                if !self.0.base().turn.retract() {
                     self.0.put_back();
                 }
             }
@@ -96,7 +110,7 @@ impl<T, V> Handle<T, V> {
             Claim::Running if !registered => return end(Err(Held::Running)),
             Claim::Running => {}
         }
-        let retract = Retract(base, me);
+        let retract = Retract(self, me);
         loop {
             if base.turn.is_claimed() {
                 mem::forget(retract);
@@ -109,13 +123,5 @@ impl<T, V> Handle<T, V> {
                 return Err(Held::Running);
             }
         }
-    }
-}
-
-impl Base {
-    /// Puts the frame back that has been claimed.
-    fn put_back(&self) {
-        self.turn.put_back();
-        self.queue(Worker::push);
     }
 }

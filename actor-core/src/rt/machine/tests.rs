@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Base, Cx, Machine, Waiting, Worker, spawn};
+use super::{Cx, Machine, Waiting, Worker, spawn, wake};
 use crate::rt::error::JoinError;
 use crate::rt::runtime::Runtime;
 
@@ -46,14 +46,14 @@ fn runtime(workers: usize) -> Runtime {
     builder.build().unwrap()
 }
 
-/// Each task holds the core. Those whose alarm was set on another worker than the one they end on are left until there are many.
+/// Those whose alarm was set on another worker than the one they end on are left until there are many.
 #[test]
 fn what_was_killed_or_suspended_in_a_sleep_is_not_kept_until_its_end() {
     const TASKS: usize = 5_000;
     for workers in [1, 2] {
         for suspended in [false, true] {
             let rt = runtime(workers);
-            let before = Arc::strong_count(rt.core());
+            let before = rt.core().roster.places();
             let turns = Arc::<AtomicUsize>::default();
             let mut handles = Vec::new();
             for _ in 0..TASKS {
@@ -75,7 +75,7 @@ fn what_was_killed_or_suspended_in_a_sleep_is_not_kept_until_its_end() {
                     }
                 }
             }
-            until(|| Arc::strong_count(rt.core()) <= before + workers * 1024);
+            until(|| rt.core().roster.places() <= before + workers * 1024);
         }
     }
 }
@@ -93,7 +93,7 @@ fn an_alarm_is_taken_back_before_the_next_is_set() {
     for n in 1..=TURNS {
         until(|| turns.load(Ordering::SeqCst) >= n);
         // SAFETY: the handle holds a reference to a task.
-        unsafe { Base::of(NonNull::from(handle.join.header())) }.wake();
+        unsafe { wake(NonNull::from(handle.join.header())) };
     }
     let set = rt.spawn(|| Worker::here(|worker| worker.timers.borrow().len()));
     assert!(set.unwrap().join().unwrap() <= 2);

@@ -122,6 +122,19 @@ impl Parker {
         }
     }
 
+    /// Parks what owns no stack: what [`unpark_in_place`](Self::unpark_in_place) undoes. `false`: a permit was there, and has been
+    /// consumed.
+    pub(in crate::rt) fn rest_in_place(&self) -> bool {
+        self.local.timed_out.set(false);
+        self.token.park()
+    }
+
+    /// What owns no stack is parked no more. Whether a permit was there, which has been consumed; if it was parked, somebody is about to
+    /// hand it over.
+    pub(in crate::rt) fn go_on_in_place(&self) -> bool {
+        self.token.resume()
+    }
+
     /// Whether the local scheduler `home` resumes the stack. From its own thread, on which alone the answer changes to or
     /// from yes.
     pub(in crate::rt) fn belongs_to(&self, home: &Arc<local::Shared>) -> bool {

@@ -8,5 +8,6 @@ mod left_behind;
 mod listeners;
 mod nodes;
 mod on_move;
+mod room;
 mod saves;
 mod ways;

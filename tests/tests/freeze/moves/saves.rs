@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use actor_core::image::Image;
-use actor_core::migrate::{MoveError, SaveError, local_pair};
-use actor_core::store::{Loaded, MemoryStore, Store, StoreError};
-use actor_core::{Addr, microthread, migratable};
+use actor_core::migrate::{MoveError, Node, NodeError, Place, SaveError, local_pair};
+use actor_core::store::{FileStore, Loaded, MemoryStore, Store, StoreError};
+use actor_core::{Addr, System, microthread, migratable};
 use tests::{Gate, ms, within};
 
 use super::nodes::{Ledger, World, a_sum, connect, world, world_with};
@@ -371,5 +371,102 @@ fn a_node_that_saves_by_itself_does_so_until_it_is_closed() {
         tests::until(|| after_a_crash("a", &store) == [1, 2]);
         drop(a);
         tests::until(|| Arc::strong_count(&store) == 1);
+    });
+}
+
+#[test]
+fn an_actor_that_has_ended_is_gone_on_from_after_a_restart_unless_it_was_released() {
+    within(60, || {
+        let store = Arc::new(Watched::default());
+        let a = with_store("a", &store);
+        let ledger = adopted(&a, Ledger::default());
+        ledger.ask().add(1).unwrap();
+        a.node.save("ledger").unwrap();
+        ledger.stop();
+        ledger.join();
+        assert!(!a.node.has("ledger"));
+        assert_eq!(a.node.place("ledger"), Some(Place::Ended));
+        assert_eq!(after_a_crash("a", &store), [1]);
+        a.node.release("ledger").unwrap();
+        assert_eq!(a.node.place("ledger"), None);
+        assert!(matches!(a.node.release("ledger"), Err(SaveError::NotHere)));
+        assert!(with_store("a", &store).node.things().is_empty());
+        // Its name is free.
+        let _ledger = adopted(&a, Ledger::default());
+        assert!(a.node.has("ledger"));
+    });
+}
+
+#[test]
+fn a_function_that_was_released_goes_on_and_its_end_is_not_that_of_another_of_its_name() {
+    within(60, || {
+        let store = Arc::new(Watched::default());
+        let a = with_store("a", &store);
+        let (first, sides) = a_sum(1);
+        a.node.spawn_with("sum", first, sides.clone()).unwrap();
+        a.node.release("sum").unwrap();
+        let (second, others) = a_sum(1);
+        a.node.spawn_with("sum", second, others.clone()).unwrap();
+        sides.0.send(1).unwrap();
+        assert_eq!(sides.1.recv().unwrap(), 1);
+        until_idle(&a);
+        assert!(a.node.has("sum"));
+        others.0.send(2).unwrap();
+        assert_eq!(others.1.recv().unwrap(), 2);
+        tests::until(|| a.node.place("sum").is_none());
+    });
+}
+
+/// Nothing runs there but what waits.
+fn until_idle(at: &World) {
+    tests::until(|| {
+        let stats = at.sys.stats();
+        stats.sleeping == stats.workers
+    });
+}
+
+/// It may have gone since what can still be read.
+#[test]
+fn a_thing_whose_last_record_is_damaged_does_not_go_on_from_the_one_before() {
+    within(60, || {
+        let dir = std::env::temp_dir().join(format!("actor-moves-{}", std::process::id()));
+        // A microthread of the node before may be just about to end.
+        let open = || {
+            let mut store = None;
+            tests::until(|| {
+                store = FileStore::open(&dir).ok();
+                store.is_some()
+            });
+            Arc::new(store.unwrap())
+        };
+        let sys = System::new().unwrap();
+        let start = |store| {
+            let builder = Node::builder("a", &sys).accept_actor::<Ledger>();
+            builder.store(store).start()
+        };
+        {
+            let node = start(open()).unwrap();
+            let ledger = sys.spawn(Ledger::default()).unwrap();
+            node.adopt("ledger", &ledger).unwrap();
+            ledger.ask().add(1).unwrap();
+            node.save("ledger").unwrap();
+        }
+        let entries = std::fs::read_dir(&dir).unwrap();
+        let files = entries.map(|it| it.unwrap().path());
+        let last = files
+            .filter(|it| it.extension().is_some_and(|it| it == "image"))
+            .max();
+        std::fs::write(last.unwrap(), b"nothing of the kind").unwrap();
+        for _ in 0..2 {
+            let error = start(open()).unwrap_err();
+            assert!(
+                matches!(&error, NodeError::Damaged(thing) if thing == "ledger"),
+                "{error}"
+            );
+        }
+        let store = open();
+        store.remove("moves/ledger").unwrap();
+        assert!(start(store).unwrap().things().is_empty());
+        std::fs::remove_dir_all(&dir).unwrap();
     });
 }

@@ -1,4 +1,4 @@
-//! Where actors' cells live: one slab per runtime and type of cell.
+//! Where actors' cells live, and tasks without a stack: one slab per runtime and type of cell.
 //!
 //! # Terms
 //! *Slot*: memory for one cell. *Chunk*: 64 KiB of slots behind a header, aligned to its size, so that the header is found by
