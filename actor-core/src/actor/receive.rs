@@ -14,6 +14,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::rt::park;
+use crate::rt::preempt;
 use crate::rt::wait;
 use crate::rt::worker::Worker;
 
@@ -171,8 +172,9 @@ pub(super) fn check_owner<A: Actor>(cell: &Cell<A>) -> Result<(), TryRecvError> 
 pub(super) fn check_open<A: Actor>(cell: &Cell<A>) -> Result<(), TryRecvError> {
     check_owner(cell)?;
     check_stack();
-    // Receiving is a suspension point, whether or not there is a message.
-    park::checkpoint();
+    // Receiving is a suspension point, whether or not there is a message: who always finds one must not keep the others of its
+    // worker from running.
+    preempt::checkpoint();
     if A::OWN_STACK && cell.mailbox.flags().contains(Flags::SIGNAL) {
         // SAFETY: this code runs as the actor itself, so the right to run is here; no other consumer is in use.
         if attend_own(cell, &mut unsafe { cell.mailbox.consumer() }) {

@@ -12,7 +12,7 @@ use super::{
     unbounded,
 };
 
-fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+fn poll_once<F: Future + ?Sized>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
@@ -192,6 +192,36 @@ fn what_is_cut_is_gone_for_both_sides() {
         assert_eq!(rx.len(), 0);
         assert_eq!(tx.send(3), Err(SendError::Disconnected(3)));
         assert_eq!(rx.recv(), Err(RecvError::Disconnected));
+    }
+}
+
+/// Looks whether there is more when it is dropped, as a receiver elsewhere may at that moment.
+struct Looks(
+    std::sync::mpsc::Sender<Option<Polled>>,
+    Option<Receiver<Looks>>,
+);
+
+/// A receive that has been begun.
+type Polled = std::pin::Pin<Box<dyn Future<Output = bool> + Send>>;
+
+impl Drop for Looks {
+    fn drop(&mut self) {
+        let Some(rx) = self.1.take() else { return };
+        let mut receives: Polled = Box::pin(async move { rx.recv_async().await.is_err() });
+        let waits = poll_once(receives.as_mut()).is_pending();
+        let _ = self.0.send(waits.then_some(receives));
+    }
+}
+
+#[test]
+fn who_looks_while_a_channel_is_cut_does_not_wait_for_ever() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let (tx, rx) = unbounded();
+    assert!(tx.send(Looks(tell, Some(rx.clone()))).is_ok());
+    let sealed = Sealed::new(&tx.core).unwrap();
+    Cut::cut(Box::new(sealed));
+    if let Some(mut receives) = told.recv().unwrap() {
+        assert_eq!(poll_once(receives.as_mut()), Poll::Ready(true));
     }
 }
 

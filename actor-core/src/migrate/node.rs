@@ -35,7 +35,7 @@ use crate::system::System;
 
 pub use actor::Movable;
 pub use builder::NodeBuilder;
-use calls::Waiting;
+use calls::{Asked, Waiting};
 pub use error::{MoveError, NodeError, SaveError};
 use guest::Guest;
 pub use guest::PeerLimits;
@@ -206,12 +206,22 @@ impl Inner {
                 State::Arrived { .. } => self.is_open(&name),
                 State::Here { .. } | State::Leaving { .. } => {}
             }
+            let asked = match &record {
+                // Who asked what is in its image waits for the answers from here.
+                State::Arrived { from, offer, .. } => Some(Asked {
+                    node: self.clone(),
+                    from: self.guest(from),
+                    first: offer.0,
+                }),
+                _ => None,
+            };
             let mut out = Vec::new();
-            let party = Party::load(record, &mut out);
-            let mut thing = Thing::new(party);
-            self.act(&name, &mut thing, out);
+            let mut thing = Thing::new(Party::load(record, &mut out));
+            thing.asked = asked;
             let shared = Arc::new(crate::sync::Mutex::new(thing));
-            self.things().insert(name, shared);
+            // Known before it runs: it may end at once.
+            self.things().insert(name.clone(), shared.clone());
+            self.act(&name, &mut thing::lock(&shared), out);
         }
         Ok(())
     }

@@ -93,8 +93,11 @@ impl Roster {
     }
 
     fn each_slab(&self, f: impl FnMut(&Arc<dyn AnySlab>)) {
-        let slabs = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let slabs: Vec<_> = slabs.values().cloned().collect();
+        // Not under the lock: what is killed may drop code of the user's, which may spawn what nobody has spawned before.
+        let slabs: Vec<_> = {
+            let slabs = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            slabs.values().cloned().collect()
+        };
         slabs.iter().for_each(f);
     }
 

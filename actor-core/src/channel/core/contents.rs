@@ -194,6 +194,7 @@ impl<T> Cut for Sealed<T> {
         let mut wakes = Wakes::default();
         let mut state = core.state().lock();
         state.lent = 0;
+        state.sealed = false;
         state.came_back.clear();
         (state.no_senders, state.no_receivers) = (true, true);
         core.raise_alert();

@@ -54,9 +54,13 @@ impl Route {
     pub(super) fn expect(&self, number: u128, answered: Answered) {
         let to = self.node.went(&self.thing);
         let node = to.unwrap_or_else(|| self.node.name.clone());
-        let way = self.node.has_way(&node);
-        self.node.calls().insert(number, Waiting { node, answered });
-        if !way {
+        let waiting = Waiting {
+            node: node.clone(),
+            answered,
+        };
+        // Before the look: a way that ends after it finds this.
+        self.node.calls().insert(number, waiting);
+        if !self.node.has_way(&node) {
             self.node.answered(number, None);
         }
     }

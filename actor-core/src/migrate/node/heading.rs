@@ -70,6 +70,16 @@ impl Asker {
     }
 }
 
+/// A message that could not be sent: who waits for the answer has to be told.
+struct Unsent {
+    call: Option<u128>,
+    bytes: usize,
+}
+
+fn lost(bytes: usize) {
+    tracing::warn!(target: "actor_core::migrate", bytes, "a message for what is not here any more");
+}
+
 /// A message that waits for a decision.
 pub(super) struct Held {
     message: Packed,
@@ -131,13 +141,25 @@ impl Inner {
         let mut headings = self.headings();
         let before = headings.insert(thing.clone(), Heading::Gone(to.clone()));
         if let Some(Heading::Open { held, .. }) = before {
-            self.follow(thing, to, held);
+            let unsent = self.follow(thing, to, held);
+            drop(headings);
+            self.settle(unsent);
         }
     }
 
-    fn follow(&self, thing: &Name, to: &Name, held: Vec<Held>) {
-        for Held { message, asker, .. } in held {
-            self.pass_on(to, thing, &message, asker);
+    /// Under the lock of the headings. What could not be sent comes back.
+    fn follow(&self, thing: &Name, to: &Name, held: Vec<Held>) -> Vec<Unsent> {
+        let sent = held.into_iter();
+        sent.filter_map(|it| self.pass_on(to, thing, &it.message, it.asker).err())
+            .collect()
+    }
+
+    fn settle(&self, unsent: impl IntoIterator<Item = Unsent>) {
+        for Unsent { call, bytes } in unsent {
+            match call {
+                Some(number) => self.answered(number, None),
+                None => lost(bytes),
+            }
         }
     }
 
@@ -160,24 +182,36 @@ impl Inner {
         }
     }
 
-    /// It will not run here: it has ended, cannot go on, or was not for this node.
+    /// It will not run here: it has ended, or was not for this node.
     pub(super) fn is_not_here(&self, thing: &Name) {
         let mut headings = self.headings();
-        let before = match headings.remove(thing) {
+        match headings.remove(thing) {
             Some(Heading::Open {
                 was: Some(to),
                 held,
             }) => {
                 headings.insert(thing.clone(), Heading::Gone(to.clone()));
-                return self.follow(thing, &to, held);
+                let unsent = self.follow(thing, &to, held);
+                drop(headings);
+                self.settle(unsent);
             }
             Some(gone @ Heading::Gone(_)) => {
                 headings.insert(thing.clone(), gone);
-                return;
             }
-            before => before,
-        };
-        drop(headings);
+            before => {
+                drop(headings);
+                self.have_nobody(before);
+            }
+        }
+    }
+
+    /// It lives here and cannot go on: nobody has what comes for it.
+    pub(super) fn is_nowhere(&self, thing: &Name) {
+        let before = self.headings().remove(thing);
+        self.have_nobody(before);
+    }
+
+    fn have_nobody(&self, before: Option<Heading>) {
         if let Some(Heading::Open { held, .. }) = before {
             for Held { message, asker, .. } in held {
                 self.has_nobody(&message, asker);
@@ -204,7 +238,7 @@ impl Inner {
                     drop(headings);
                     return match self.has_way(&to) {
                         true => {
-                            self.pass_on(&to, thing, message, asker);
+                            self.settle(self.pass_on(&to, thing, message, asker).err());
                             Ok(())
                         }
                         false => Err(asker),
@@ -243,9 +277,15 @@ impl Inner {
         }
     }
 
-    /// Sends a message after a thing.
-    fn pass_on(&self, to: &Name, thing: &Name, message: &Packed, asker: Asker) {
-        let number = asker.answered().map(|answered| {
+    /// Sends a message after a thing. Waits for nothing, and calls nobody.
+    fn pass_on(
+        &self,
+        to: &Name,
+        thing: &Name,
+        message: &Packed,
+        asker: Asker,
+    ) -> Result<(), Unsent> {
+        let call = asker.answered().map(|answered| {
             let number = self.numbers.draw();
             let node = to.clone();
             self.calls().insert(number, Waiting { node, answered });
@@ -253,21 +293,21 @@ impl Inner {
         });
         let forward = Wire::Forward {
             thing: thing.clone(),
-            call: number,
+            call,
             message: message.clone(),
         };
-        if !self.say(to, &forward) {
-            match number {
-                Some(number) => self.answered(number, None),
-                None => self.has_nobody(message, Asker::Nobody),
-            }
+        match self.say(to, &forward) {
+            true => Ok(()),
+            false => Err(Unsent {
+                call,
+                bytes: message.0.len(),
+            }),
         }
     }
 
     pub(super) fn has_nobody(&self, message: &Packed, asker: Asker) {
         if matches!(asker, Asker::Nobody) {
-            let bytes = message.0.len();
-            tracing::warn!(target: "actor_core::migrate", bytes, "a message for what is not here any more");
+            lost(message.0.len());
         }
         asker.fail();
     }

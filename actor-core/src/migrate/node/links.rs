@@ -139,7 +139,13 @@ impl Inner {
             task::spawn(&self.sys.host().core, options, body).map_err(NodeError::Spawn)
         };
         let (node, own, name) = (self.clone(), link.clone(), to.clone());
-        let replaced = self.links().insert(to.clone(), link.clone());
+        // Who waits for an answer by the way before will have none: what was said by that may be lost with it.
+        let (replaced, lost) = {
+            let mut links = self.links();
+            let replaced = links.insert(to.clone(), link.clone());
+            let lost = replaced.as_ref().map(|_| self.calls_to(&to));
+            (replaced, lost.unwrap_or_default())
+        };
         let reader = move || {
             let detach = Detach(&node, &own, &name);
             let why = node.read(&own, &node.guest(&name));
@@ -189,6 +195,7 @@ impl Inner {
         if let Some(before) = replaced {
             before.close();
         }
+        lost.into_iter().for_each(|it| self.answered(it, None));
         if let Err(error) = started {
             self.detach(&link, &to);
             return Err(error);
@@ -240,11 +247,15 @@ impl Inner {
         if !current {
             return;
         }
-        let lost: Vec<u128> = (self.calls().iter())
-            .filter(|(_, waiting)| waiting.node == *to)
-            .map(|(number, _)| *number)
-            .collect();
+        let lost = self.calls_to(to);
         lost.into_iter().for_each(|it| self.answered(it, None));
+    }
+
+    /// The calls whose answers are to come from a node.
+    fn calls_to(&self, node: &Name) -> Vec<u128> {
+        let calls = self.calls();
+        let theirs = calls.iter().filter(|(_, waiting)| waiting.node == *node);
+        theirs.map(|(number, _)| *number).collect()
     }
 
     /// Waits while much is to be sent to a node: for whoever passes on what comes for a thing, and so for those who send it.

@@ -17,7 +17,7 @@ use super::wire::{Name, Packed};
 use super::{Inner, Refusal};
 use crate::image::{EncodeError, Image};
 use crate::migratable::{self, FreezeError, Migratable, NotSuspended, Suspended, Task};
-use crate::rt::task::OnEnd;
+use crate::rt::task::{OnEnd, drop_quietly};
 use crate::rt::wait;
 use crate::sync::{Mutex, MutexGuard};
 
@@ -141,12 +141,17 @@ fn written(write: impl FnOnce() -> Result<Image, FreezeError>) -> Result<Image, 
 
 impl<M: Migratable, T: Luggage> Running for Runs<M, T> {
     fn freeze(&self, _: &Name, within: Duration) -> Result<Box<dyn Frozen>, Unfrozen> {
+        // Before it is taken off: this is code of the user's.
+        let luggage = self.luggage.clone();
         let Some((_, suspended)) = self.taken_off(within) else {
             return Err(MoveError::NotFrozen.into());
         };
-        let parts = (suspended, self.luggage.clone());
+        let parts = (suspended, luggage);
         match written(|| migratable::take(&parts)) {
-            Ok(image) => Ok(Box::new(Stopped { image })),
+            Ok(image) => {
+                drop_quietly(parts);
+                Ok(Box::new(Stopped { image }))
+            }
             Err(error) => Err(Unfrozen {
                 why: MoveError::Freeze(error),
                 again: Some(Box::new(Thawed {
@@ -159,10 +164,11 @@ impl<M: Migratable, T: Luggage> Running for Runs<M, T> {
     }
 
     fn image(&self, node: &Arc<Inner>, within: Duration) -> Result<Image, SaveError> {
+        let luggage = self.luggage.clone();
         let Some((mut place, suspended)) = self.taken_off(within) else {
             return Err(SaveError::TimedOut);
         };
-        let parts = (suspended, self.luggage.clone());
+        let parts = (suspended, luggage);
         let image = written(|| migratable::freeze(&parts)).map_err(SaveError::Freeze);
         let on_end = Ended(node.clone(), self.name.clone(), self.released.clone());
         let again = parts.0.spawn_on(&node.sys.host().core, on_end);

@@ -171,7 +171,7 @@ impl Inner {
                     Ok(running) => running,
                     Err(why) => {
                         thing.broken = Some(why);
-                        self.is_not_here(name);
+                        self.is_nowhere(name);
                         return;
                     }
                 },

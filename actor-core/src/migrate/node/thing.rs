@@ -31,7 +31,7 @@ pub(super) struct Thing {
     /// It was thawed, and waits for the source's decision.
     ready: Option<Box<dyn Ready>>,
     /// Where answers go to what was asked in the image that it arrives with.
-    asked: Option<Asked>,
+    pub(super) asked: Option<Asked>,
     /// What its image takes of what the source may have here, until that has decided.
     share: Option<Share>,
     /// Whoever moves it.
@@ -124,7 +124,7 @@ impl Inner {
                 };
                 match ready {
                     Ok(ready) => {
-                        thing.ready = Some(ready);
+                        drop_quietly(thing.ready.replace(ready));
                         thing.share = share;
                         thing.asked = Some(Asked {
                             node: self.clone(),
@@ -251,8 +251,9 @@ impl Inner {
 
     /// It does not run here any more, for now.
     pub(super) fn stops(&self, name: &Name, thing: &mut Thing) -> Option<Arc<dyn Running>> {
+        let running = thing.running.take()?;
         self.is_open(name);
-        thing.running.take()
+        Some(running)
     }
 
     fn activate(self: &Arc<Self>, name: &Name, thing: &mut Thing, image: &Packed) {
@@ -276,7 +277,7 @@ impl Inner {
             Err(why) => {
                 tracing::error!(target: "actor_core::migrate", thing = %name, %why, "it cannot go on; its record is kept");
                 thing.broken = Some(why);
-                self.is_not_here(name);
+                self.is_nowhere(name);
             }
         }
     }

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actor_core::migrate::{MoveError, Refusal};
-use actor_core::{Addr, AskError, DeadReason};
+use actor_core::DeadReason;
+use actor_core::migrate::{MoveError, Node, Place, Refusal};
+use actor_core::prelude::*;
 use tests::{Gate, within};
 
 use super::nodes::{Ledger, World, connect, two, world};
@@ -162,6 +163,72 @@ fn who_waits_when_the_way_is_lost_gets_an_error() {
         let error = waiting.wait().unwrap_err();
         assert!(matches!(error, AskError::NoReply { .. }), "{error:?}");
         there.sys().resume().unwrap();
+    });
+}
+
+#[test]
+fn who_waits_when_the_way_is_replaced_by_another_gets_an_error() {
+    within(60, || {
+        let (a, b) = two();
+        let ledger = adopted(&a, Ledger::default());
+        a.node.migrate("ledger", "b").unwrap();
+        let there = b.node.actor::<Ledger>("ledger").unwrap();
+        there.sys().suspend().unwrap();
+        let waiting = ledger.request().add(1);
+        tests::until(|| there.queued() == 1);
+        connect(&a.node, &b.node);
+        let error = waiting.wait().unwrap_err();
+        assert!(matches!(error, AskError::NoReply { .. }), "{error:?}");
+        there.sys().resume().unwrap();
+        assert_eq!(ledger.ask().add(2).unwrap(), 2);
+    });
+}
+
+/// Starts once here, once there, and never again.
+#[actor(snapshot)]
+#[derive(Default)]
+struct Tired {
+    starts: u32,
+}
+
+#[actor]
+impl Tired {
+    #[on_start]
+    fn start(&mut self) -> Result<(), &'static str> {
+        self.starts += 1;
+        match self.starts {
+            3 => Err("tired"),
+            _ => Ok(()),
+        }
+    }
+    pub(crate) fn starts(&self) -> u32 {
+        self.starts
+    }
+}
+
+#[test]
+fn what_comes_back_and_cannot_start_has_no_messages_go_round_in_a_circle() {
+    within(60, || {
+        let (here, there) = (System::new().unwrap(), System::new().unwrap());
+        let node = |name, sys| {
+            Node::builder(name, sys)
+                .accept_actor::<Tired>()
+                .start()
+                .unwrap()
+        };
+        let (a, b) = (node("a", &here), node("b", &there));
+        connect(&a, &b);
+        let tired = here.spawn(Tired::default()).unwrap();
+        a.adopt("tired", &tired).unwrap();
+        a.migrate("tired", "b").unwrap();
+        let second = b.actor::<Tired>("tired").unwrap();
+        assert_eq!(tired.ask().starts().unwrap(), 2);
+        let _ = b.migrate("tired", "a").unwrap();
+        assert!(matches!(a.place("tired"), Some(Place::Broken(_))));
+        for address in [&tired, &second] {
+            let error = address.ask().starts().unwrap_err();
+            assert!(matches!(error, AskError::NoReply { .. }), "{error:?}");
+        }
     });
 }
 
