@@ -134,6 +134,9 @@
 //! - *When the way is lost* asks that wait for an answer end with [`AskError::NoReply`](crate::AskError::NoReply): the message may
 //!   have been handled. What is told while there is no way is a [dead letter](crate::DeadReason::NoWay); what had been sent may be lost
 //!   with the way. Messages are not said again on the next, or one could be handled twice.
+//! - *What comes by a way* is dealt with one after the other. A full mailbox of an actor here, and its start hook when it arrives, hold
+//!   up what comes later by the same way, answers included: an actor with a bound should ask nothing in its handlers by the way on which
+//!   its messages come, nor in its start hook, or within a time (`ask().within(..)`).
 //!
 //! # Live sessions
 //! An actor that has sessions with clients, or hands them to microthreads of its own, ends them in a hook,
