@@ -775,7 +775,7 @@ pub(super) fn check_stack() {
 #[inline]
 fn may_block() -> bool {
     Worker::with(|worker| match worker {
-        Some(worker) if !worker.core().budget.has_room() => worker.holds_claim(),
+        Some(worker) if !worker.has_room_to_wait() => worker.holds_claim(),
         _ => true,
     })
 }

@@ -133,10 +133,13 @@ pub(super) fn on_start(actor: &Header) -> *mut () {
 impl Waiter {
     /// The actor whose code calls, if it is one, on its own stack: `parker` is the caller's ([`park::current`]), and that of a
     /// thread, or of code that unwinds, has no task.
+    ///
+    /// None in code of the user's that runs while it waits already, such as the destructor of a message that its own displaced: there is one
+    /// edge, which says what it waits for in the end.
     #[inline]
     pub(super) fn at(parker: &'static Parker) -> Option<Waiter> {
         let task = parker.task()?;
-        task.vtable().is_actor.then(|| Waiter {
+        (task.vtable().is_actor && !parker.edge().waits()).then(|| Waiter {
             parker,
             header: NonNull::from(task),
         })

@@ -404,9 +404,10 @@ impl Budget {
         self.used.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether a unit is to be had, as things stand.
-    pub(crate) fn has_room(&self) -> bool {
-        self.used.load(Ordering::Relaxed) < self.limit
+    /// Whether a unit is to be had, as things stand, when so many others have been.
+    pub(crate) fn has_room_for(&self, others: usize) -> bool {
+        let used = self.used.load(Ordering::Relaxed);
+        used.saturating_add(others) < self.limit
     }
 
     pub(crate) fn limit(&self) -> usize {

@@ -77,6 +77,12 @@ impl Edge {
         Wait(seq)
     }
 
+    /// Whether a wait is on. On the stack's thread.
+    #[inline]
+    pub(crate) fn waits(&self) -> bool {
+        !self.seq.load(Ordering::Relaxed).is_multiple_of(2)
+    }
+
     /// `wait` is over, unless it has been ended before. By whom: see the [module](self). (E3)
     #[inline]
     pub(crate) fn end(&self, wait: Wait) {

@@ -126,6 +126,8 @@ pub(crate) struct Worker {
     first: Cell<Option<Runnable>>,
     /// What the innermost call under way waits for, a slot or, for a start, the actor; null if there is none (`worker/call.rs`).
     calling: Cell<*mut ()>,
+    /// How many calls are under way: askers that stand still, and have no claim on a stack for it.
+    open_calls: Cell<usize>,
     /// A runner that has come back from a call, for the next one. The root gives it back.
     spare: Cell<Option<(Stack, &'static Parker)>>,
     /// Stacks that were abandoned in a call, and that the root has not yet seen to.
@@ -161,6 +163,7 @@ impl Worker {
             handoff: Cell::new(None),
             first: Cell::new(None),
             calling: Cell::new(ptr::null_mut()),
+            open_calls: Cell::new(0),
             spare: Cell::new(None),
             lost: RefCell::default(),
             steps: Cell::new(0),

@@ -363,3 +363,87 @@ fn an_overflow_that_unwinds_is_an_event() {
     });
     assert!(!abandoned);
 }
+
+/// Asks the next one, which asks the next one.
+#[actor]
+struct Link {
+    next: Option<Addr<Link>>,
+}
+
+#[actor]
+impl Link {
+    pub(crate) fn length(&mut self) -> Result<u32, String> {
+        let Some(next) = &self.next else {
+            actor_core::microthread::yield_now();
+            return Ok(1);
+        };
+        match next.ask().length() {
+            Ok(length) => Ok(length + 1),
+            Err(AskError::Handler(why)) => Err(why),
+            Err(error) => Err(format!("{error:?}")),
+        }
+    }
+}
+
+#[test]
+fn a_chain_of_asks_takes_no_more_stacks_than_the_limit() {
+    let sys = System::builder().workers(1).max_stacks(4).build().unwrap();
+    let chain = |links: u32| {
+        let mut first = sys.spawn(Link { next: None }).unwrap();
+        for _ in 1..links {
+            first = sys.spawn(Link { next: Some(first) }).unwrap();
+        }
+        first.ask().length()
+    };
+    assert_eq!(chain(4).unwrap(), 4);
+    match chain(60) {
+        Err(AskError::Handler(why)) => assert!(why.contains("StackLimit"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Asks when it is dropped.
+struct Asks(Addr<Probe>, std::sync::mpsc::Sender<bool>);
+
+impl Drop for Asks {
+    fn drop(&mut self) {
+        let _ = self.1.send(self.0.ask().seen().is_ok());
+    }
+}
+
+#[actor(mailbox = 1, when_full = "drop_oldest")]
+struct Latest;
+
+#[actor]
+impl Latest {
+    pub(crate) fn hold(&mut self, gate: tests::Gate) {
+        gate.wait();
+    }
+    pub(crate) fn keep(&mut self, it: Asks) {
+        drop(it);
+    }
+    pub(crate) fn one(&self) -> u64 {
+        1
+    }
+}
+
+/// Its destructor runs on the stack of the asker that displaces it, who waits already.
+#[test]
+fn a_message_that_an_ask_displaces_may_ask_in_its_destructor() {
+    let sys = system(1);
+    let (other, asker) = (
+        sys.spawn(Probe::default()).unwrap(),
+        sys.spawn(Probe::default()).unwrap(),
+    );
+    let latest = sys.spawn(Latest).unwrap();
+    let gate = tests::Gate::new();
+    latest.tell().hold(gate.clone()).unwrap();
+    tests::until(|| gate.waiting() == 1);
+    let (tell, told) = std::sync::mpsc::channel();
+    latest.tell().keep(Asks(other, tell)).unwrap();
+    let ask = move |_: &mut Probe, _: &mut Cx<Probe>| latest.ask().one().unwrap();
+    let asked = asker.request().perform(Box::new(ask));
+    assert_eq!(told.recv(), Ok(true));
+    gate.open();
+    assert_eq!(asked.wait().unwrap(), 1);
+}

@@ -41,6 +41,8 @@
 //!   busy, so it could not have come to it sooner.
 //! - *Turns.* Each call counts as a step. When the root is due, or the runtime ends, the actor is queued and the asker parks. If
 //!   others wait in the queue then, it is queued behind them.
+//! - *The limit of stacks.* An asker that stands still has no claim on a stack, though it may have to wait after all. So who asks
+//!   in a call is refused when those that stand still here would use up what is left (`Worker::has_room_to_wait`).
 //! - *Overflow.* A called stack that is abandoned is left to the root, which has room for the rest: the worker notes it.
 //! - *Nothing else is called*: an actor with its own stack or with a stack of another size, or where the asker's
 //!   stack may not be suspended or is a local scheduler's, and in a driven runtime, whose every step somebody decides.
@@ -149,6 +151,13 @@ impl Worker {
             && !self.core.is_stopping()
     }
 
+    /// Whether the caller, who has no claim on a stack, may wait without going beyond the limit, if all that stand still here have
+    /// to wait too.
+    #[inline]
+    pub(crate) fn has_room_to_wait(&self) -> bool {
+        self.core.budget.has_room_for(self.open_calls.get())
+    }
+
     #[inline(always)]
     fn call(&self, asker: &'static Parker, runnable: Runnable, slot: *mut ()) {
         let spare = self.spare.take();
@@ -160,7 +169,9 @@ impl Worker {
         }
         self.first.set(Some(runnable)); // C1
         let outer = self.calling.replace(slot);
+        self.open_calls.set(self.open_calls.get() + 1);
         let resumed = stack.resume(); // C2, C3
+        self.open_calls.set(self.open_calls.get() - 1);
         self.calling.set(match fault!("call_forget_outer") {
             true => ptr::null_mut(),
             false => outer,
