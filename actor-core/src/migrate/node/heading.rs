@@ -70,16 +70,6 @@ impl Asker {
     }
 }
 
-/// A message that could not be sent: who waits for the answer has to be told.
-struct Unsent {
-    call: Option<u128>,
-    bytes: usize,
-}
-
-fn lost(bytes: usize) {
-    tracing::warn!(target: "actor_core::migrate", bytes, "a message for what is not here any more");
-}
-
 /// A message that waits for a decision.
 pub(super) struct Held {
     message: Packed,
@@ -138,28 +128,23 @@ impl Inner {
 
     /// It has gone, and what was held follows it.
     pub(super) fn has_gone(&self, thing: &Name, to: &Name) {
-        let mut headings = self.headings();
+        self.goes(self.headings(), thing, to);
+    }
+
+    /// What is held is sent under the lock, so that it is before what comes later; who cannot have an answer is told after that.
+    fn goes(&self, mut headings: MutexGuard<'_, Headings>, thing: &Name, to: &Name) {
         let before = headings.insert(thing.clone(), Heading::Gone(to.clone()));
-        if let Some(Heading::Open { held, .. }) = before {
-            let unsent = self.follow(thing, to, held);
-            drop(headings);
-            self.settle(unsent);
-        }
-    }
-
-    /// Under the lock of the headings. What could not be sent comes back.
-    fn follow(&self, thing: &Name, to: &Name, held: Vec<Held>) -> Vec<Unsent> {
-        let sent = held.into_iter();
-        sent.filter_map(|it| self.pass_on(to, thing, &it.message, it.asker).err())
-            .collect()
-    }
-
-    fn settle(&self, unsent: impl IntoIterator<Item = Unsent>) {
-        for Unsent { call, bytes } in unsent {
-            match call {
-                Some(number) => self.answered(number, None),
-                None => lost(bytes),
-            }
+        let Some(Heading::Open { held, .. }) = before else {
+            return;
+        };
+        let sent = held.into_iter().map(|it| {
+            let passed = self.pass_on(to, thing, &it.message, it.asker);
+            passed.map_err(|unsent| (it.message, unsent))
+        });
+        let unsent: Vec<_> = sent.filter_map(Result::err).collect();
+        drop(headings);
+        for (message, asker) in unsent {
+            self.has_nobody(&message, asker);
         }
     }
 
@@ -184,23 +169,16 @@ impl Inner {
 
     /// It will not run here: it has ended, or was not for this node.
     pub(super) fn is_not_here(&self, thing: &Name) {
-        let mut headings = self.headings();
-        match headings.remove(thing) {
-            Some(Heading::Open {
-                was: Some(to),
-                held,
-            }) => {
-                headings.insert(thing.clone(), Heading::Gone(to.clone()));
-                let unsent = self.follow(thing, &to, held);
-                drop(headings);
-                self.settle(unsent);
+        let headings = self.headings();
+        match headings.get(thing) {
+            Some(Heading::Open { was: Some(to), .. }) => {
+                let to = to.clone();
+                self.goes(headings, thing, &to);
             }
-            Some(gone @ Heading::Gone(_)) => {
-                headings.insert(thing.clone(), gone);
-            }
-            before => {
+            Some(Heading::Gone(_)) => {}
+            Some(Heading::Here(_) | Heading::Open { was: None, .. }) | None => {
                 drop(headings);
-                self.have_nobody(before);
+                self.is_nowhere(thing);
             }
         }
     }
@@ -208,10 +186,6 @@ impl Inner {
     /// It lives here and cannot go on: nobody has what comes for it.
     pub(super) fn is_nowhere(&self, thing: &Name) {
         let before = self.headings().remove(thing);
-        self.have_nobody(before);
-    }
-
-    fn have_nobody(&self, before: Option<Heading>) {
         if let Some(Heading::Open { held, .. }) = before {
             for Held { message, asker, .. } in held {
                 self.has_nobody(&message, asker);
@@ -236,13 +210,7 @@ impl Inner {
                 Some(Heading::Gone(to)) => {
                     let to = to.clone();
                     drop(headings);
-                    return match self.has_way(&to) {
-                        true => {
-                            self.settle(self.pass_on(&to, thing, message, asker).err());
-                            Ok(())
-                        }
-                        false => Err(asker),
-                    };
+                    return self.pass_on(&to, thing, message, asker);
                 }
                 Some(Heading::Open { held, .. }) => {
                     let share = from.map(|guest| self.room(guest, message.0.len()));
@@ -277,14 +245,14 @@ impl Inner {
         }
     }
 
-    /// Sends a message after a thing. Waits for nothing, and calls nobody.
+    /// Sends a message after a thing. Waits for nothing, and calls nobody. Gives back who waits for the answer if it cannot be sent.
     fn pass_on(
         &self,
         to: &Name,
         thing: &Name,
         message: &Packed,
         asker: Asker,
-    ) -> Result<(), Unsent> {
+    ) -> Result<(), Asker> {
         let call = asker.answered().map(|answered| {
             let number = self.numbers.draw();
             let node = to.clone();
@@ -296,18 +264,18 @@ impl Inner {
             call,
             message: message.clone(),
         };
-        match self.say(to, &forward) {
-            true => Ok(()),
-            false => Err(Unsent {
-                call,
-                bytes: message.0.len(),
-            }),
+        if self.say(to, &forward) {
+            return Ok(());
         }
+        // Who has been told already, as the way has ended, need not be told again.
+        let waiting = call.and_then(|number| self.calls().remove(&number));
+        Err(waiting.map_or(Asker::Nobody, |waiting| Asker::Here(waiting.answered)))
     }
 
     pub(super) fn has_nobody(&self, message: &Packed, asker: Asker) {
         if matches!(asker, Asker::Nobody) {
-            lost(message.0.len());
+            let bytes = message.0.len();
+            tracing::warn!(target: "actor_core::migrate", bytes, "a message for what is not here any more");
         }
         asker.fail();
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actor_core::TellError;
-use actor_core::migrate::{FarError, FarSide, LocalFarSide, Node, local_pair};
+use actor_core::DeadReason;
+use actor_core::migrate::{FarError, FarSide, LocalFarSide, Node, PeerLimits, local_pair};
 use actor_core::prelude::*;
 use tests::{Gate, within};
 
@@ -54,15 +54,22 @@ impl FarSide for Narrow {
 
 const KIB: usize = 1 << 10;
 
-#[test]
-fn whoever_tells_what_has_gone_more_than_the_way_takes_waits() {
-    within(60, || {
+/// A sink that has gone from a node by a way that takes nothing now.
+struct World {
+    here: System,
+    _nodes: [Node; 2],
+    _there: System,
+    sink: Addr<Sink>,
+    narrow: Arc<AtomicBool>,
+    gate: Gate,
+}
+
+impl World {
+    fn new(limits: PeerLimits) -> Self {
         let (here, there) = (System::new().unwrap(), System::new().unwrap());
         let node = |name, sys| {
-            Node::builder(name, sys)
-                .accept_actor::<Sink>()
-                .start()
-                .unwrap()
+            let builder = Node::builder(name, sys).accept_actor::<Sink>();
+            builder.peer_limits(limits).start().unwrap()
         };
         let (a, b) = (node("a", &here), node("b", &there));
         let (to_b, to_a) = local_pair("a", "b");
@@ -78,8 +85,32 @@ fn whoever_tells_what_has_gone_more_than_the_way_takes_waits() {
         a.adopt("sink", &sink).unwrap();
         a.migrate("sink", "b").unwrap();
         narrow.store(true, Ordering::SeqCst);
+        World {
+            here,
+            _nodes: [a, b],
+            _there: there,
+            sink,
+            narrow,
+            gate,
+        }
+    }
+
+    fn is_wide(&self) {
+        self.narrow.store(false, Ordering::SeqCst);
+        self.gate.open();
+    }
+}
+
+fn block() -> Vec<u8> {
+    vec![0; 64 * KIB]
+}
+
+#[test]
+fn whoever_tells_what_has_gone_more_than_the_way_takes_waits() {
+    within(60, || {
+        let world = World::new(PeerLimits::default());
+        let sink = &world.sink;
         // The way takes a mebibyte, and its old mailbox four.
-        let block = || vec![0; 64 * KIB];
         (0..16).for_each(|_| sink.tell().put(block()).unwrap());
         let mut told = 16;
         for _ in 0..10_000 {
@@ -90,8 +121,28 @@ fn whoever_tells_what_has_gone_more_than_the_way_takes_waits() {
             }
             assert!(told < 40, "it takes what the way does not");
         }
-        narrow.store(false, Ordering::SeqCst);
-        gate.open();
+        world.is_wide();
         tests::until(|| sink.ask().bytes().unwrap() == told * 64 * KIB);
+    });
+}
+
+/// What the limit of a way's queue does not let through is accounted for, as what has no way.
+#[test]
+fn what_is_told_beyond_the_limit_of_the_way_is_a_dead_letter() {
+    within(60, || {
+        let mut limits = PeerLimits::default();
+        limits.queue = 160 * KIB;
+        let world = World::new(limits);
+        let letters = world.here.dead_letters();
+        (0..10).for_each(|_| world.sink.tell().put(block()).unwrap());
+        let mut dead = 1;
+        let letter = letters.recv().unwrap();
+        assert!(matches!(letter.reason, DeadReason::NoWay), "{letter:?}");
+        world.is_wide();
+        tests::until(|| {
+            dead += letters.try_iter().count();
+            let bytes = world.sink.ask().bytes().unwrap_or(0);
+            bytes / (64 * KIB) + dead == 10
+        });
     });
 }
