@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::rt::wake::Wakes;
@@ -9,15 +10,42 @@ use crate::sys::fault::fault;
 
 use super::{Core, Item, State};
 
-/// What is lent. It comes back also when whoever looks at it panics.
-struct Lent<'a, T> {
-    core: &'a Core<T>,
+/// The contents of a channel, out of it. Dropped, also when whoever looks at them panics, they come back, and it goes on as if
+/// nothing had been.
+pub(in crate::channel) struct Lent<T, C: Deref<Target = Core<T>>> {
+    core: C,
     items: Vec<Item<T>>,
     /// The numbers of the first of them, which had come back.
     numbers: VecDeque<u64>,
 }
 
-impl<T> Drop for Lent<'_, T> {
+/// A channel that is on its way elsewhere: its contents are out, and nothing enters.
+pub(in crate::channel) type Sealed<T> = Lent<T, Arc<Core<T>>>;
+
+impl<T, C: Deref<Target = Core<T>>> Lent<T, C> {
+    /// Takes out what is in the channel. `seals`: nothing enters meanwhile either.
+    fn of(core: C, seals: bool) -> Option<Self> {
+        let (items, numbers) = core.lend(seals)?;
+        Some(Lent {
+            core,
+            items,
+            numbers,
+        })
+    }
+
+    pub(in crate::channel) fn items(&self) -> &[Item<T>] {
+        &self.items
+    }
+}
+
+impl<T> Sealed<T> {
+    /// `None`: somebody is looking at the contents.
+    pub(in crate::channel) fn new(core: &Arc<Core<T>>) -> Option<Self> {
+        Self::of(core.clone(), true)
+    }
+}
+
+impl<T, C: Deref<Target = Core<T>>> Drop for Lent<T, C> {
     fn drop(&mut self) {
         self.core
             .put_back_all(mem::take(&mut self.items), mem::take(&mut self.numbers));
@@ -33,13 +61,8 @@ impl<T> Core<T> {
         &self,
         look: impl FnOnce(&[Item<T>]) -> R,
     ) -> Option<R> {
-        let (items, numbers) = self.lend(false)?;
-        let lent = Lent {
-            core: self,
-            items,
-            numbers,
-        };
-        Some(look(&lent.items))
+        let lent = Lent::of(self, false)?;
+        Some(look(lent.items()))
     }
 
     /// Takes out what is in the channel, until it is put back. `seals`: nothing enters meanwhile either.
@@ -147,37 +170,6 @@ impl<T> Core<T> {
             state.outbox.push(Item::Value(value));
         }
         state.closed = closed;
-    }
-}
-
-/// A channel that is on its way elsewhere: its contents are out, and nothing enters. Dropped, it goes on as if nothing had been.
-pub(in crate::channel) struct Sealed<T> {
-    core: Arc<Core<T>>,
-    items: Vec<Item<T>>,
-    numbers: VecDeque<u64>,
-}
-
-impl<T> Sealed<T> {
-    /// `None`: somebody is looking at the contents.
-    pub(in crate::channel) fn new(core: &Arc<Core<T>>) -> Option<Self> {
-        let (items, numbers) = core.lend(true)?;
-        let core = core.clone();
-        Some(Sealed {
-            core,
-            items,
-            numbers,
-        })
-    }
-
-    pub(in crate::channel) fn items(&self) -> &[Item<T>] {
-        &self.items
-    }
-}
-
-impl<T> Drop for Sealed<T> {
-    fn drop(&mut self) {
-        let items = mem::take(&mut self.items);
-        self.core.put_back_all(items, mem::take(&mut self.numbers));
     }
 }
 
