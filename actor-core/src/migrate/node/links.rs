@@ -128,17 +128,9 @@ impl Inner {
             far,
             open: Arc::new(Mutex::new(Some(Open { queue, _beats }))),
             queued: Arc::default(),
-            ends: ends.clone(),
+            ends,
         };
         let to = Name::checked(link.far.node())?;
-        let spawn = |stack_size: usize, body: Box<dyn FnOnce() + Send>| {
-            let options = task::Options {
-                stack_size,
-                ..Default::default()
-            };
-            task::spawn(&self.sys.host().core, options, body).map_err(NodeError::Spawn)
-        };
-        let (node, own, name) = (self.clone(), link.clone(), to.clone());
         // Who waits for an answer by the way before will have none: what was said by that may be lost with it.
         let (replaced, lost) = {
             let mut links = self.links();
@@ -146,52 +138,7 @@ impl Inner {
             let lost = replaced.as_ref().map(|_| self.calls_to(&to));
             (replaced, lost.unwrap_or_default())
         };
-        let reader = move || {
-            let detach = Detach(&node, &own, &name);
-            let why = node.read(&own, &node.guest(&name));
-            drop(detach);
-            node.sys
-                .host()
-                .core
-                .events
-                .emit(Level::DEBUG, || Event::WayEnded {
-                    node: name.clone().into(),
-                    why: why.to_string().into(),
-                });
-        };
-        let started = spawn(READER, Box::new(reader))
-            .and_then(|_| {
-                let (far, queued) = (link.far.clone(), link.queued.clone());
-                spawn(
-                    0,
-                    Box::new(move || {
-                        for message in messages {
-                            let sent = far.send(&message);
-                            queued.take(counted(&message));
-                            if sent.is_err_and(|it| !is_about_message(&it)) {
-                                break;
-                            }
-                        }
-                        far.close();
-                    }),
-                )
-            })
-            .and_then(|_| {
-                let (node, own, name) = (self.clone(), link.clone(), to.clone());
-                spawn(
-                    0,
-                    Box::new(move || {
-                        // At once: what was lost with the way before is said on this one.
-                        while own.is_open() {
-                            own.send(Vec::new(), node.peers.queue);
-                            node.again(&name);
-                            if ends.recv_timeout(BEAT) != Err(RecvTimeoutError::TimedOut) {
-                                break;
-                            }
-                        }
-                    }),
-                )
-            });
+        let started = self.use_link(&link, &to, messages);
         if let Some(before) = replaced {
             before.close();
         }
@@ -203,6 +150,63 @@ impl Inner {
         let events = &self.sys.host().core.events;
         events.emit(Level::DEBUG, || Event::WayOpened { node: to.into() });
         Ok(link)
+    }
+
+    /// Starts what reads from a way, what writes to it, and what says that this node is there.
+    fn use_link(
+        self: &Arc<Self>,
+        link: &Link,
+        to: &Name,
+        messages: Receiver<Vec<u8>>,
+    ) -> Result<(), NodeError> {
+        let core = &self.sys.host().core;
+        let (node, own, name) = (self.clone(), link.clone(), to.clone());
+        let read = move || {
+            let detach = Detach(&node, &own, &name);
+            let why = node.read(&own, &node.guest(&name));
+            drop(detach);
+            let events = &node.sys.host().core.events;
+            events.emit(Level::DEBUG, || Event::WayEnded {
+                node: name.clone().into(),
+                why: why.to_string().into(),
+            });
+        };
+        let options = task::Options {
+            stack_size: READER,
+            ..Default::default()
+        };
+        drop(task::spawn(core, options, read).map_err(NodeError::Spawn)?);
+
+        let (far, queued) = (link.far.clone(), link.queued.clone());
+        let write = move || {
+            for message in messages {
+                let sent = far.send(&message);
+                queued.take(counted(&message));
+                if sent.is_err_and(|it| !is_about_message(&it)) {
+                    break;
+                }
+            }
+            far.close();
+        };
+        drop(
+            self.sys
+                .spawn_microthread(write)
+                .map_err(NodeError::Spawn)?,
+        );
+
+        let (node, own, name) = (self.clone(), link.clone(), to.clone());
+        let beat = move || {
+            // At once: what was lost with the way before is said on this one.
+            while own.is_open() {
+                own.send(Vec::new(), node.peers.queue);
+                node.again(&name);
+                if own.ends.recv_timeout(BEAT) != Err(RecvTimeoutError::TimedOut) {
+                    break;
+                }
+            }
+        };
+        drop(self.sys.spawn_microthread(beat).map_err(NodeError::Spawn)?);
+        Ok(())
     }
 
     /// The way to this node that is in use.
