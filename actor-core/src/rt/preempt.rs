@@ -1,9 +1,8 @@
 //! Preemption at checkpoints: how a loop that never waits still shares its worker.
 //!
-//! Nothing interrupts code that runs on a stack of ours. What can be done is to count: each pass of a `#[preemptible]` loop,
-//! each
-//! `checkpoint()`, and each pass of a migratable function's loop that has waits in it, is a *reduction*, as Erlang calls it, and after
-//! [`TURN`] of them the *turn* is over.
+//! Nothing interrupts code that runs on a stack of ours. What can be done is to count: each pass of a `#[preemptible]` loop, each
+//! `checkpoint()`, each receive of an actor's, and each pass of a migratable function's loop that has waits in it, is a *reduction*,
+//! as Erlang calls it, and after [`TURN`] of them the *turn* is over.
 //!
 //! # Steps
 //! 1. Whatever starts or resumes on a worker begins a turn ([`begin_turn`]).
