@@ -8,12 +8,22 @@ use std::time::Duration;
 use super::core::{Cut, Sealed};
 use super::select::{Patience, recv, run, send};
 use super::{
-    Receiver, RecvError, Select, SelectError, SendError, bounded, never, rendezvous, select,
-    unbounded,
+    Receiver, RecvError, Select, SelectError, SendError, Sender, bounded, never, rendezvous,
+    select, unbounded,
 };
 
 fn poll_once<F: Future + ?Sized>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// A channel with so much room, and an inbox or none.
+fn room_for(values: usize, with_inbox: bool) -> (Sender<i32>, Receiver<i32>) {
+    let (tx, rx) = bounded(values);
+    if with_inbox {
+        let state = tx.core.state().lock();
+        tx.core.make_inbox(&state);
+    }
+    (tx, rx)
 }
 
 #[test]
@@ -58,11 +68,7 @@ fn values_that_come_back_keep_their_order() {
 #[test]
 fn what_is_lent_is_not_overtaken() {
     for with_inbox in [false, true] {
-        let (tx, rx) = bounded(3);
-        if with_inbox {
-            let state = tx.core.state().lock();
-            tx.core.make_inbox(&state);
-        }
+        let (tx, rx) = room_for(3, with_inbox);
         tx.send_all(0..2).unwrap();
         let mut waits = Box::pin(rx.recv_async());
         let mut late = Box::pin(rx.recv_async());
@@ -128,11 +134,7 @@ fn what_comes_back_while_others_are_lent_is_before_them() {
 #[test]
 fn nothing_enters_or_leaves_what_is_sealed() {
     for with_inbox in [false, true] {
-        let (tx, rx) = bounded(3);
-        if with_inbox {
-            let state = tx.core.state().lock();
-            tx.core.make_inbox(&state);
-        }
+        let (tx, rx) = room_for(3, with_inbox);
         tx.send_all(0..2).unwrap();
         let sealed = Sealed::new(&tx.core).unwrap();
         assert_eq!((sealed.items().len(), rx.len()), (2, 2));
@@ -169,11 +171,7 @@ fn a_rendezvous_that_was_sealed_goes_on() {
 #[test]
 fn what_is_cut_is_gone_for_both_sides() {
     for with_inbox in [false, true] {
-        let (tx, rx) = bounded(2);
-        if with_inbox {
-            let state = tx.core.state().lock();
-            tx.core.make_inbox(&state);
-        }
+        let (tx, rx) = room_for(2, with_inbox);
         tx.send_all(0..2).unwrap();
         let mut sends = Box::pin(tx.send_async(2));
         assert!(poll_once(sends.as_mut()).is_pending());

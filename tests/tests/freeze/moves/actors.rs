@@ -7,13 +7,15 @@ use actor_core::migrate::{MoveError, Node, Place, Refusal};
 use actor_core::prelude::*;
 use tests::{Gate, within};
 
-use super::nodes::{Ledger, World, connect, two, world};
+use super::nodes::{Ledger, World, adopted, connect, two, world};
 
-/// `ledger` as an actor that can move from there.
-fn adopted(at: &World, ledger: Ledger) -> Addr<Ledger> {
-    let ledger = at.sys.spawn(ledger).unwrap();
-    at.node.adopt("ledger", &ledger).unwrap();
-    ledger
+/// A ledger that has gone from `a` to `b`, and is suspended there: by its old address, and by that.
+fn gone_and_suspended(a: &World, b: &World) -> (Addr<Ledger>, Addr<Ledger>) {
+    let ledger = adopted(a, Ledger::default());
+    a.node.migrate("ledger", "b").unwrap();
+    let there = b.node.actor::<Ledger>("ledger").unwrap();
+    there.sys().suspend().unwrap();
+    (ledger, there)
 }
 
 #[test]
@@ -154,10 +156,7 @@ fn without_a_way_asks_fail_and_what_was_told_is_a_dead_letter() {
 fn who_waits_when_the_way_is_lost_gets_an_error() {
     within(60, || {
         let (a, b) = two();
-        let ledger = adopted(&a, Ledger::default());
-        a.node.migrate("ledger", "b").unwrap();
-        let there = b.node.actor::<Ledger>("ledger").unwrap();
-        there.sys().suspend().unwrap();
+        let (ledger, there) = gone_and_suspended(&a, &b);
         let waiting = ledger.request().add(1);
         b.node.close();
         let error = waiting.wait().unwrap_err();
@@ -170,10 +169,7 @@ fn who_waits_when_the_way_is_lost_gets_an_error() {
 fn who_waits_when_the_way_is_replaced_by_another_gets_an_error() {
     within(60, || {
         let (a, b) = two();
-        let ledger = adopted(&a, Ledger::default());
-        a.node.migrate("ledger", "b").unwrap();
-        let there = b.node.actor::<Ledger>("ledger").unwrap();
-        there.sys().suspend().unwrap();
+        let (ledger, there) = gone_and_suspended(&a, &b);
         let waiting = ledger.request().add(1);
         tests::until(|| there.queued() == 1);
         connect(&a.node, &b.node);

@@ -92,6 +92,13 @@ pub(crate) fn world_with(name: &str, set: impl FnOnce(NodeBuilder) -> NodeBuilde
     }
 }
 
+/// `ledger` as an actor that can move from there.
+pub(crate) fn adopted(at: &World, ledger: Ledger) -> Addr<Ledger> {
+    let ledger = at.sys.spawn(ledger).unwrap();
+    at.node.adopt("ledger", &ledger).unwrap();
+    ledger
+}
+
 pub(crate) fn connect(a: &Node, b: &Node) {
     let (to_b, to_a) = local_pair(a.name(), b.name());
     a.attach(to_b).unwrap();

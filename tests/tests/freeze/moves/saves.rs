@@ -10,7 +10,7 @@ use actor_core::store::{FileStore, Loaded, MemoryStore, Store, StoreError};
 use actor_core::{Addr, System, microthread, migratable};
 use tests::{Gate, ms, within};
 
-use super::nodes::{Ledger, World, a_sum, connect, world, world_with};
+use super::nodes::{Ledger, World, a_sum, adopted, connect, world, world_with};
 
 /// Counts what is saved, sees that no older record takes the place of a newer one, and may be held up or fail.
 #[derive(Default)]
@@ -72,10 +72,12 @@ fn with_store(name: &str, store: &Arc<Watched>) -> World {
     world_with(name, |it| it.store(store))
 }
 
-fn adopted(at: &World, ledger: Ledger) -> Addr<Ledger> {
-    let ledger = at.sys.spawn(ledger).unwrap();
-    at.node.adopt("ledger", &ledger).unwrap();
-    ledger
+/// A node with a store, and an empty ledger there.
+fn a_ledger() -> (Arc<Watched>, World, Addr<Ledger>) {
+    let store = Arc::new(Watched::default());
+    let a = with_store("a", &store);
+    let ledger = adopted(&a, Ledger::default());
+    (store, a, ledger)
 }
 
 /// What a node that is started from this store has in it.
@@ -88,9 +90,7 @@ fn after_a_crash(name: &str, store: &Arc<Watched>) -> Vec<u64> {
 #[test]
 fn what_was_handled_before_a_save_is_there_after_a_crash_and_what_was_after_is_not() {
     within(60, || {
-        let store = Arc::new(Watched::default());
-        let a = with_store("a", &store);
-        let ledger = adopted(&a, Ledger::default());
+        let (store, a, ledger) = a_ledger();
         ledger.ask().add(1).unwrap();
         ledger.ask().add(2).unwrap();
         a.node.save("ledger").unwrap();
@@ -102,9 +102,7 @@ fn what_was_handled_before_a_save_is_there_after_a_crash_and_what_was_after_is_n
 #[test]
 fn what_waits_is_saved_too_unless_it_was_asked() {
     within(60, || {
-        let store = Arc::new(Watched::default());
-        let a = with_store("a", &store);
-        let ledger = adopted(&a, Ledger::default());
+        let (store, a, ledger) = a_ledger();
         ledger.sys().suspend().unwrap();
         ledger.tell().add(1).unwrap();
         let asked = ledger.request().add(2);
@@ -119,9 +117,7 @@ fn what_waits_is_saved_too_unless_it_was_asked() {
 #[test]
 fn many_who_wait_at_once_cost_two_saves_at_most() {
     within(60, || {
-        let store = Arc::new(Watched::default());
-        let a = with_store("a", &store);
-        let ledger = adopted(&a, Ledger::default());
+        let (store, a, ledger) = a_ledger();
         ledger.ask().add(0).unwrap();
         let (before, gate) = (store.saves(), store.hold());
         // They have come when all of them are in the next save.
@@ -153,9 +149,7 @@ fn many_who_wait_at_once_cost_two_saves_at_most() {
 #[test]
 fn what_is_as_it_was_is_not_written_again() {
     within(60, || {
-        let store = Arc::new(Watched::default());
-        let a = with_store("a", &store);
-        let ledger = adopted(&a, Ledger::default());
+        let (store, a, ledger) = a_ledger();
         ledger.ask().add(1).unwrap();
         a.node.save("ledger").unwrap();
         let saves = store.saves();
@@ -180,9 +174,7 @@ fn what_is_as_it_was_is_not_written_again() {
 #[test]
 fn a_store_that_fails_is_an_error_and_the_next_save_writes() {
     within(60, || {
-        let store = Arc::new(Watched::default());
-        let a = with_store("a", &store);
-        let ledger = adopted(&a, Ledger::default());
+        let (store, a, ledger) = a_ledger();
         ledger.ask().add(1).unwrap();
         store.fails.store(true, Ordering::SeqCst);
         let error = a.node.save("ledger").unwrap_err();
@@ -377,9 +369,7 @@ fn a_node_that_saves_by_itself_does_so_until_it_is_closed() {
 #[test]
 fn an_actor_that_has_ended_is_gone_on_from_after_a_restart_unless_it_was_released() {
     within(60, || {
-        let store = Arc::new(Watched::default());
-        let a = with_store("a", &store);
-        let ledger = adopted(&a, Ledger::default());
+        let (store, a, ledger) = a_ledger();
         ledger.ask().add(1).unwrap();
         a.node.save("ledger").unwrap();
         ledger.stop();

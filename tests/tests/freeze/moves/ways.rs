@@ -6,7 +6,7 @@ use actor_core::migrate::{Calling, CallingState, FarError, Secret, TcpFarListene
 use actor_core::{Backoff, Event};
 use tests::{ms, until, within};
 
-use super::nodes::{Ledger, World, world};
+use super::nodes::{Ledger, World, adopted, world};
 
 fn secret() -> Secret {
     Secret::new(b"sixteen bytes, or more").unwrap()
@@ -52,8 +52,7 @@ fn a_node_that_ends_and_comes_again_is_called_again_and_things_move_to_it() {
             again.is_ok_and(|it| second.node.keep_answering(it).is_ok())
         });
         until(|| a.node.has_way("b") && second.node.has_way("a"));
-        let ledger = a.sys.spawn(Ledger::default()).unwrap();
-        a.node.adopt("ledger", &ledger).unwrap();
+        let ledger = adopted(&a, Ledger::default());
         assert!(a.node.migrate("ledger", "b").unwrap().confirmed);
         assert_eq!(ledger.ask().add(1).unwrap(), 1);
     });
@@ -94,8 +93,7 @@ fn of_two_that_call_each_other_one_way_is_in_use_and_stays() {
             events.try_iter().filter(opened).count()
         };
         let callings = [calls(&a, to_b), calls(&b, to_a)];
-        let ledger = a.sys.spawn(Ledger::default()).unwrap();
-        a.node.adopt("ledger", &ledger).unwrap();
+        let ledger = adopted(&a, Ledger::default());
         // They may have ended each other's at first.
         let move_it = |from: &World, to: &str| until(|| from.node.migrate("ledger", to).is_ok());
         move_it(&a, "b");
