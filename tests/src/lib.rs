@@ -3,10 +3,12 @@
 //! - [`within`]: a watchdog, so that a hang is an abort with a name and not a silent wait.
 //! - [`child!`](crate::child): runs a test's body in a process of its own: crashes, memory, processor time.
 //! - [`Gate`]: what microthreads and threads wait for in place of a sleep.
+//! - [`spoil`](mod@spoil): images with something wrong in them.
 //! - [`heap`]: counts what a thread allocates.
 //! - [`until`], [`until_idle`]: waits of the test's own thread.
 
 pub mod heap;
+pub mod spoil;
 
 use std::fmt;
 use std::future::poll_fn;

@@ -6,6 +6,7 @@ use std::mem::{Discriminant, discriminant};
 use actor_core::image::{DecodeError, EncodeError, Head, Image, Kind, Limits};
 use serde::{Deserialize, Serialize};
 use tests::heap::{Counting, peak_of};
+use tests::spoil::spoil;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -172,20 +173,6 @@ fn a_name_has_at_least_one_byte() {
     let _ = Head::new(Kind::Data, "");
 }
 
-/// Writes length and checksum as they should be, so that the layers behind them are reached.
-fn make_plausible(bytes: &mut [u8]) {
-    if bytes.len() < 36 {
-        return;
-    }
-    let payload = bytes.len().saturating_sub(36 + usize::from(bytes[7]));
-    bytes[28..32].copy_from_slice(&(payload as u32).to_be_bytes());
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&bytes[..32]);
-    hasher.update(&bytes[36..]);
-    let sum = hasher.finalize();
-    bytes[32..36].copy_from_slice(&sum.to_be_bytes());
-}
-
 /// How many hostile inputs are tried; a million take some seconds in a build for release.
 fn inputs() -> u64 {
     let set = std::env::var("ACTOR_IMAGES").ok();
@@ -216,12 +203,7 @@ fn hostile_bytes_are_refused_with_every_error_and_bounded_memory() {
     for n in 0..inputs() {
         let at = rng.usize(..corpus.len());
         let mut bytes = corpus[at].clone();
-        for _ in 0..rng.usize(1..4) {
-            mutate(&mut bytes, &mut rng);
-        }
-        if rng.u8(..8) != 0 {
-            make_plausible(&mut bytes);
-        }
+        spoil(&mut bytes, &mut rng);
         let (outcome, peak) = peak_of(|| {
             let image = Image::decode(&bytes, &limits)?;
             image.head().expect(&head())?;
@@ -245,45 +227,5 @@ fn hostile_bytes_are_refused_with_every_error_and_bounded_memory() {
     assert!(good > 0, "some mutations are harmless");
     if inputs() >= 100_000 {
         assert_eq!(errors.len(), 16, "each error was met");
-    }
-}
-
-fn mutate(bytes: &mut Vec<u8>, rng: &mut fastrand::Rng) {
-    let length = bytes.len();
-    if length == 0 {
-        return bytes.push(rng.u8(..));
-    }
-    let at = match rng.bool() {
-        true => rng.usize(..length),
-        false => rng.usize(..length.min(80)),
-    };
-    match rng.u8(..8) {
-        0 => bytes.truncate(at),
-        1 => bytes[at] ^= 1 << rng.u8(..8),
-        2 => bytes[at] = rng.u8(..),
-        3 => bytes.insert(at, rng.u8(..)),
-        4 => drop(bytes.remove(at)),
-        // What begins a container, a text or something wide, with a length that may be anything.
-        5 => {
-            const WIDE: [u8; 12] = [
-                0xc1, 0xc4, 0xc6, 0xc9, 0xcf, 0xd8, 0xdb, 0xdc, 0xdd, 0xdf, 0x9f, 0x8f,
-            ];
-            bytes[at] = WIDE[rng.usize(..WIDE.len())];
-            for byte in bytes.iter_mut().skip(at + 1).take(rng.usize(..5)) {
-                *byte = if rng.bool() { 0 } else { 0xff };
-            }
-        }
-        // Deep.
-        6 => {
-            let nested = rng.usize(1..40);
-            let at = at.max(length.min(53));
-            bytes.splice(at..at, std::iter::repeat_n(0x91, nested));
-        }
-        // Much.
-        _ => {
-            let end = length.min(at + rng.usize(1..200));
-            let copy = bytes[at..end].to_vec();
-            (0..rng.usize(..20)).for_each(|_| bytes.extend_from_slice(&copy));
-        }
     }
 }

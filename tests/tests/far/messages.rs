@@ -6,8 +6,9 @@ use std::mem::{Discriminant, discriminant};
 use actor_core::image::{DecodeError, Head, Image, Kind};
 use actor_core::migrate::private::{read_message, read_record};
 use tests::heap::peak_of;
+use tests::spoil::{put_right, spoil};
 
-use super::said::{Message, Packed, RECORD, Record, Refusal, WIRE, Wire, encoded, spoil};
+use super::said::{Message, Packed, RECORD, Record, Refusal, WIRE, Wire, encoded};
 
 /// How many hostile inputs are tried; a million take some seconds in a build for release.
 fn inputs() -> u64 {
@@ -213,7 +214,7 @@ fn a_message_beyond_the_limits_is_refused_before_anything_is_made_of_it() {
     many.push(0xdd);
     many.extend_from_slice(&8_000_001_u32.to_be_bytes());
     many.resize(many.len() + 8_000_001, 0xc0);
-    super::said::put_right(&mut many);
+    put_right(&mut many);
     let (error, peak) = peak_of(|| read_message(&many).unwrap_err());
     assert!(matches!(error, DecodeError::TooMany { .. }), "{error}");
     assert!(peak < 4096, "{peak}");

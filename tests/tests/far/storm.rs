@@ -10,10 +10,11 @@ use actor_core::microthread;
 use actor_core::migrate::{FarError, FarSide, LocalFarSide, PeerLimits, local_pair};
 use actor_core::store::{Loaded, MemoryStore, Store, StoreError};
 use tests::heap::live;
+use tests::spoil::{put_right, spoil};
 use tests::{Gate, within};
 
 use super::peer::{Garden, Sides, Touchy, Tree, serves, sum, world};
-use super::said::{Message, Refusal, Wire, put_right, spoil};
+use super::said::{Message, Refusal, Wire};
 
 /// Takes down what is said by a way.
 #[derive(Debug)]
