@@ -166,7 +166,8 @@ pub fn yield_now() {
 /// It never yields inside [`no_suspend`], nor while a panic unwinds. On a thread that is no worker's it does nothing. In a
 /// [local scheduler](crate::local) it uses up a run's budget, and lets nobody else go first.
 ///
-/// [`#[preemptible]`](macro@crate::preemptible) puts a cheaper one into each loop of a function.
+/// [`#[preemptible]`](macro@crate::preemptible) puts a cheaper one into each loop of a function, which also yields once it has
+/// woken many others.
 ///
 /// ```
 /// use actor_core::{Runtime, microthread};

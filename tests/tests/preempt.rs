@@ -184,6 +184,112 @@ fn nested_loops_count_together() {
     });
 }
 
+// ---- what a loop wakes -------------------------------------------------------------------------------------------------
+
+#[actor]
+struct Counter(Arc<AtomicUsize>);
+
+#[actor]
+impl Counter {
+    pub(crate) fn add(&mut self) {
+        self.0.fetch_add(1, SeqCst);
+    }
+
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(SeqCst)
+    }
+}
+
+/// So many of them, and what all have counted.
+fn counters(sys: &System, n: usize) -> (Vec<Addr<Counter>>, Arc<AtomicUsize>) {
+    let all = Arc::new(AtomicUsize::new(0));
+    let counters = (0..n).map(|_| sys.spawn(Counter(all.clone())).unwrap());
+    (counters.collect(), all)
+}
+
+#[test]
+fn what_a_loop_has_woken_runs_before_its_turn_is_over() {
+    #[preemptible]
+    fn tell_all(counters: &[Addr<Counter>]) {
+        for counter in counters {
+            counter.tell().add().unwrap();
+        }
+    }
+    within(LIMIT, || {
+        let sys = system();
+        let (counters, all) = counters(&sys, TURN - 1);
+        let told = sys.spawn_microthread(move || {
+            tell_all(&counters);
+            all.load(SeqCst)
+        });
+        let handled = told.unwrap().join().unwrap();
+        // It looks twice before it knows that it has woken many, and may be on its way to that once more.
+        assert!(handled >= TURN - 4 * LOOK, "{handled}");
+    });
+}
+
+#[test]
+fn what_waited_before_waits_for_the_whole_turn_of_a_loop() {
+    #[preemptible]
+    fn passes(n: usize) {
+        for _ in 0..n {
+            std::hint::black_box(n);
+        }
+    }
+    within(LIMIT, || {
+        let sys = system();
+        let (counters, all) = counters(&sys, 1_000);
+        let woken = sys.spawn_microthread(move || {
+            counters
+                .iter()
+                .for_each(|counter| counter.tell().add().unwrap());
+            passes(TURN - 1);
+            let handled = all.load(SeqCst);
+            passes(1);
+            (handled, all.load(SeqCst))
+        });
+        let (within_its_turn, after) = woken.unwrap().join().unwrap();
+        assert_eq!(within_its_turn, 0);
+        assert_eq!(after, 1_000, "the turn is over, and all were before it");
+    });
+}
+
+/// One of several loops lets go first whom they tell, and that handles as much as a turn of theirs brings.
+#[test]
+fn loops_that_tell_one_actor_do_not_outrun_it() {
+    #[preemptible]
+    fn tell(
+        counter: &Addr<Counter>,
+        told: &AtomicUsize,
+        handled: &AtomicUsize,
+        most: &AtomicUsize,
+    ) {
+        for _ in 0..10 * TURN {
+            counter.tell().add().unwrap();
+            let told = told.fetch_add(1, SeqCst) + 1;
+            most.fetch_max(told - handled.load(SeqCst), SeqCst);
+        }
+    }
+    within(LIMIT, || {
+        let sys = system();
+        let (counters, all) = counters(&sys, 1);
+        let (told, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let tellers: Vec<_> = (0..8)
+            .map(|_| {
+                let to = counters[0].clone();
+                let (told, all, most) = (told.clone(), all.clone(), most.clone());
+                let tells = move || tell(&to, &told, &all, &most);
+                sys.spawn_microthread(tells).unwrap()
+            })
+            .collect();
+        tellers.into_iter().for_each(|it| it.join().unwrap());
+        assert_eq!(counters[0].ask().get().unwrap(), 8 * 10 * TURN);
+        let most = most.load(SeqCst);
+        // The first turn of each, if the monitor has put the actor behind them all, and one more.
+        assert!(most <= 10 * TURN, "{most} messages waited");
+    });
+}
+
 // ---- actors ----------------------------------------------------------------------------------------------------------
 
 #[actor]

@@ -1,5 +1,6 @@
 //! Direct calls (`rt/worker/call.rs`), on one worker, where what is asked is idle.
 
+use std::future::Future;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -204,6 +205,134 @@ fn an_overflow_in_a_call_is_told() {
             Err(AskError::NoReply(Some(ExitReason::Overflow)))
         ));
         assert_eq!(it.join(), ExitReason::Overflow);
+        ask::<()>(&other, |reply, _| reply.send(())).unwrap();
+    });
+}
+
+// ---- waits for what was requested before --------------------------------------------------------------------------------
+
+type Request<T> = super::Pending<T, Job>;
+
+fn request<T: Send + 'static>(
+    it: &Addr<Does>,
+    job: impl FnOnce(Reply<'_>, &mut Vec<Port>) + Send + 'static,
+) -> Request<T> {
+    it.__request(Box::new(job))
+}
+
+#[test]
+fn who_waits_for_a_request_goes_on_once_it_is_answered() {
+    on_one_worker(|[it, behind, before]| {
+        let log = Log::default();
+        let (first, second, last) = (log.clone(), log.clone(), log.clone());
+        let answer: Request<()> = request(&it, move |reply, _| {
+            second.note("requested");
+            reply.send(());
+        });
+        tell(&behind, move || last.note("told behind it"));
+        // In the next slot.
+        tell(&before, move || first.note("told before it"));
+        answer.wait().unwrap();
+        log.note("asker");
+        ask::<()>(&behind, |reply, _| reply.send(())).unwrap();
+        let expected = ["told before it", "requested", "asker", "told behind it"];
+        assert_eq!(log.all(), expected);
+    });
+}
+
+#[test]
+fn a_request_whose_actor_waits_is_waited_for() {
+    on_one_worker(|[it, other]| {
+        let answers: [Request<u8>; 2] = [(&it, 5_u8), (&other, 6)].map(|(to, n)| {
+            request(to, move |reply, _| {
+                // Off its stack, and back, without its asker: twice.
+                microthread::yield_now();
+                microthread::yield_now();
+                reply.send(n);
+            })
+        });
+        assert_eq!(answers.map(|it| it.wait().unwrap()), [5, 6]);
+    });
+}
+
+#[test]
+fn a_request_that_was_polled_or_waited_for_in_vain_is_waited_for() {
+    on_one_worker(|[it]| {
+        let go = Arc::new(AtomicBool::new(false));
+        let goes = go.clone();
+        let mut answer: Request<u8> = request(&it, move |reply, _| {
+            while !goes.load(Ordering::Relaxed) {
+                microthread::yield_now();
+            }
+            reply.send(7_u8);
+        });
+        assert!(matches!(
+            answer.wait_for(std::time::Duration::ZERO),
+            Err(AskError::Timeout)
+        ));
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(std::pin::Pin::new(&mut answer).poll(&mut cx).is_pending());
+        go.store(true, Ordering::Relaxed);
+        assert_eq!(answer.wait().unwrap(), 7);
+    });
+}
+
+#[test]
+fn who_is_killed_while_what_is_queued_runs_ends_there() {
+    on_one_worker(|[asker, it, after]| {
+        let (me, went_on) = (asker.clone(), Arc::new(AtomicBool::new(false)));
+        let goes_on = went_on.clone();
+        tell(&asker, move || {
+            let answer: Request<()> = request(&it, move |reply, _| {
+                me.kill();
+                reply.send(());
+            });
+            let _ = answer.wait();
+            goes_on.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(asker.join(), ExitReason::Killed);
+        assert!(!went_on.load(Ordering::Relaxed));
+        ask::<()>(&after, |reply, _| reply.send(())).unwrap();
+    });
+}
+
+/// What is queued may be anything: a microthread, one that wants a larger stack, one that is lost with its stack.
+#[test]
+fn whatever_is_queued_runs_while_a_request_is_waited_for() {
+    on_one_worker(|[it, lost]| {
+        let large = microthread::Builder::new().stack_size(1 << 20);
+        let large = large.spawn(|| black_box([1_u8; 1 << 17])[7]).unwrap();
+        let small = microthread::spawn(|| 2_u8);
+        let overflows: Request<()> = request(&lost, |_, _| {
+            black_box(deep(0));
+        });
+        let answer: Request<u8> = request(&it, |reply, _| reply.send(3_u8));
+        // In front of all.
+        assert!(matches!(
+            overflows.wait(),
+            Err(AskError::NoReply(Some(ExitReason::Overflow)))
+        ));
+        assert_eq!(answer.wait().unwrap(), 3);
+        assert_eq!(large.join().unwrap() + small.join().unwrap(), 3);
+    });
+}
+
+#[test]
+fn of_two_that_wait_for_each_others_answers_one_is_told() {
+    on_one_worker(|[one, other]| {
+        let back = one.clone();
+        let to = other.clone();
+        let fails: Request<bool> = request(&one, move |reply, _| {
+            let answer: Request<bool> = request(&to, move |reply, _| {
+                let asked = ask::<()>(&back, |reply, _| reply.send(()));
+                reply.send(asked.is_err_and(is_deadlock));
+            });
+            reply.send(match answer.wait() {
+                Ok(other_was_told) => other_was_told,
+                Err(error) => is_deadlock(error),
+            });
+        });
+        assert!(fails.wait().unwrap());
         ask::<()>(&other, |reply, _| reply.send(())).unwrap();
     });
 }

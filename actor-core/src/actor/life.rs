@@ -2,7 +2,8 @@
 //!
 //! # An activation
 //! Whoever runs the cell has the *right to run*, which is the right to consume the mailbox. It calls `on_start` if that
-//! is due, then handles messages as plain function calls, up to `BATCH` of them, and then
+//! is due, then handles messages as plain function calls, up to `BATCH` of them (twice as many as a turn has reductions, if
+//! it runs because a loop has yielded to it: `rt::preempt`), and then
 //! - queues itself behind the others, if there may be more (`After::Again`), or
 //! - goes idle, by one exchange on the mailbox's word, which fails if a message or a flag came meanwhile, or
 //! - ends.
@@ -37,6 +38,7 @@ use crate::rt::error::panic_message;
 use crate::rt::header::{After, FAULT, HOLDS_STACK, KILLED, PANICS, Runnable, STARTED};
 use crate::rt::locals;
 use crate::rt::park::{self, Killed, Parker};
+use crate::rt::preempt;
 use crate::rt::runner;
 use crate::rt::worker::Worker;
 use crate::stack;
@@ -65,6 +67,8 @@ use super::{sys, ties};
 
 /// Messages an activation handles before others have their turn.
 const BATCH: u32 = 128;
+/// Batches that it handles at most, if a whole turn was left to it.
+const BATCHES: u32 = 2 * preempt::TURN / BATCH;
 
 /// How an activation's messages ran out.
 enum Step {
@@ -133,6 +137,7 @@ pub(super) fn activate<A: Actor>(cell: &Cell<A>, mut runnable: Runnable) -> Afte
         return end(cell, consumer, runnable, ending);
     }
     let stack = park::on_stack().expect("activations run on pooled stacks");
+    let mut batches = 1;
     loop {
         let handled = contain(|| handle(cell, &mut consumer, stack));
         // The next activation may be on another thread.
@@ -154,6 +159,9 @@ pub(super) fn activate<A: Actor>(cell: &Cell<A>, mut runnable: Runnable) -> Afte
                 // SAFETY: still not idle, so the life reference is still ours.
                 runnable = unsafe { Runnable::from_raw(life) };
                 Worker::here(|worker| worker.starts(runnable.as_ptr()));
+            }
+            Ok(Step::Batch) if batches < BATCHES && Worker::here(Worker::is_yielded_to) => {
+                batches += 1;
             }
             Ok(Step::Batch) => return After::Again(runnable),
             Ok(Step::End(reason)) => {

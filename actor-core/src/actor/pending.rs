@@ -160,6 +160,7 @@ fn wait<T: Send + 'static>(
     receiver: &mut Receiver<T>,
     deadline: Option<Instant>,
 ) -> Result<T, ReplyError> {
+    receiver.run_queued();
     let waiter = waits::here().filter(|_| deadline.is_none());
     let Some(waiter) = waiter else {
         return receiver.wait_until(deadline);

@@ -79,6 +79,8 @@ use super::mailbox::seam::fault;
 use super::mailbox::seam::park::{self, Parker};
 use crate::rt::header::Header;
 use crate::rt::wake::wake_task;
+#[cfg(not(loom))]
+use crate::rt::worker::Worker;
 use slot::{EMPTY, FAILED, GONE, SENT, Slot};
 
 /// Why there is no reply.
@@ -488,6 +490,17 @@ impl<T: Send + 'static> Receiver<T> {
                     None => Err(ReplyError::Timeout),
                 };
             }
+        }
+    }
+
+    /// Before a wait: lets what is queued on this worker run, as the replier may be there.
+    pub(crate) fn run_queued(&mut self) {
+        #[cfg(not(loom))]
+        if let Some(slot) = self.slot
+            // SAFETY: the slot is alive while we have not left.
+            && unsafe { slot.as_ref() }.word.load(Ordering::Relaxed) == EMPTY
+        {
+            Worker::run_queued_for(park::current(), slot.as_ptr().cast());
         }
     }
 

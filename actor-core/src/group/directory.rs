@@ -67,7 +67,7 @@ impl Directory {
         names
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(super) fn len(&self) -> usize {
         self.groups.len()
     }

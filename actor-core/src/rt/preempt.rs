@@ -12,6 +12,14 @@
 //! 4. When nothing is left the turn is over. The worker is asked whether anything else would run if this let go
 //!    ([`Worker::turn_is_over`]): a stack that is ready or has yielded, a runnable, mail, the injector; descriptors and timers
 //!    after every few turns, as only the root looks at them. If so, the microthread yields; if not, it begins another turn.
+//! 5. In a loop the turn is over before that if many more runnables wait here than at its first look: it wakes others faster
+//!    than they would run. They run while what they have been told is in the cache (a loop over ten thousand idle actors: 46 ns a
+//!    message; 104 ns if all 4,096 passes go first). What waited before the loop does not count, or a busy worker's loops would never
+//!    have whole turns.
+//!
+//! Whoever yields lets one runnable go first before other stacks have their turn, and if that is an actor it may handle
+//! twice as many messages as a turn has reductions (`actor::life`). Otherwise several loops that tell one actor would outrun it: its
+//! mailbox would fill with all they have to say.
 //!
 //! # What follows
 //! - A loop notices a kill at the latest after [`LOOK`] passes, `checkpoint()` at once.
@@ -66,10 +74,19 @@ pub(crate) fn back_edge() {
 #[cold]
 #[inline(never)]
 fn look() {
-    if LEFT.get() == 0 {
+    let left = LEFT.get();
+    if left == 0 {
         turn_over();
+    } else if has_woken_many(left == TURN - LOOK) {
+        begin_turn();
+        park::yield_now();
     }
     park::checkpoint();
+}
+
+/// Step 5. `first`: this is the first look of a turn.
+fn has_woken_many(first: bool) -> bool {
+    may_let_go() && Worker::with(|worker| worker.is_some_and(|it| it.queue_has_grown(first)))
 }
 
 /// A checkpoint written by hand.
@@ -99,10 +116,13 @@ pub(super) fn give_way() {
     }
 }
 
+/// Whether this worker could run others meanwhile.
+fn may_let_go() -> bool {
+    park::may_suspend() && !park::on_stack().is_some_and(Parker::is_local)
+}
+
 fn others_would_run() -> bool {
-    park::may_suspend()
-        && !park::on_stack().is_some_and(Parker::is_local)
-        && Worker::with(|worker| worker.is_some_and(|worker| worker.turn_is_over()))
+    may_let_go() && Worker::with(|worker| worker.is_some_and(|worker| worker.turn_is_over()))
 }
 
 /// A migratable function has come to a checkpoint: a reduction. `true`: it is to be suspended there, as its turn is over and others

@@ -27,8 +27,8 @@
 //! - *mail*: runnables another worker has assigned to this one, to spread stacks. Stealable by who has fewer stacks.
 //! - *injector*: from OS threads and stuck workers; shared by all.
 //!
-//! Ready stacks go first, as they hold memory; but after `READY_RUN` of them in a row a runnable has its turn. A stack
-//! that yields goes behind both: to the end of the ready list if no runnable waits, else to *yielded*, from where it joins
+//! Ready stacks go first, as they hold memory; but after `READY_RUN` of them in a row, or after one has yielded, a runnable has
+//! its turn. A stack that yields goes behind both: to the end of the ready list if no runnable waits, else to *yielded*, from where it joins
 //! the ready list once as many runnables have been taken as waited when it yielded, or none is left.
 //!
 //! # Sleep
@@ -47,7 +47,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::stack::{Pool, Stack};
-use crate::sys::fault::fault;
 use crate::sys::seam::WorkerSeam;
 
 use super::alarm::Alarm;
@@ -115,6 +114,10 @@ pub(crate) struct Worker {
     yielded: RefCell<VecDeque<(u64, &'static Parker)>>,
     /// Runnables taken so far.
     taken: Cell<u64>,
+    /// What `taken` becomes with the first one after the last yield.
+    yielded_to: Cell<u64>,
+    /// How many runnables waited when what runs here had its first look.
+    waited: Cell<usize>,
     pub(super) timers: RefCell<Timers<Alarm>>,
     pub(super) io: RefCell<io::Driver>,
     /// The parkers of all stacks that are in use or idle here, in no order.
@@ -126,6 +129,8 @@ pub(crate) struct Worker {
     first: Cell<Option<Runnable>>,
     /// What the innermost call under way waits for, a slot or, for a start, the actor; null if there is none (`worker/call.rs`).
     calling: Cell<*mut ()>,
+    /// How many more runnables a runner may take that was called for what is queued (`worker/call.rs`).
+    draws: Cell<u32>,
     /// How many calls are under way: askers that stand still, and have no claim on a stack for it.
     open_calls: Cell<usize>,
     /// A runner that has come back from a call, for the next one. The root gives it back.
@@ -156,6 +161,8 @@ impl Worker {
             ready: RefCell::default(),
             yielded: RefCell::default(),
             taken: Cell::new(0),
+            yielded_to: Cell::new(0),
+            waited: Cell::new(0),
             timers: RefCell::new(Timers::new(core.seam.clock().now())),
             io: RefCell::new(io::Driver::new()),
             stacks: RefCell::default(),
@@ -163,6 +170,7 @@ impl Worker {
             handoff: Cell::new(None),
             first: Cell::new(None),
             calling: Cell::new(ptr::null_mut()),
+            draws: Cell::new(0),
             open_calls: Cell::new(0),
             spare: Cell::new(None),
             lost: RefCell::default(),
@@ -333,7 +341,7 @@ impl Worker {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
-        if !self.calling.get().is_null() && !fault!("call_goes_on") {
+        if !self.calling.get().is_null() && !self.may_draw() {
             return None; // C3
         }
         let ready_waits = !self.ready.borrow().is_empty() && self.ready_run.get() < READY_RUN;
@@ -389,6 +397,20 @@ impl Worker {
             || self.has_runnable()
     }
 
+    /// What runs here looks: whether many more runnables wait than at its `first` look.
+    pub(crate) fn queue_has_grown(&self, first: bool) -> bool {
+        let waits = self.shared.queue.len();
+        if first {
+            self.waited.set(waits);
+        }
+        waits >= self.waited.get() + preempt::LOOK as usize
+    }
+
+    /// Whether the runnable that is running is the first since a stack let it go first.
+    pub(crate) fn is_yielded_to(&self) -> bool {
+        self.taken.get() == self.yielded_to.get()
+    }
+
     /// Nothing runs any more; what did may be freed once this returns.
     #[inline]
     pub(crate) fn stops(&self) {
@@ -421,6 +443,7 @@ impl Worker {
 
     #[cold]
     pub(super) fn hand_back_for(&self, wants: Runnable) {
+        self.stop_drawing();
         self.first.set(Some(wants));
         self.handoff.set(Some(Handoff::Resize));
         crate::stack::suspend();

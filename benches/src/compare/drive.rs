@@ -90,12 +90,17 @@ fn measure(
     }
     // What a peer cannot do it says once.
     let mut cannot = BTreeMap::new();
+    // The shortest run so far of each peer's configurations.
+    let mut best: BTreeMap<&str, f64> = BTreeMap::new();
     for run in 1..=runs {
         for (peer, results) in &mut results {
             if let Some(why) = cannot.get(peer.name) {
                 results.cannot = Some(String::clone(why));
             }
-            if results.cannot.is_some() || results.failed.is_some() {
+            if results.cannot.is_some()
+                || results.failed.is_some()
+                || results.is_beaten_by(best.get(peer.name).copied())
+            {
                 continue;
             }
             let config = &results.config;
@@ -109,6 +114,8 @@ fn measure(
             let said = match child::run(command, programs, size) {
                 Ok(Outcome::Measured(measured)) => {
                     let value = format!("{:.1} {}", measured.value, workload.unit().name());
+                    let shortest = best.entry(peer.name).or_insert(f64::INFINITY);
+                    *shortest = shortest.min(measured.value);
                     results.runs.push(measured);
                     value
                 }

@@ -14,12 +14,16 @@
 //!    does meets all alike.
 //! 3. A configuration is a peer, its number of workers (one and two), and, if Rust's global allocator is the peer's, which one
 //!    (the C library's and mimalloc; the latter is a program of its own, built when it is needed). A peer is shown with the
-//!    configuration that has the lowest median, and the table says which; the JSON has them all.
+//!    configuration that has the lowest median, and the table says which; the JSON has them all. A configuration that has taken
+//!    more than twice as much as another of the same peer's, each at its best so far, is not run again.
 //!
 //! # What is compared
 //! The same guarantees: a bounded mailbox against a bounded one, an answer against an answer, an actor that is in service
 //! against one whose task has been polled. Where a peer lacks what a workload is about, the table says so. Our `ask` is never
 //! inlined: it is a message in the mailbox, and the asker waits; on one worker and across two is its two configurations.
+//!
+//! A loop that only sends lets others run now and then, in the way that its peer has for that (`#[preemptible]`, tokio's budget,
+//! a yield), in `counting` and `many_to_one`; in `fork_join` where that makes it faster, as it does ours and actix.
 //!
 //! # Where what is
 //! | file | what |

@@ -116,6 +116,13 @@ impl fmt::Display for Config {
 }
 
 impl Results {
+    /// Whether it need not be run again, as its peer has been seen to take half as much in another configuration.
+    pub(super) fn is_beaten_by(&self, shortest: Option<f64>) -> bool {
+        let mine = self.runs.iter().map(|it| it.value).reduce(f64::min);
+        mine.zip(shortest)
+            .is_some_and(|(mine, shortest)| mine > 2.0 * shortest)
+    }
+
     fn row(&self) -> Option<Row<'_>> {
         let median = |of: &dyn Fn(&Measured) -> f64| stats::median(self.runs.iter().map(of));
         let values = || self.runs.iter().map(|it| it.value);
@@ -282,6 +289,16 @@ mod tests {
         let ours = &section.best()[0];
         assert_eq!((ours.min, ours.max), (10.0, 90.0));
         assert_eq!(section.ratio(), Some((2.25, "tokio".to_owned())));
+    }
+
+    #[test]
+    fn what_takes_more_than_twice_as_long_as_another_configuration_is_not_run_again() {
+        let beaten =
+            |values: &[f64], shortest| results("may", 1, values, None).is_beaten_by(shortest);
+        assert!(beaten(&[90.0, 41.0], Some(20.0)));
+        assert!(!beaten(&[90.0, 40.0], Some(20.0)), "at its best it has not");
+        assert!(!beaten(&[], Some(20.0)), "each has a first run");
+        assert!(!beaten(&[90.0], None));
     }
 
     #[test]

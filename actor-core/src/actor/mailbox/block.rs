@@ -253,8 +253,9 @@ mod cache {
     use std::cell::Cell;
     use std::ptr::NonNull;
 
-    /// Blocks a thread keeps of each class: 32 KiB of small ones, 16 KiB of large ones.
-    const CACHED: [u32; 2] = [64, 16];
+    /// Blocks a thread keeps of each class: 128 KiB of small ones, for as many actors as a loop wakes before they run
+    /// (`rt::preempt`), and 16 KiB of large ones.
+    const CACHED: [u32; 2] = [256, 16];
     const SIZE: [usize; 2] = [SMALL, LARGE];
 
     /// A free block's first word links it to the next free one.

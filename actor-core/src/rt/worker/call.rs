@@ -32,6 +32,13 @@
 //! and the answer is a store instead of an exchange; and nobody need be woken, by C4. Others may look at the word (`actor::waits`),
 //! which is atomic. Answers from elsewhere, or to a call that is not the innermost, or that is over, exchange and wake.
 //!
+//! # A wait for what is queued
+//! Who waits for an answer to a request, which was sent before, has no runnable in hand: the actor is somewhere in a queue. If that is
+//! this worker's, the root would resume a runner next, and that would run what is queued up to the answer. So the waiter does
+//! ([`run_queued_for`](Worker::run_queued_for)): C2 with nothing to run first, and at C3 the runner takes from the queues, as any
+//! runner does, until the slot has been answered by one that ran here, or [`DRAWS`] have run, or the root must be let in. An
+//! answer from another thread is found at C4. A slot that somebody is registered in already is waited for as ever.
+//!
 //! # A start
 //! Whoever spawns an actor that has a start hook waits for it, so the same holds: nothing would be gained by another worker's doing
 //! it. A flag in the actor's header says that it has started (`actor::addr`, `wait_started`), and the spawner looks at that.
@@ -56,6 +63,7 @@
 //! | `call_start_wakes_nobody` | who waits for a start that was called, and has waited, is not woken | `a_start_that_waits_is_waited_for` (does not end) |
 //! | `call_skip_kill` | no kill is raised at C4 | `an_asker_that_is_killed_in_its_call_ends_there` |
 //! | `call_no_turns` | a call is no step | `an_asker_that_only_calls_lets_others_run` (does not end) |
+//! | `call_draws_on` | a runner that takes from the queues goes on after the answer | `who_waits_for_a_request_goes_on_once_it_is_answered` |
 //! | `call_forget_lost` | the root does not learn of a stack that was abandoned in a call | `an_overflow_in_a_call_is_told` (does not end) |
 
 use std::ptr;
@@ -72,17 +80,37 @@ use crate::sys::fault::fault;
 
 use super::{CURRENT, DUTY_EVERY, Handoff, Worker};
 
-/// Whether the caller is the actor, or what that called in turn, that the asker of `slot` has called and stands still for: see
-/// the [module](self), "The answer".
+/// How many runnables run at most before who waits for a request parks.
+#[cfg(not(loom))]
+const DRAWS: u32 = 16;
+/// Set in what is called for if the runner takes from the queues.
+const DRAWING: usize = 1;
+
+/// Whether the caller, who answers into `slot`, is the actor, or what that called in turn, that the asker of `slot` has called and
+/// stands still for: see the [module](self), "The answer".
 #[inline]
 #[cfg(not(loom))]
 pub(crate) fn is_called_for(slot: *mut ()) -> bool {
     Worker::with(|worker| {
         worker.is_some_and(|worker| {
             let calling = worker.calling.get();
-            ptr::eq(calling, slot) || fault!("call_any_slot") && !calling.is_null()
+            if ptr::eq(calling, slot) || fault!("call_any_slot") && !calling.is_null() {
+                return true;
+            }
+            let drawn_for = ptr::eq(calling, drawing(slot));
+            if drawn_for && !fault!("call_draws_on") {
+                worker.calling.set(slot);
+            }
+            drawn_for
         })
     })
+}
+
+/// What a worker notes of a wait for `slot` by what is queued.
+#[inline]
+#[cfg(not(loom))]
+fn drawing(slot: *mut ()) -> *mut () {
+    slot.map_addr(|at| at | DRAWING)
 }
 
 impl Worker {
@@ -105,6 +133,44 @@ impl Worker {
             false => worker.queue_asked(runnable),
         }
         None
+    }
+
+    /// Runs what is queued here until `slot` has been answered, or not at all: the caller, whose parker is `asker`, is about to
+    /// wait for that, and nobody is registered in it.
+    ///
+    /// Raises a kill of the caller's.
+    #[cfg(not(loom))]
+    pub(crate) fn run_queued_for(asker: &'static Parker, slot: *mut ()) {
+        // SAFETY: as in `one_of`.
+        let Some(worker) = (unsafe { CURRENT.get().as_ref() }) else {
+            return;
+        };
+        let first_in_turn = worker.ready.borrow().is_empty() && worker.yielded.borrow().is_empty();
+        let room = || worker.has_room_to_wait() || worker.holds_claim();
+        if first_in_turn
+            && !worker.shared.queue.is_empty()
+            && worker.may_stand_still(asker)
+            && room()
+        {
+            worker.draws.set(DRAWS);
+            worker.resume_runner(asker, None, drawing(slot));
+        }
+    }
+
+    /// C3: whether the runner that was called shall take from the queues.
+    #[inline]
+    pub(super) fn may_draw(&self) -> bool {
+        if self.calling.get().addr() & DRAWING == 0 {
+            return fault!("call_goes_on");
+        }
+        let left = self.draws.get();
+        self.draws.set(left.saturating_sub(1));
+        left > 0
+    }
+
+    /// A runner that was called takes no more from the queues.
+    pub(super) fn stop_drawing(&self) {
+        self.draws.set(0);
     }
 
     /// Runs `runnable`, an actor that is to start and whose start the caller is about to wait for, or queues it as what may take
@@ -141,14 +207,17 @@ impl Worker {
     /// Whether the stack of `asker`, who calls, may stand still for `runnable`.
     #[inline(always)]
     fn may_call(&self, asker: &'static Parker, runnable: &Runnable) -> bool {
+        runnable.header().stack_size() == 0 && self.may_stand_still(asker)
+    }
+
+    /// Whether the stack of `asker`, who calls, may stand still.
+    #[inline(always)]
+    fn may_stand_still(&self, asker: &'static Parker) -> bool {
         #[cfg(feature = "testing")]
         if self.is_driven() {
             return false;
         }
-        self.steps.get() < DUTY_EVERY
-            && runnable.header().stack_size() == 0
-            && asker.may_stand_still()
-            && !self.core.is_stopping()
+        self.steps.get() < DUTY_EVERY && asker.may_stand_still() && !self.core.is_stopping()
     }
 
     /// Whether the caller, who has no claim on a stack, may wait without going beyond the limit, if all that stand still here have
@@ -160,14 +229,27 @@ impl Worker {
 
     #[inline(always)]
     fn call(&self, asker: &'static Parker, runnable: Runnable, slot: *mut ()) {
+        if let Some(left) = self.resume_runner(asker, Some(runnable), slot) {
+            self.queue_asked(left);
+        }
+    }
+
+    /// Resumes a runner, which runs `first`. Gives that back if there is no stack.
+    #[inline(always)]
+    fn resume_runner(
+        &self,
+        asker: &'static Parker,
+        first: Option<Runnable>,
+        slot: *mut (),
+    ) -> Option<Runnable> {
         let spare = self.spare.take();
         let Some((mut stack, runner)) = spare.or_else(|| self.take_runner(0).ok()) else {
-            return self.queue_asked(runnable);
+            return first;
         };
         if !fault!("call_no_turns") {
             self.steps.set(self.steps.get() + 1);
         }
-        self.first.set(Some(runnable)); // C1
+        self.first.set(first); // C1
         let outer = self.calling.replace(slot);
         self.open_calls.set(self.open_calls.get() + 1);
         let resumed = stack.resume(); // C2, C3
@@ -185,6 +267,7 @@ impl Worker {
         if !fault!("call_skip_kill") {
             asker.raise_kill_if_due(); // C4
         }
+        None
     }
 
     /// Keeps a runner for the next call, or gives it back: calls that nest leave several.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
+use tokio::task::coop::consume_budget;
 
 use super::{NO_STACKS, cannot, resident, until};
 use crate::compare::measured::{Job, Life, Measured, Outcome};
@@ -139,10 +140,16 @@ struct Ask(u64);
 struct Timed(u64);
 
 impl Handler<Go> for Driver {
-    type Result = ();
+    type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, Go(messages): Go, _: &mut Context<Self>) {
-        (0..messages).for_each(|_| self.0.do_send(Add(1)));
+    fn handle(&mut self, Go(messages): Go, _: &mut Context<Self>) -> Self::Result {
+        let counter = self.0.clone();
+        Box::pin(async move {
+            for _ in 0..messages {
+                consume_budget().await;
+                counter.do_send(Add(1));
+            }
+        })
     }
 }
 
@@ -238,7 +245,10 @@ async fn fork_join(on: &Arbiters, job: Job) -> Measured {
         .collect();
     let begin = Instant::now();
     for _ in 0..job.messages {
-        counters.iter().for_each(|counter| counter.do_send(Add(1)));
+        for counter in &counters {
+            consume_budget().await;
+            counter.do_send(Add(1));
+        }
     }
     for counter in &counters {
         assert_eq!(counter.send(Get).await, Ok(job.messages));

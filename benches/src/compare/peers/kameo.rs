@@ -7,7 +7,7 @@ use kameo::mailbox;
 use kameo::prelude::*;
 use tokio::sync::oneshot;
 
-use super::{NO_STACKS, cannot, on_tokio, resident, until};
+use super::{NO_STACKS, cannot, on_tokio, pass, resident, until};
 use crate::compare::measured::{Job, Life, Measured, Outcome};
 use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
@@ -81,8 +81,9 @@ struct Sender(ActorRef<Counter>);
 #[messages]
 impl Sender {
     #[message]
-    async fn go(&mut self, messages: u64) {
+    async fn go(&mut self, messages: u64, job: Job) {
         for _ in 0..messages {
+            pass(job).await;
             self.0
                 .tell(Add { by: 1 })
                 .await
@@ -145,7 +146,10 @@ async fn counting(job: Job, senders: u64) -> Measured {
         let sender = start::<Sender>(Sender(counter.clone()), None);
         pending.push(
             sender
-                .ask(Go { messages: each })
+                .ask(Go {
+                    messages: each,
+                    job,
+                })
                 .enqueue()
                 .await
                 .expect("it is alive"),

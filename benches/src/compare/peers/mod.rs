@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::process::Command;
 
 use ::tokio::sync::mpsc::UnboundedReceiver;
+use ::tokio::task::coop::consume_budget;
 use ::tokio::task::yield_now;
 
 use crate::memory::Memory;
@@ -155,6 +156,14 @@ fn silence_panics() {
 /// Resident bytes.
 fn resident() -> u64 {
     Memory::now().expect("/proc is readable").resident
+}
+
+/// A pass of a loop that sends to one actor and never waits, in a task of tokio's: lets others run now and then, as tokio advises. Where
+/// mailboxes have a bound the loop waits.
+async fn pass(job: Job) {
+    if job.workload.bound().is_none() {
+        consume_budget().await;
+    }
 }
 
 /// Waits until so many have reported, and adds up what.

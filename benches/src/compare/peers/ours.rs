@@ -95,8 +95,11 @@ struct Sender<C: Counts>(Addr<C>);
 
 #[actor]
 impl<C: Counts> Sender<C> {
+    #[preemptible]
     pub(crate) fn go(&mut self, messages: u64) {
-        (0..messages).for_each(|_| C::add(&self.0));
+        for _ in 0..messages {
+            C::add(&self.0);
+        }
     }
 }
 
@@ -189,12 +192,19 @@ fn ask_loaded(sys: &System, job: Job) -> Measured {
     Measured::time(begin.elapsed(), job.messages).and_latencies(latencies)
 }
 
+#[preemptible]
+fn spread<C: Counts>(counters: &[Addr<C>], messages: u64) {
+    for _ in 0..messages {
+        for counter in counters {
+            C::add(counter);
+        }
+    }
+}
+
 fn fork_join<C: Counts>(sys: &System, job: Job) -> Measured {
     let counters: Vec<_> = (0..job.actors).map(|_| start(sys, C::new())).collect();
     let begin = Instant::now();
-    for _ in 0..job.messages {
-        counters.iter().for_each(C::add);
-    }
+    spread(&counters, job.messages);
     for counter in &counters {
         assert_eq!(C::get(counter), job.messages);
     }

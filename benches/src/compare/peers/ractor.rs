@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, call};
 use tokio::sync::oneshot;
+use tokio::task::coop::consume_budget;
 
 use super::{NO_STACKS, cannot, on_tokio, resident, until};
 use crate::compare::measured::{Job, Life, Measured, Outcome};
@@ -119,7 +120,10 @@ impl Actor for Driver {
     ) -> Done {
         match msg {
             DriverMsg::Send(messages, reply) => {
-                (0..messages).for_each(|_| add(counter));
+                for _ in 0..messages {
+                    consume_budget().await;
+                    add(counter);
+                }
                 reply.send(())?;
             }
             DriverMsg::Ask(asks, reply) => {

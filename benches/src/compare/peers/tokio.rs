@@ -6,7 +6,7 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn;
 
-use super::{NO_STACKS, cannot, on_tokio, resident, until};
+use super::{NO_STACKS, cannot, on_tokio, pass, resident, until};
 use crate::compare::measured::{Job, Life, Measured, Outcome};
 use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
@@ -124,6 +124,7 @@ async fn counting(job: Job, senders: u64) -> Measured {
             let counter = counter.clone();
             spawn(async move {
                 for _ in 0..job.messages / senders {
+                    pass(job).await;
                     counter.tell(Msg::Add(1)).await;
                 }
             })

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use xtra::prelude::*;
 use xtra::spawn_tokio;
 
-use super::{NO_STACKS, cannot, on_tokio, resident, until};
+use super::{NO_STACKS, cannot, on_tokio, pass, resident, until};
 use crate::compare::measured::{Job, Life, Measured, Outcome};
 use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
@@ -95,15 +95,16 @@ impl Handler<Get> for Counter {
 #[derive(xtra::Actor)]
 struct Driver(Address<Counter>);
 
-struct Go(u64);
+struct Go(u64, Job);
 struct Ask(u64);
 struct Timed(u64);
 
 impl Handler<Go> for Driver {
     type Return = ();
 
-    async fn handle(&mut self, Go(messages): Go, _: &mut Context<Self>) {
+    async fn handle(&mut self, Go(messages, job): Go, _: &mut Context<Self>) {
         for _ in 0..messages {
+            pass(job).await;
             tell(&self.0, Add(1)).await;
         }
     }
@@ -158,7 +159,7 @@ async fn counting(job: Job, senders: u64) -> Measured {
     let mut pending = Vec::new();
     for _ in 0..senders {
         let sender = start(Driver(counter.clone()), None);
-        let sent = sender.send(Go(job.messages / senders)).detach().await;
+        let sent = sender.send(Go(job.messages / senders, job)).detach().await;
         pending.push(sent.expect("it is alive"));
     }
     for sender in pending {
