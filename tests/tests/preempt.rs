@@ -290,6 +290,50 @@ fn loops_that_tell_one_actor_do_not_outrun_it() {
     });
 }
 
+#[actor(mailbox = 1024)]
+struct Roll {
+    last: usize,
+    changes: usize,
+}
+
+#[actor]
+impl Roll {
+    pub(crate) fn note(&mut self, from: usize) {
+        self.changes += usize::from(from != self.last);
+        self.last = from;
+    }
+
+    pub(crate) fn changes(&self) -> usize {
+        self.changes
+    }
+}
+
+/// Who waits for room lets go first whom it waits for, and that makes room for all that the next one has to say.
+#[test]
+fn senders_that_wait_for_room_fill_the_mailbox_in_turn() {
+    within(LIMIT, || {
+        const EACH: usize = 20 * 1024;
+        let sys = system();
+        let roll = sys
+            .spawn(Roll {
+                last: 0,
+                changes: 0,
+            })
+            .unwrap();
+        let senders: Vec<_> = (0..8)
+            .map(|me| {
+                let roll = roll.clone();
+                let tells = move || (0..EACH).for_each(|_| roll.tell().note(me).unwrap());
+                sys.spawn_microthread(tells).unwrap()
+            })
+            .collect();
+        senders.into_iter().for_each(|it| it.join().unwrap());
+        let changes = roll.ask().changes().unwrap();
+        // A turn each 128 messages, of which all but one have one message, would make 7,000 of them.
+        assert!(changes <= 8 * EACH / 512, "{changes} changes");
+    });
+}
+
 // ---- actors ----------------------------------------------------------------------------------------------------------
 
 #[actor]

@@ -13,6 +13,7 @@
 
 use crate::observe::DeadReason;
 use crate::rt::park;
+use crate::rt::worker::Worker;
 
 use super::addr::Until;
 use super::cell::{Cell, Envelope};
@@ -137,6 +138,8 @@ fn wait_for_room<A: Actor>(
     until: Until<'_>,
 ) -> Result<Pushed, WaitError<Envelope<A::Msg>>> {
     let lost = |envelope| unhandled::account(cell, envelope, DeadReason::SenderEnded, None);
+    // Most likely the actor whose mailbox it has filled.
+    Worker::with(|worker| worker.map(Worker::lets_runnable_go_first));
     let (deadline, waiter) = match until {
         Until::Deadline(None) => (None, waits::here()),
         Until::Deadline(deadline) => (deadline, None),

@@ -3,7 +3,7 @@
 //! # An activation
 //! Whoever runs the cell has the *right to run*, which is the right to consume the mailbox. It calls `on_start` if that
 //! is due, then handles messages as plain function calls, up to `BATCH` of them (twice as many as a turn has reductions, if
-//! it runs because a loop has yielded to it: `rt::preempt`), and then
+//! it runs because a loop has yielded to it, or waits for room: `rt::preempt`), and then
 //! - queues itself behind the others, if there may be more (`After::Again`), or
 //! - goes idle, by one exchange on the mailbox's word, which fails if a message or a flag came meanwhile, or
 //! - ends.
@@ -160,7 +160,7 @@ pub(super) fn activate<A: Actor>(cell: &Cell<A>, mut runnable: Runnable) -> Afte
                 runnable = unsafe { Runnable::from_raw(life) };
                 Worker::here(|worker| worker.starts(runnable.as_ptr()));
             }
-            Ok(Step::Batch) if batches < BATCHES && Worker::here(Worker::is_yielded_to) => {
+            Ok(Step::Batch) if batches < BATCHES && Worker::here(Worker::is_let_go_first) => {
                 batches += 1;
             }
             Ok(Step::Batch) => return After::Again(runnable),

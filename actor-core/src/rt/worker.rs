@@ -27,8 +27,8 @@
 //! - *mail*: runnables another worker has assigned to this one, to spread stacks. Stealable by who has fewer stacks.
 //! - *injector*: from OS threads and stuck workers; shared by all.
 //!
-//! Ready stacks go first, as they hold memory; but after `READY_RUN` of them in a row, or after one has yielded, a runnable has
-//! its turn. A stack that yields goes behind both: to the end of the ready list if no runnable waits, else to *yielded*, from where it joins
+//! Ready stacks go first, as they hold memory; but after `READY_RUN` of them in a row, or after one has yielded or waits for room
+//! in a mailbox, a runnable has its turn. A stack that yields goes behind both: to the end of the ready list if no runnable waits, else to *yielded*, from where it joins
 //! the ready list once as many runnables have been taken as waited when it yielded, or none is left.
 //!
 //! # Sleep
@@ -114,7 +114,7 @@ pub(crate) struct Worker {
     yielded: RefCell<VecDeque<(u64, &'static Parker)>>,
     /// Runnables taken so far.
     taken: Cell<u64>,
-    /// What `taken` becomes with the first one after the last yield.
+    /// What `taken` becomes with the one that a stack has let go first.
     yielded_to: Cell<u64>,
     /// How many runnables waited when what runs here had its first look.
     waited: Cell<usize>,
@@ -161,7 +161,7 @@ impl Worker {
             ready: RefCell::default(),
             yielded: RefCell::default(),
             taken: Cell::new(0),
-            yielded_to: Cell::new(0),
+            yielded_to: Cell::new(u64::MAX),
             waited: Cell::new(0),
             timers: RefCell::new(Timers::new(core.seam.clock().now())),
             io: RefCell::new(io::Driver::new()),
@@ -406,8 +406,18 @@ impl Worker {
         waits >= self.waited.get() + preempt::LOOK as usize
     }
 
-    /// Whether the runnable that is running is the first since a stack let it go first.
-    pub(crate) fn is_yielded_to(&self) -> bool {
+    /// What runs here is about to let go, and has made work for others: a runnable goes first, before other stacks.
+    pub(crate) fn lets_runnable_go_first(&self) {
+        #[cfg(feature = "testing")]
+        if self.is_driven() {
+            return;
+        }
+        self.ready_run.set(READY_RUN);
+        self.yielded_to.set(self.taken.get() + 1);
+    }
+
+    /// Whether the runnable that is running is one that a stack has let go first.
+    pub(crate) fn is_let_go_first(&self) -> bool {
         self.taken.get() == self.yielded_to.get()
     }
 

@@ -134,8 +134,7 @@ impl Worker {
             self.take_yielded();
             self.ready(parker);
         } else {
-            self.ready_run.set(READY_RUN);
-            self.yielded_to.set(self.taken.get() + 1);
+            self.lets_runnable_go_first();
             let after = self.taken.get() + waiting as u64;
             self.yielded.borrow_mut().push_back((after, parker));
         }

@@ -242,15 +242,20 @@ impl Account {
     }
 }
 
-fn bank(sys: &System, job: Job) -> Measured {
-    let accounts: Vec<_> = (0..job.actors).map(|_| start(sys, Account(0))).collect();
-    let begin = Instant::now();
+#[preemptible]
+fn tell_to_pay(accounts: &[Addr<Account>], job: Job) {
     for (from, to) in transfers(job.actors, job.messages) {
         accounts[from]
             .tell()
             .pay(accounts[to].clone())
             .expect("it is alive");
     }
+}
+
+fn bank(sys: &System, job: Job) -> Measured {
+    let accounts: Vec<_> = (0..job.actors).map(|_| start(sys, Account(0))).collect();
+    let begin = Instant::now();
+    tell_to_pay(&accounts, job);
     // Once an account answers all that it paid has arrived, and only earlier ones pay to it.
     let balance = |it: &Addr<Account>| it.ask().balance().expect("it answers");
     let after: Vec<_> = accounts.iter().map(balance).collect();

@@ -10,7 +10,7 @@ use tokio::task::spawn;
 
 use super::{Counter, Msg};
 use crate::compare::measured::{Job, Measured, Outcome};
-use crate::compare::peers::{listening, reports, silence_panics};
+use crate::compare::peers::{listening, pass, reports, silence_panics};
 use crate::compare::rules::{Forks, Random, balances, complement, items_sum, transfers};
 use crate::compare::workload::Workload;
 
@@ -219,6 +219,7 @@ async fn bank(job: Job) -> Measured {
     let accounts: Vec<_> = (0..job.actors).map(|_| account()).collect();
     let begin = Instant::now();
     for (from, to) in transfers(job.actors, job.messages) {
+        pass(job).await;
         send(&accounts[from], Order::Pay(accounts[to].clone()));
     }
     // Once an account answers all that it paid has arrived, and only earlier ones pay to it.
