@@ -12,8 +12,8 @@ use super::measured::{Measured, Outcome};
 use super::programs::Programs;
 use super::workload::Size;
 
-/// Whoever takes longer is stopped.
-const LIMIT: Duration = Duration::from_secs(120);
+/// Whoever takes longer is stopped, whatever others take.
+pub(super) const LIMIT: Duration = Duration::from_secs(120);
 
 /// What a child says.
 #[derive(Deserialize)]
@@ -26,11 +26,12 @@ enum Line {
     Outcome(Outcome),
 }
 
-/// What came of a child: its answer, or why there is none.
+/// What came of a child, within `limit`: its answer, or why there is none.
 pub(super) fn run(
     mut command: Command,
     programs: &Programs,
     size: Size,
+    limit: Duration,
 ) -> Result<Outcome, String> {
     let command = command
         .stdin(Stdio::piped())
@@ -54,7 +55,7 @@ pub(super) fn run(
         let _ = stderr.read_to_end(&mut text);
         String::from_utf8_lossy(&text).into_owned()
     });
-    let outcome = match said.recv_timeout(LIMIT) {
+    let outcome = match said.recv_timeout(limit) {
         Ok(Line::Outcome(outcome)) => Ok(outcome),
         Ok(Line::Listening { listening }) => {
             let load = programs.load(listening, size.actors, size.messages);
@@ -62,12 +63,12 @@ pub(super) fn run(
                 it.peak_bytes = peak(child.id());
                 it
             };
-            match run(load, programs, size) {
+            match run(load, programs, size, limit) {
                 Ok(Outcome::Measured(measured)) => Ok(Outcome::Measured(peak(measured))),
                 other => other,
             }
         }
-        Err(mpsc::RecvTimeoutError::Timeout) => Err(format!("no answer within {LIMIT:?}")),
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(format!("no answer within {limit:.0?}")),
         Err(mpsc::RecvTimeoutError::Disconnected) => Err(String::new()),
     };
     // What it would still do (freeing a million of something) is in no figure. One that listens is ended by this.

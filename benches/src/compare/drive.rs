@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::time::{Duration, Instant};
 
 use super::Error;
 use super::child;
@@ -52,6 +53,11 @@ pub(super) fn run(options: &Options, allocator: &str) -> Result<Report, Error> {
     })
 }
 
+/// How long is waited for a configuration of a peer's, of which another took `shortest`: it is out if it takes several times that.
+fn patience(shortest: Duration) -> Duration {
+    (Duration::from_secs(10) + 3 * shortest).min(child::LIMIT)
+}
+
 fn measure(
     programs: &Programs,
     peers: &[&Peer],
@@ -92,6 +98,8 @@ fn measure(
     let mut cannot = BTreeMap::new();
     // The shortest run so far of each peer's configurations.
     let mut best: BTreeMap<&str, f64> = BTreeMap::new();
+    // And how long a whole process took at least.
+    let mut shortest: BTreeMap<&str, Duration> = BTreeMap::new();
     for run in 1..=runs {
         for (peer, results) in &mut results {
             if let Some(why) = cannot.get(peer.name) {
@@ -111,11 +119,16 @@ fn measure(
                 messages: size.messages,
             };
             let command = programs.command(peer, &config.allocator, job);
-            let said = match child::run(command, programs, size) {
+            let known = shortest.get(peer.name);
+            let limit = known.map_or(child::LIMIT, |it| patience(*it));
+            let begun = Instant::now();
+            let said = match child::run(command, programs, size, limit) {
                 Ok(Outcome::Measured(measured)) => {
+                    let took = shortest.entry(peer.name).or_insert(Duration::MAX);
+                    *took = begun.elapsed().min(*took);
                     let value = format!("{:.1} {}", measured.value, workload.unit().name());
-                    let shortest = best.entry(peer.name).or_insert(f64::INFINITY);
-                    *shortest = shortest.min(measured.value);
+                    let lowest = best.entry(peer.name).or_insert(f64::INFINITY);
+                    *lowest = lowest.min(measured.value);
                     results.runs.push(measured);
                     value
                 }

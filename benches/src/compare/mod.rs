@@ -15,7 +15,8 @@
 //! 3. A configuration is a peer, its number of workers (one and two), and, if Rust's global allocator is the peer's, which one
 //!    (the C library's and mimalloc; the latter is a program of its own, built when it is needed). A peer is shown with the
 //!    configuration that has the lowest median, and the table says which; the JSON has them all. A configuration that has taken
-//!    more than twice as much as another of the same peer's, each at its best so far, is not run again.
+//!    more than twice as much as another of the same peer's, each at its best so far, is not run again; nor is one waited for
+//!    that takes several times as long.
 //!
 //! # What is compared
 //! The same guarantees: a bounded mailbox against a bounded one, an answer against an answer, an actor that is in service

@@ -176,7 +176,7 @@ mod tests {
             };
             for peer in &peers {
                 let command = programs.command(peer, "own", job);
-                match child::run(command, &programs, size) {
+                match child::run(command, &programs, size, child::LIMIT) {
                     Ok(Outcome::Measured(it)) => assert!(it.peak_bytes > 0, "{job:?}: {it:?}"),
                     Ok(Outcome::Cannot(_)) => {}
                     Err(why) => panic!("{}: {job:?}: {why}", peer.name),
