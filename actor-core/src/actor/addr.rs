@@ -774,10 +774,7 @@ pub(super) fn check_stack() {
 /// Whether the caller may block without going beyond the stack limit.
 #[inline]
 fn may_block() -> bool {
-    Worker::with(|worker| match worker {
-        Some(worker) if !worker.has_room_to_wait() => worker.holds_claim(),
-        _ => true,
-    })
+    Worker::with(|worker| worker.is_none_or(Worker::may_wait))
 }
 
 #[cold]

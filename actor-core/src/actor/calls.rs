@@ -151,9 +151,9 @@ fn what_waits_in_a_call_answers_later() {
     });
 }
 
-#[test]
-fn an_asker_that_is_killed_in_its_call_ends_there() {
-    on_one_worker(|[asker, it, after]| {
+/// Who waits, in the given way, for one that kills it and answers does not go on.
+fn ends_where_it_waits(wait: fn(&Addr<Does>, Job) -> Answer<()>) {
+    on_one_worker(move |[asker, it, after]| {
         let (me, went_on) = (asker.clone(), Arc::new(AtomicBool::new(false)));
         let goes_on = went_on.clone();
         tell(&asker, move || {
@@ -161,13 +161,18 @@ fn an_asker_that_is_killed_in_its_call_ends_there() {
                 me.kill();
                 reply.send(());
             };
-            let _ = ask::<()>(&it, job);
+            let _ = wait(&it, Box::new(job));
             goes_on.store(true, Ordering::Relaxed);
         });
         assert_eq!(asker.join(), ExitReason::Killed);
         assert!(!went_on.load(Ordering::Relaxed));
         ask::<()>(&after, |reply, _| reply.send(())).unwrap();
     });
+}
+
+#[test]
+fn an_asker_that_is_killed_in_its_call_ends_there() {
+    ends_where_it_waits(|it, job| ask(it, job));
 }
 
 #[test]
@@ -279,21 +284,7 @@ fn a_request_that_was_polled_or_waited_for_in_vain_is_waited_for() {
 
 #[test]
 fn who_is_killed_while_what_is_queued_runs_ends_there() {
-    on_one_worker(|[asker, it, after]| {
-        let (me, went_on) = (asker.clone(), Arc::new(AtomicBool::new(false)));
-        let goes_on = went_on.clone();
-        tell(&asker, move || {
-            let answer: Request<()> = request(&it, move |reply, _| {
-                me.kill();
-                reply.send(());
-            });
-            let _ = answer.wait();
-            goes_on.store(true, Ordering::Relaxed);
-        });
-        assert_eq!(asker.join(), ExitReason::Killed);
-        assert!(!went_on.load(Ordering::Relaxed));
-        ask::<()>(&after, |reply, _| reply.send(())).unwrap();
-    });
+    ends_where_it_waits(|it, job| request(it, job).wait());
 }
 
 /// What is queued may be anything: a microthread, one that wants a larger stack, one that is lost with its stack.

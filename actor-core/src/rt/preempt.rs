@@ -17,9 +17,10 @@
 //!    message; 104 ns if all 4,096 passes go first). What waited before the loop does not count, or a busy worker's loops would never
 //!    have whole turns.
 //!
-//! Whoever yields, or waits for room in a mailbox, lets one runnable go first before other stacks have their turn, and if that is an actor it may handle
-//! twice as many messages as a turn has reductions (`actor::life`). Otherwise several loops that tell one actor would outrun it: its
-//! mailbox would fill with all they have to say; or, if it has a bound, each would wait for room time and again, for few messages.
+//! Whoever yields, or waits for room in a mailbox, lets one runnable go first before other stacks have their turn, and if that is an
+//! actor it may handle twice as many messages as a turn has reductions (`actor::life`). Otherwise several loops that tell one actor
+//! would outrun it: its mailbox would fill with all they have to say; or, if it has a bound, each would wait for room time and
+//! again, for few messages.
 //!
 //! # What follows
 //! - A loop notices a kill at the latest after [`LOOK`] passes, `checkpoint()` at once.

@@ -28,8 +28,9 @@
 //! - *injector*: from OS threads and stuck workers; shared by all.
 //!
 //! Ready stacks go first, as they hold memory; but after `READY_RUN` of them in a row, or after one has yielded or waits for room
-//! in a mailbox, a runnable has its turn. A stack that yields goes behind both: to the end of the ready list if no runnable waits, else to *yielded*, from where it joins
-//! the ready list once as many runnables have been taken as waited when it yielded, or none is left.
+//! in a mailbox, a runnable has its turn. A stack that yields goes behind both: to the end of the ready list if no runnable waits,
+//! else to *yielded*, from where it joins the ready list once as many runnables have been taken as waited when it yielded, or none
+//! is left.
 //!
 //! # Sleep
 //! An idle worker sleeps in its poller, so that descriptors, timers and wake-ups are one wait. The steps, and why nothing
@@ -453,7 +454,7 @@ impl Worker {
 
     #[cold]
     pub(super) fn hand_back_for(&self, wants: Runnable) {
-        self.stop_drawing();
+        self.draws.set(0);
         self.first.set(Some(wants));
         self.handoff.set(Some(Handoff::Resize));
         crate::stack::suspend();

@@ -24,7 +24,8 @@
 //! inlined: it is a message in the mailbox, and the asker waits; on one worker and across two is its two configurations.
 //!
 //! A loop that only sends lets others run now and then, in the way that its peer has for that (`#[preemptible]`, tokio's budget,
-//! a yield), in `counting` and `many_to_one`; in `fork_join` where that makes it faster, as it does ours and actix.
+//! a yield), in `counting` and `many_to_one`; in `fork_join` where that makes it faster, as it does ours and actix; in
+//! `bank_transaction` ours and tokio's.
 //!
 //! # Where what is
 //! | file | what |

@@ -49,7 +49,7 @@
 //! - *Turns.* Each call counts as a step. When the root is due, or the runtime ends, the actor is queued and the asker parks. If
 //!   others wait in the queue then, it is queued behind them.
 //! - *The limit of stacks.* An asker that stands still has no claim on a stack, though it may have to wait after all. So who asks
-//!   in a call is refused when those that stand still here would use up what is left (`Worker::has_room_to_wait`).
+//!   in a call is refused when those that stand still here would use up what is left (`Worker::may_wait`).
 //! - *Overflow.* A called stack that is abandoned is left to the root, which has room for the rest: the worker notes it.
 //! - *Nothing else is called*: an actor with its own stack or with a stack of another size, or where the asker's
 //!   stack may not be suspended or is a local scheduler's, and in a driven runtime, whose every step somebody decides.
@@ -87,7 +87,7 @@ const DRAWS: u32 = 16;
 const DRAWING: usize = 1;
 
 /// Whether the caller, who answers into `slot`, is the actor, or what that called in turn, that the asker of `slot` has called and
-/// stands still for: see the [module](self), "The answer".
+/// stands still for: see the [module](self), "The answer". If it is, a runner that takes from the queues takes no more.
 #[inline]
 #[cfg(not(loom))]
 pub(crate) fn is_called_for(slot: *mut ()) -> bool {
@@ -141,16 +141,14 @@ impl Worker {
     /// Raises a kill of the caller's.
     #[cfg(not(loom))]
     pub(crate) fn run_queued_for(asker: &'static Parker, slot: *mut ()) {
-        // SAFETY: as in `one_of`.
-        let Some(worker) = (unsafe { CURRENT.get().as_ref() }) else {
+        let Some(worker) = Worker::current() else {
             return;
         };
         let first_in_turn = worker.ready.borrow().is_empty() && worker.yielded.borrow().is_empty();
-        let room = || worker.has_room_to_wait() || worker.holds_claim();
         if first_in_turn
             && !worker.shared.queue.is_empty()
             && worker.may_stand_still(asker)
-            && room()
+            && worker.may_wait()
         {
             worker.draws.set(DRAWS);
             worker.resume_runner(asker, None, drawing(slot));
@@ -166,11 +164,6 @@ impl Worker {
         let left = self.draws.get();
         self.draws.set(left.saturating_sub(1));
         left > 0
-    }
-
-    /// A runner that was called takes no more from the queues.
-    pub(super) fn stop_drawing(&self) {
-        self.draws.set(0);
     }
 
     /// Runs `runnable`, an actor that is to start and whose start the caller is about to wait for, or queues it as what may take
@@ -195,13 +188,18 @@ impl Worker {
         None
     }
 
-    /// The worker whose thread this is, if it is one of `core`. Not through [`with`](Self::with): what is switched in is to be
-    /// inlined, and a closure of this size is not.
+    /// The worker whose thread this is. Not through [`with`](Self::with): what is switched in is to be inlined, and a closure of
+    /// this size is not.
+    #[inline(always)]
+    fn current<'a>() -> Option<&'a Worker> {
+        // SAFETY: the worker is on this thread's stack, or what calls would not run; and stacks do not change threads.
+        unsafe { CURRENT.get().as_ref() }
+    }
+
+    /// As [`current`](Self::current), if it is one of `core`.
     #[inline(always)]
     fn one_of<'a>(core: &Arc<Core>) -> Option<&'a Worker> {
-        // SAFETY: the worker is on this thread's stack, or what calls would not run; and stacks do not change threads.
-        let worker = unsafe { CURRENT.get().as_ref() };
-        worker.filter(|worker| Arc::ptr_eq(&worker.core, core))
+        Worker::current().filter(|worker| Arc::ptr_eq(&worker.core, core))
     }
 
     /// Whether the stack of `asker`, who calls, may stand still for `runnable`.
@@ -220,11 +218,11 @@ impl Worker {
         self.steps.get() < DUTY_EVERY && asker.may_stand_still() && !self.core.is_stopping()
     }
 
-    /// Whether the caller, who has no claim on a stack, may wait without going beyond the limit, if all that stand still here have
-    /// to wait too.
+    /// Whether the caller may wait without going beyond the limit, if all that stand still here have to wait too: there is room, or
+    /// it has its claim.
     #[inline]
-    pub(crate) fn has_room_to_wait(&self) -> bool {
-        self.core.budget.has_room_for(self.open_calls.get())
+    pub(crate) fn may_wait(&self) -> bool {
+        self.core.budget.has_room_for(self.open_calls.get()) || self.holds_claim()
     }
 
     #[inline(always)]

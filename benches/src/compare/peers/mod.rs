@@ -158,7 +158,7 @@ fn resident() -> u64 {
     Memory::now().expect("/proc is readable").resident
 }
 
-/// A pass of a loop that sends to one actor and never waits, in a task of tokio's: lets others run now and then, as tokio advises. Where
+/// A pass of a loop that sends and never waits, in a task of tokio's: lets others run now and then, as tokio advises. Where
 /// mailboxes have a bound the loop waits.
 async fn pass(job: Job) {
     if job.workload.bound().is_none() {
