@@ -25,6 +25,7 @@ mod models;
 mod monitor;
 pub(crate) mod offload;
 pub(crate) mod park;
+mod patience;
 pub(crate) mod preempt;
 mod queue;
 pub(crate) mod report;

@@ -11,8 +11,8 @@
 //! The stacks suspended on a held worker wait: they cannot move. The remedy is `blocking`.
 //!
 //! A worker that does get on but has more than it can do at the moment, while another sleeps, is helped the same way: the
-//! sleeper is woken and steals. That decision is left to the monitor because waking a thread costs more than most
-//! messages do.
+//! sleeper is woken and steals, unless the worker gets through its queue in less than that takes ([`super::patience`]). That
+//! decision is left to the monitor because waking a thread costs more than most messages do.
 //!
 //! # Sleep
 //! When all workers sleep the monitor does, too, with no timeout; a worker that wakes to run something nudges it. See
@@ -30,7 +30,7 @@ use crate::observe::Event;
 
 use super::core::Core;
 use super::header::{Header, Runnable};
-use super::sleep;
+use super::{patience, sleep};
 
 const TICK: Duration = Duration::from_millis(1);
 /// So many looks at sleeping workers before the monitor sleeps too: going to sleep and being woken costs more than a few
@@ -56,6 +56,8 @@ impl fmt::Debug for Monitor {
 #[derive(Debug, Default, Clone, Copy)]
 struct Watch {
     progress: u64,
+    /// How many had left its queue.
+    left: Option<usize>,
     held: u32,
     reported: bool,
 }
@@ -169,11 +171,14 @@ fn look(core: &Arc<Core>, watches: &mut [Watch], loot: &mut Vec<Runnable>) {
         awake += 1;
         let progress = worker.progress();
         if progress != watch.progress || !worker.runs_something() {
+            let waiting = worker.queue.waiting();
+            let passed = watch.left.map_or(0, |left| waiting.left.wrapping_sub(left));
+            surplus |= worker.has_mail() || patience::is_worth_waking_for(waiting, passed, TICK);
             *watch = Watch {
                 progress,
+                left: Some(waiting.left),
                 ..Watch::default()
             };
-            surplus |= worker.surplus() > 0;
             continue;
         }
         watch.held += 1;

@@ -65,7 +65,9 @@
 //! | `queue_lose_displaced`| `push_next` drops what it displaces             | `a_displaced_task_goes_to_the_tail`           |
 //! | `queue_no_budget`     | the next slot may starve the ring               | `ping_pong_in_the_next_slot_does_not_starve`  |
 //! | `queue_never_shrink`  | the ring keeps its largest size                 | `the_ring_shrinks_after_a_burst`              |
+//! | `queue_count_anew`    | a ring that is resized has had no pops          | `what_has_left_is_counted_whoever_took_it_and_however_the_ring_grows` |
 
+use super::patience::Waiting;
 use crate::sys::asym;
 use crate::sys::atomic::{AtomicBool, AtomicUsize, Backoff, Ordering, UnsafeCell};
 use crate::sys::fault::fault;
@@ -102,6 +104,8 @@ pub(crate) struct LocalQueue<T> {
     revoked: AtomicBool,
     /// Length of the ring, times two, plus one if the next slot is taken. A hint for those outside.
     hint: AtomicUsize,
+    /// How many have left the ring, ever, wrapping. A hint as well.
+    left: AtomicUsize,
     inner: UnsafeCell<Inner<T>>,
 }
 
@@ -141,6 +145,7 @@ impl<T> LocalQueue<T> {
             busy: AtomicBool::new(false),
             revoked: AtomicBool::new(false),
             hint: AtomicUsize::new(0),
+            left: AtomicUsize::new(0),
             inner: UnsafeCell::new(Inner {
                 next: None,
                 budget: LIFO_BUDGET,
@@ -205,7 +210,7 @@ impl<T> LocalQueue<T> {
     #[inline]
     pub(crate) unsafe fn pop(&self) -> Option<T> {
         // SAFETY: the caller is the owner.
-        unsafe { self.owned(Inner::pop) }
+        unsafe { self.owned(|inner| inner.pop(&self.left)) }
     }
 
     /// [`pop`](Self::pop), and `f` sees the task (or that there is none) while no thief can be inside: what `f`
@@ -220,7 +225,7 @@ impl<T> LocalQueue<T> {
         // SAFETY: the caller is the owner, and `f` does not come back here.
         unsafe {
             self.owned(|inner| {
-                let task = inner.pop();
+                let task = inner.pop(&self.left);
                 f(task.as_ref());
                 task
             })
@@ -249,6 +254,15 @@ impl<T> LocalQueue<T> {
         self.hint.load(Ordering::Relaxed) >> 1
     }
 
+    /// About what waits in the ring, and how many have left it.
+    #[inline]
+    pub(crate) fn waiting(&self) -> Waiting {
+        Waiting {
+            left: self.left.load(Ordering::Relaxed),
+            len: self.stealable(),
+        }
+    }
+
     /// Whether about nothing waits here.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
@@ -270,6 +284,7 @@ impl<T> LocalQueue<T> {
         self.revoking(|inner| {
             let take = inner.ring.len().div_ceil(2).min(seen);
             out.extend((0..take).map_while(|_| inner.ring.pop()));
+            self.left.store(inner.ring.popped(), Ordering::Relaxed);
             take
         })
     }
@@ -288,6 +303,7 @@ impl<T> LocalQueue<T> {
             let before = out.len();
             out.extend(inner.next.take());
             out.extend(std::iter::from_fn(|| inner.ring.pop()));
+            self.left.store(inner.ring.popped(), Ordering::Relaxed);
             out.len() - before
         })
     }
@@ -443,7 +459,7 @@ impl<T> Inner<T> {
     }
 
     #[inline]
-    fn pop(&mut self) -> Option<T> {
+    fn pop(&mut self, left: &AtomicUsize) -> Option<T> {
         if self.next.is_some() {
             if self.ring.is_empty() {
                 return self.next.take();
@@ -457,6 +473,7 @@ impl<T> Inner<T> {
             self.budget = LIFO_BUDGET;
         }
         let task = self.ring.pop();
+        left.store(self.ring.popped(), Ordering::Relaxed);
         if self.ring.is_empty() && self.ring.capacity() > MIN_RING {
             self.shrink();
         }

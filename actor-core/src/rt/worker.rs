@@ -37,6 +37,7 @@
 //! is missed, are in [`super::sleep`]. Nobody needs to wake a worker for its own queue: its owner is awake while it has
 //! entries, and if the owner is held up, the monitor takes them away. One that has no stack to run them on looks again soon.
 //! Where its sleeps have been short, a worker looks a little longer before the next one ([`super::spin`]).
+//! What waits on another worker it takes only if it would wait there for some time ([`super::patience`]).
 //!
 //! A worker that has slept for a while with nothing to do gives memory back, and sleeps on.
 
@@ -55,6 +56,7 @@ use super::core::Core;
 use super::header::{HOLDS_STACK, Header, Runnable};
 use super::io;
 use super::park::Parker;
+use super::patience::Known;
 use super::preempt;
 use super::runner;
 use super::spin::Spin;
@@ -146,6 +148,8 @@ pub(crate) struct Worker {
     /// Everything suspended here has been told to end.
     killed_all: Cell<bool>,
     loot: RefCell<Vec<Runnable>>,
+    /// What is known of each worker's queue.
+    known: RefCell<Vec<Known>>,
     #[cfg(feature = "testing")]
     driven: driven::Driven,
 }
@@ -181,6 +185,7 @@ impl Worker {
             trim_due: Cell::new(None),
             killed_all: Cell::new(false),
             loot: RefCell::default(),
+            known: RefCell::default(),
             #[cfg(feature = "testing")]
             driven: driven::Driven::default(),
             core,

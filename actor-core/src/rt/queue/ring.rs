@@ -5,6 +5,8 @@
 
 use std::mem::MaybeUninit;
 
+use crate::sys::fault::fault;
+
 pub(super) struct Ring<T> {
     /// Its length is a power of two.
     places: Box<[MaybeUninit<T>]>,
@@ -25,6 +27,12 @@ impl<T> Ring<T> {
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.tail.wrapping_sub(self.head)
+    }
+
+    /// How many have been popped, ever, wrapping.
+    #[inline]
+    pub(super) fn popped(&self) -> usize {
+        self.head
     }
 
     #[inline]
@@ -74,6 +82,9 @@ impl<T> Ring<T> {
     #[cold]
     pub(super) fn resize(&mut self, capacity: usize) {
         let mut ring = Self::new(capacity);
+        if !fault!("queue_count_anew") {
+            (ring.head, ring.tail) = (self.head, self.head);
+        }
         assert!(self.len() <= ring.capacity());
         while let Some(task) = self.pop() {
             let tail = ring.tail;

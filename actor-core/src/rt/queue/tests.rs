@@ -81,6 +81,25 @@ mod single {
     }
 
     #[test]
+    fn what_has_left_is_counted_whoever_took_it_and_however_the_ring_grows() {
+        let q = Owned::new();
+        let mut loot = Vec::new();
+        let mut left = 0;
+        for round in [1, 2 * super::MIN_RING, 3, 4 * super::MIN_RING] {
+            (0..round).for_each(|n| q.push(n));
+            q.push_next(9);
+            assert_eq!((q.0.waiting().left, q.0.waiting().len), (left, round));
+            assert_eq!(q.pop(), Some(9)); // the next slot is none of the ring
+            assert_eq!(q.0.waiting().left, left);
+            left += q.0.steal(1, &mut loot).expect("nobody is inside");
+            left += usize::from(q.pop().is_some());
+            assert_eq!(q.0.waiting().left, left);
+            left += q.0.take_all(&mut loot).expect("nobody is inside");
+            assert_eq!((q.0.waiting().left, q.0.waiting().len), (left, 0));
+        }
+    }
+
+    #[test]
     fn the_monitor_takes_everything_next_slot_first() {
         let q = Owned::new();
         (0..5).for_each(|n| q.push(n));

@@ -6,10 +6,22 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::rt::alarm::Alarm;
+use crate::rt::patience::{Known, Waiting};
 use crate::rt::spin;
 use crate::sys::seam::Choice;
 
-use super::{DUTY_EVERY, STARVED, STEAL_MAX, TRIM_AFTER, TRIM_AT_LATEST, TRIM_PORTION, Worker};
+use super::{
+    DUTY_EVERY, STARVED, STEAL_MAX, Shared, TRIM_AFTER, TRIM_AT_LATEST, TRIM_PORTION, Worker,
+};
+
+/// What came of looking at what others have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Theft {
+    Done,
+    /// There is something, but so far its owner seems about to run it.
+    Early,
+    Nothing,
+}
 
 impl Worker {
     /// What the root does now and then while there is work: descriptors, timers, shared queues.
@@ -83,7 +95,12 @@ impl Worker {
                 return false;
             }
         }
-        if self.steal() || (self.spin.pays() && self.look_longer()) {
+        let found = match self.steal() {
+            Theft::Done => true,
+            Theft::Early => self.look_longer(),
+            Theft::Nothing => self.spin.pays() && self.look_longer(),
+        };
+        if found {
             return true;
         }
         // Once it has said that it sleeps, a worker runs nothing before `work_begins`: not left in between.
@@ -118,7 +135,7 @@ impl Worker {
                 spin_loop();
                 self.has_news()
             });
-            if news || self.poll(Some(Duration::ZERO)) || self.steal() {
+            if news || self.poll(Some(Duration::ZERO)) || self.steal() == Theft::Done {
                 break true;
             }
             if clock.now() >= end {
@@ -186,19 +203,27 @@ impl Worker {
             || self.core.is_abandoned()
     }
 
-    /// Takes ready work from others.
-    pub(super) fn steal(&self) -> bool {
+    /// Takes ready work from others, if it is worth that.
+    pub(super) fn steal(&self) -> Theft {
+        let mut theft = Theft::Nothing;
         let count = self.core.worker_count();
         let start = self.seam.choose(Choice::Victim, count);
         let mut loot = self.loot.borrow_mut();
         let others = self.core.workers().skip(start);
         for victim in others.chain(self.core.workers().take(start)) {
-            if self.is(victim) || victim.surplus() == 0 {
+            if self.is(victim) {
                 continue;
             }
-            let _ = victim.queue.steal(STEAL_MAX, &mut loot);
+            let waiting = victim.queue.waiting();
+            if self.knows(victim, waiting) {
+                let _ = victim.queue.steal(STEAL_MAX, &mut loot);
+            }
+            if waiting.len > 0 {
+                theft = Theft::Early;
+            }
             // Mail is there to spread stacks: to take back what has just been assigned would undo that.
             if loot.is_empty()
+                && victim.has_mail()
                 && self.shared.load() < victim.load()
                 && let Some(runnable) = victim.pop_mail()
             {
@@ -206,9 +231,18 @@ impl Worker {
             }
             if !loot.is_empty() {
                 loot.drain(..).for_each(|runnable| self.push(runnable));
-                return true;
+                return Theft::Done;
             }
         }
-        false
+        theft
+    }
+
+    /// Whether some of what waits at `victim` has been known to this worker for long enough.
+    fn knows(&self, victim: &Shared, waiting: Waiting) -> bool {
+        let mut known = self.known.borrow_mut();
+        if known.len() <= victim.index {
+            known.resize(victim.index + 1, Known::default());
+        }
+        known[victim.index].is_worth_taking(self.core.seam.clock().now(), waiting)
     }
 }

@@ -174,9 +174,9 @@ impl Shared {
         !self.running.load(Ordering::Relaxed).is_null()
     }
 
-    /// Ready work that another worker could take.
-    pub(crate) fn surplus(&self) -> usize {
-        self.queue.stealable() + self.mail_len.load(Ordering::Relaxed)
+    /// Whether something is assigned to it that it has not started.
+    pub(crate) fn has_mail(&self) -> bool {
+        self.mail_len.load(Ordering::Relaxed) > 0
     }
 
     /// Calls `f` with what runs on this worker, while it provably stays alive. `None`: nothing runs, or the worker is
