@@ -59,7 +59,7 @@
 use std::cell::Cell;
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -83,7 +83,10 @@ pub(crate) enum Interest {
 #[derive(Debug)]
 pub(crate) struct Source {
     fd: RawFd,
-    registrations: Mutex<Vec<Registration>>,
+    /// The first one: almost always the only one, and looked for at each operation.
+    first: OnceLock<Registration>,
+    /// Those of other workers.
+    more: Mutex<Vec<Registration>>,
 }
 
 struct Registration {
@@ -106,20 +109,19 @@ impl Source {
     pub(crate) fn new(fd: RawFd) -> Self {
         Source {
             fd,
-            registrations: Mutex::default(),
+            first: OnceLock::new(),
+            more: Mutex::default(),
         }
-    }
-
-    fn registrations(&self) -> MutexGuard<'_, Vec<Registration>> {
-        self.registrations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The key at `worker`, if it is registered there.
     fn known_key(&self, worker: &Worker) -> Option<usize> {
-        let registrations = self.registrations();
-        let found = registrations.iter().find(|r| worker.is(&r.home))?;
+        let first = self.first.get()?;
+        if worker.is(&first.home) {
+            return Some(first.key);
+        }
+        let more = self.more.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = more.iter().find(|r| worker.is(&r.home))?;
         Some(found.key)
     }
 
@@ -158,10 +160,11 @@ impl Source {
             worker.io.borrow_mut().remove(key);
             return Err(error);
         }
-        self.registrations().push(Registration {
-            home: home.clone(),
-            key,
-        });
+        let home = home.clone();
+        if let Err(another) = self.first.set(Registration { home, key }) {
+            let mut more = self.more.lock().unwrap_or_else(PoisonError::into_inner);
+            more.push(another);
+        }
         Ok(key)
     }
 
@@ -228,11 +231,8 @@ impl Source {
 
 impl Drop for Source {
     fn drop(&mut self) {
-        let registrations = self
-            .registrations
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        for Registration { home, key } in registrations.drain(..) {
+        let more = self.more.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for Registration { home, key } in self.first.take().into_iter().chain(more.drain(..)) {
             // Not left to the close that follows: a duplicate of the descriptor would keep the registration alive.
             // SAFETY: the descriptor is open, see `new`.
             let _ = home
