@@ -82,7 +82,7 @@ mod tests;
 pub(crate) const LIFO_BUDGET: u32 = 64;
 
 /// The ring is not shrunk below this many places.
-const MIN_RING: usize = if cfg!(loom) { 2 } else { 64 };
+const MIN_RING: usize = if cfg!(loom) { 2 } else { 256 };
 
 /// How often the ring must run empty, without having grown meanwhile, before it gives back half.
 const SHRINK_AFTER: u32 = 16;

@@ -47,46 +47,48 @@ pub(super) fn noted<R>(task: &Header, f: impl FnOnce() -> R) -> R {
 /// The body of every pooled stack.
 pub(super) fn run() {
     let me = park::on_stack().expect("a pooled stack has its parker");
+    // SAFETY: stacks do not change threads, and a worker has ended the stacks of its pool before it goes.
+    let worker = unsafe { &*Worker::here(ptr::from_ref) };
     loop {
-        while let Some(runnable) = Worker::here(Worker::next_for_runner) {
-            if Worker::here(|worker| worker.fits(me, &runnable)) {
-                run_one(me, runnable);
+        while let Some(runnable) = worker.next_for_runner() {
+            if worker.fits(me, &runnable) {
+                run_one(worker, me, runnable);
             } else {
-                Worker::here(|worker| worker.hand_back_for(runnable));
+                worker.hand_back_for(runnable);
                 if stack::retiring() {
                     break;
                 }
             }
         }
         if !stack::retiring() {
-            Worker::here(Worker::hand_back_idle);
+            worker.hand_back_idle();
         }
         if stack::retiring() {
-            Worker::here(|worker| worker.retire(me));
+            worker.retire(me);
             return;
         }
     }
 }
 
 #[inline]
-fn run_one(me: &'static Parker, runnable: Runnable) {
-    if Worker::here(|worker| worker.core().is_stopping()) {
+fn run_one(worker: &Worker, me: &'static Parker, runnable: Runnable) {
+    if worker.core().is_stopping() {
         drop(runnable); // discards it
         return;
     }
     let task = runnable.as_ptr();
     me.begin(task);
-    Worker::here(|worker| worker.starts(task));
+    worker.starts(task);
     match runnable.run() {
         After::Idle => me.begin(ptr::null()),
         After::Done(runnable) => {
-            Worker::here(Worker::stops);
+            worker.stops();
             me.begin(ptr::null());
             runnable.finish();
         }
         After::Again(runnable) => {
             me.begin(ptr::null());
-            Worker::here(|worker| worker.stops_and_queues(runnable));
+            worker.stops_and_queues(runnable);
         }
     }
     // What was made after the task's own end, by a subscriber that was told of it: not for the next task.
