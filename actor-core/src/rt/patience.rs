@@ -20,8 +20,14 @@ use std::time::{Duration, Instant};
 
 use crate::sys::fault::fault;
 
+use super::spin;
+
 /// About what it costs to steal, and what was stolen to run elsewhere.
 pub(super) const PATIENCE: Duration = Duration::from_micros(10);
+const _: () = assert!(
+    PATIENCE.as_nanos() < spin::LOOK.as_nanos(),
+    "a look is long enough to find something"
+);
 /// About what it costs to wake a thread.
 const WORTH_WAKING: Duration = Duration::from_micros(50);
 
