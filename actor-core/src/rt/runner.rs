@@ -47,8 +47,7 @@ pub(super) fn noted<R>(task: &Header, f: impl FnOnce() -> R) -> R {
 /// The body of every pooled stack.
 pub(super) fn run() {
     let me = park::on_stack().expect("a pooled stack has its parker");
-    // SAFETY: stacks do not change threads, and a worker has ended the stacks of its pool before it goes.
-    let worker = unsafe { &*Worker::here(ptr::from_ref) };
+    let worker = Worker::current().expect("on a worker's thread");
     loop {
         while let Some(runnable) = worker.next_for_runner() {
             if worker.fits(me, &runnable) {

@@ -191,7 +191,7 @@ impl Worker {
     /// The worker whose thread this is. Not through [`with`](Self::with): what is switched in is to be inlined, and a closure of
     /// this size is not.
     #[inline(always)]
-    fn current<'a>() -> Option<&'a Worker> {
+    pub(in crate::rt) fn current<'a>() -> Option<&'a Worker> {
         // SAFETY: the worker is on this thread's stack, or what calls would not run; and stacks do not change threads.
         unsafe { CURRENT.get().as_ref() }
     }

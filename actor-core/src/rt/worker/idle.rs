@@ -197,7 +197,7 @@ impl Worker {
     /// Step 2 of going to sleep.
     pub(super) fn has_news(&self) -> bool {
         !self.shared.inbox.is_empty()
-            || self.shared.mail_len.load(Ordering::Relaxed) > 0
+            || self.shared.has_mail()
             || !self.core.injector.is_empty()
             || (self.core.is_stopping() && !self.killed_all.get())
             || self.core.is_abandoned()
@@ -223,7 +223,6 @@ impl Worker {
             }
             // Mail is there to spread stacks: to take back what has just been assigned would undo that.
             if loot.is_empty()
-                && victim.has_mail()
                 && self.shared.load() < victim.load()
                 && let Some(runnable) = victim.pop_mail()
             {

@@ -141,9 +141,7 @@ impl Worker {
     }
 
     pub(super) fn has_runnable(&self) -> bool {
-        !self.shared.queue.is_empty()
-            || self.shared.mail_len.load(Ordering::Relaxed) > 0
-            || !self.core.injector.is_empty()
+        !self.shared.queue.is_empty() || self.shared.has_mail() || !self.core.injector.is_empty()
     }
 
     #[inline(always)]

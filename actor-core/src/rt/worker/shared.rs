@@ -91,7 +91,7 @@ impl Shared {
     }
 
     pub(super) fn pop_mail(&self) -> Option<Runnable> {
-        if self.mail_len.load(Ordering::Relaxed) == 0 {
+        if !self.has_mail() {
             return None;
         }
         let mut mail = self.mail();
