@@ -326,7 +326,8 @@ fn a_node_that_hears_what_means_ill_lives_and_serves() {
         serves(&world);
         assert!(own.ask().entries().is_ok());
         let heard = heard.lock().unwrap();
-        for why in ["busy", "here", "not saved", "unknown", "thaw", "full"] {
+        // `full` is a matter of who comes first; it has its own test (`bounds`).
+        for why in ["busy", "here", "not saved", "unknown", "thaw"] {
             let all = &heard.refused;
             assert!(all.contains_key(why), "never `{why}`: {all:?}");
         }
