@@ -44,14 +44,14 @@ impl<'a> Reply<'a> {
 
     /// Answers with `value`. If nobody waits for an answer (the message was told, the asker has given up) the value is
     /// dropped. If the asker expects another type, the ask fails.
-    #[inline]
+    #[inline(always)]
     pub fn send<T: Send + 'static>(self, value: T) {
         if self.port.is_some() {
             self.answer(value);
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn answer<T: Send + 'static>(mut self, value: T) {
         // What follows once the value is in its place is small, and has its room in the reserve.
         check_stack();

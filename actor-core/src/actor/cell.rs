@@ -251,6 +251,9 @@ impl<A: Actor> Cell<A> {
         self.mailbox.len() + self.lanes().map_or(0, Lanes::len)
     }
 
+    /// The consumer alone takes messages out of its mailbox.
+    pub(super) const POPS_IN_PLACE: bool = !matches!(Self::WHEN_FULL, WhenFull::DropOldest);
+
     /// The oldest message of one lane, taken out as the policy of the type asks for.
     #[inline(always)]
     pub(super) fn pop(consumer: &mut Consumer<'_, Envelope<A::Msg>>) -> Option<Envelope<A::Msg>> {
@@ -437,10 +440,10 @@ impl<A: Actor> Cell<A> {
         self.wake(self.mailbox.raise(flag));
     }
 
-    unsafe fn run(runnable: Runnable) -> After {
+    unsafe fn run(runnable: Runnable, stack: &'static Parker) -> After {
         // SAFETY: this vtable is only ever put into a `Cell<A>`, and the entry keeps it alive.
         let cell = unsafe { Self::of(NonNull::from(runnable.header())) };
-        life::activate(cell, runnable)
+        life::activate(cell, runnable, stack)
     }
 
     unsafe fn overflowed(header: NonNull<Header>, parker: &'static Parker) {

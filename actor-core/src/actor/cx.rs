@@ -65,6 +65,11 @@ impl<A: Actor> Cx<A> {
         unsafe { &*self.cell }
     }
 
+    #[inline]
+    pub(super) fn wants_exit(&self) -> bool {
+        self.exit.is_some()
+    }
+
     pub(super) fn take_exit(&mut self) -> Option<Exit> {
         self.exit.take()
     }

@@ -26,7 +26,7 @@
 //! Dead comes before giving up names and memberships (see `held`).
 
 use std::any::Any;
-use std::mem;
+use std::mem::{self, MaybeUninit};
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::NonNull;
 use std::sync::atomic::{Ordering, fence};
@@ -57,7 +57,7 @@ use super::extra::Extra;
 use super::held;
 use super::inbox::Inbox;
 use super::lanes;
-use super::mailbox::{Consumer, Drain, Flags, Wake};
+use super::mailbox::{Consumer, Drain, Flags, Next, Wake};
 use super::reply::{self, Failure};
 use super::stack::OwnStack;
 use super::timers;
@@ -74,13 +74,8 @@ const BATCHES: u32 = 2 * preempt::TURN / BATCH;
 enum Step {
     Batch,
     Idle,
-    End(ExitReason),
-    /// As `End`, by an exit signal: whatever the reason, the actor is well.
-    Exit(ExitReason),
-    /// As `End`, by an order that has panicked.
-    Broken(ExitReason),
-    /// It has been left: there is nothing to end any more but its address.
-    Left(ExitReason),
+    /// The actor ends: how and why is beside.
+    End,
 }
 
 /// How and why an actor ends.
@@ -105,6 +100,14 @@ impl Ending {
         }
     }
 
+    /// By a panic, which may have left the state half changed.
+    fn broken(reason: ExitReason) -> Self {
+        Ending {
+            whole: false,
+            ..Ending::for_reason(reason)
+        }
+    }
+
     /// Without anything that needs the state.
     fn bare(reason: ExitReason, start_failed: Option<StartError>) -> Self {
         Ending {
@@ -116,111 +119,120 @@ impl Ending {
     }
 }
 
-/// Runs the actor once. The caller is the runner, with an entry that carries the right to run.
-pub(super) fn activate<A: Actor>(cell: &Cell<A>, mut runnable: Runnable) -> After {
-    // SAFETY: the entry carries the right to run.
-    let mut consumer = unsafe { cell.mailbox.consumer() };
-    if cell.life() == STARTING {
-        let ending = match start(cell, &mut consumer) {
-            Ok(None) => None,
-            Ok(Some(exit)) => Some(Ending::for_reason(exit.into())),
-            Err(ending) => Some(ending),
-        };
-        if let Some(mut ending) = ending {
-            ending.hook &= !A::OWN_STACK;
-            ending.whole &= !A::OWN_STACK;
+/// Runs the actor once. The caller is the runner, on the stack of `stack`, with an entry that carries the right to run.
+#[inline(always)]
+pub(super) fn activate<A: Actor>(
+    cell: &Cell<A>,
+    runnable: Runnable,
+    stack: &'static Parker,
+) -> After {
+    if A::OWN_STACK || cell.life() == STARTING {
+        // SAFETY: the entry carries the right to run.
+        let mut consumer = unsafe { cell.mailbox.consumer() };
+        if let Some(ending) = first(cell, &mut consumer) {
             return end(cell, consumer, runnable, ending);
         }
     }
-    if A::OWN_STACK {
-        let ending = Ending::bare(live(cell), None);
-        return end(cell, consumer, runnable, ending);
-    }
-    let stack = park::on_stack().expect("activations run on pooled stacks");
-    let mut batches = 1;
-    loop {
-        let handled = contain(|| handle(cell, &mut consumer, stack));
-        // The next activation may be on another thread.
-        locals::end_of_task_on(stack);
-        match handled {
-            // Nobody would schedule it again.
-            Ok(Step::Idle) if Worker::here(|worker| worker.core().is_stopping()) => {
-                let ending = Ending::for_reason(ExitReason::Shutdown);
-                return end(cell, consumer, runnable, ending);
-            }
-            Ok(Step::Idle) => {
-                runner::release_claim(cell.header());
-                Worker::here(Worker::stops);
-                let life = runnable.into_raw();
-                match consumer.go_idle(Cell::<A>::CAP) {
-                    Ok(()) => return After::Idle,
-                    Err(back) => consumer = back,
-                }
-                // SAFETY: still not idle, so the life reference is still ours.
-                runnable = unsafe { Runnable::from_raw(life) };
-                Worker::here(|worker| worker.starts(runnable.as_ptr()));
-            }
-            Ok(Step::Batch) if batches < BATCHES && Worker::here(Worker::is_let_go_first) => {
-                batches += 1;
-            }
-            Ok(Step::Batch) => return After::Again(runnable),
-            Ok(Step::End(reason)) => {
-                return end(cell, consumer, runnable, Ending::for_reason(reason));
-            }
-            Ok(Step::Exit(reason)) => {
-                let ending = Ending {
-                    hook: true,
-                    whole: true,
-                    ..Ending::bare(reason, None)
-                };
-                return end(cell, consumer, runnable, ending);
-            }
-            Ok(Step::Left(reason)) => {
-                return end(cell, consumer, runnable, Ending::bare(reason, None));
-            }
-            Ok(Step::Broken(reason)) => {
-                let mut ending = Ending::for_reason(reason);
-                ending.whole = false;
-                return end(cell, consumer, runnable, ending);
-            }
-            Err(reason) => {
-                let unanswered = stack.local().reply.replace(std::ptr::null_mut());
-                // SAFETY: the note is set while a `Reply` holds the port, and one dropped by the unwinding leaves both.
-                unsafe { reply::fail_raw(unanswered, failure(&reason, false)) };
-                let mut ending = Ending::for_reason(reason);
-                ending.whole = false;
-                return end(cell, consumer, runnable, ending);
-            }
+    // Beside what `handle` returns, which is a register then.
+    let mut ending = None;
+    let handled = panic::catch_unwind(AssertUnwindSafe(|| handle(cell, stack, &mut ending)));
+    let ending = match handled {
+        Ok(Step::Idle) => {
+            // The life reference has been given up.
+            let _ = runnable.into_raw();
+            return After::Idle;
         }
+        Ok(Step::Batch) => return After::Again(runnable),
+        Ok(Step::End) => ending.expect("how it ends is beside"),
+        Err(payload) => broken(caught(payload), stack),
+    };
+    locals::end_of_task_on(stack);
+    // SAFETY: the entry carries the right to run.
+    let consumer = unsafe { cell.mailbox.consumer() };
+    end(cell, consumer, runnable, ending)
+}
+
+/// The first activation of a life: it starts. `Some`: and ends.
+#[cold]
+#[inline(never)]
+fn first<A: Actor>(
+    cell: &Cell<A>,
+    consumer: &mut Consumer<'_, Envelope<A::Msg>>,
+) -> Option<Ending> {
+    let ending = match start(cell, consumer) {
+        Ok(None) => None,
+        Ok(Some(exit)) => Some(Ending::for_reason(exit.into())),
+        Err(ending) => Some(ending),
+    };
+    match ending {
+        Some(mut ending) => {
+            ending.hook &= !A::OWN_STACK;
+            ending.whole &= !A::OWN_STACK;
+            Some(ending)
+        }
+        None if A::OWN_STACK => Some(Ending::bare(live(cell), None)),
+        None => None,
     }
 }
 
-/// Handles messages, up to a batch.
-fn handle<A: Actor>(
-    cell: &Cell<A>,
-    consumer: &mut Consumer<'_, Envelope<A::Msg>>,
-    stack: &'static Parker,
-) -> Step {
+/// A handler has unwound, for `reason`: its asker learns it.
+#[cold]
+#[inline(never)]
+fn broken(reason: ExitReason, stack: &Parker) -> Ending {
+    let unanswered = stack.local().reply.replace(std::ptr::null_mut());
+    // SAFETY: the note is set while a `Reply` holds the port, and one dropped by the unwinding leaves both.
+    unsafe { reply::fail_raw(unanswered, failure(&reason, false)) };
+    Ending::broken(reason)
+}
+
+/// Handles messages, up to a batch, and goes idle if they run out.
+///
+/// The consumer is made anew for each use: one that is lent to what is rare would have its place in memory.
+#[inline(always)]
+fn handle<A: Actor>(cell: &Cell<A>, stack: &'static Parker, ending: &mut Option<Ending>) -> Step {
     let mut cx = Cx::new(cell);
-    // One at a time where every interleaving is wanted.
-    #[cfg(feature = "testing")]
-    let batch = match crate::rt::worker::is_driven_here() {
-        true => 1,
-        false => BATCH,
-    };
-    #[cfg(not(feature = "testing"))]
-    let batch = BATCH;
-    for _ in 0..batch {
-        let mut flags = consumer.flags();
-        if !flags.without(Flags::LANES.with(Flags::TIMERS)).is_empty() {
-            match attend_flags(cell, consumer, &mut cx) {
-                Ok(Attended::Messages) => flags = consumer.flags(),
-                Ok(_) => continue,
-                Err(step) => return step,
+    let mut batches = 1;
+    let mut left = batch();
+    loop {
+        if left == 0 {
+            // The next activation may be on another thread.
+            locals::end_of_task_on(stack);
+            if batches == BATCHES || !Worker::here(Worker::is_let_go_first) {
+                return Step::Batch;
             }
+            batches += 1;
+            left = BATCH;
         }
-        let Some(Envelope { msg, reply }) = lanes::next(cell, consumer, flags) else {
-            return Step::Idle;
+        left -= 1;
+        let mut beside = MaybeUninit::uninit();
+        let next = match Cell::<A>::POPS_IN_PLACE {
+            // SAFETY: the caller has the right to run.
+            true => unsafe { cell.mailbox.consumer() }.next(Cell::<A>::CAP),
+            false => Next::Flags(cell.mailbox.flags()),
+        };
+        let place = match next {
+            Next::Message(place) => Some(place),
+            Next::Nothing => None,
+            Next::Flags(flags) => match attend_flags(cell, flags, &mut cx, ending) {
+                Attend::Message(message) => Some(NonNull::from(beside.write(message))),
+                Attend::Again => continue,
+                Attend::Idle => None,
+                Attend::End => return Step::End,
+            },
+        };
+        let Some(place) = place else {
+            match go_idle(cell, stack, ending) {
+                Some(step) => return step,
+                None => continue,
+            }
+        };
+        // SAFETY: the message is ours, and is moved out of its place here, field by field (see `mailbox::block`).
+        let (msg, reply) = unsafe {
+            let place = place.as_ptr();
+            (
+                (&raw mut (*place).msg).read(),
+                (&raw mut (*place).reply).read(),
+            )
         };
         // SAFETY: we have the right to run, and nothing else refers to the state between messages.
         let state = unsafe { cell.state() };
@@ -234,35 +246,116 @@ fn handle<A: Actor>(
             // unwinding which the handler itself caught.
             unsafe { reply::fail_raw(unanswered, Failure::Dropped) };
         }
-        if let Some(exit) = cx.take_exit() {
-            return Step::End(exit.into());
+        if cx.wants_exit() {
+            *ending = cx.take_exit().map(|exit| Ending::for_reason(exit.into()));
+            return Step::End;
         }
     }
-    Step::Batch
 }
 
-/// Does what the flags ask for. `Err`: the activation's messages have run out.
+/// How many messages an activation handles before others have their turn.
+#[inline(always)]
+fn batch() -> u32 {
+    // One at a time where every interleaving is wanted.
+    #[cfg(feature = "testing")]
+    if crate::rt::worker::is_driven_here() {
+        return 1;
+    }
+    BATCH
+}
+
+/// There is no message left. `None`: but now there is something to do.
+#[inline(always)]
+fn go_idle<A: Actor>(
+    cell: &Cell<A>,
+    stack: &'static Parker,
+    ending: &mut Option<Ending>,
+) -> Option<Step> {
+    // The next activation may be on another thread.
+    locals::end_of_task_on(stack);
+    if !Worker::here(|worker| worker.may_idle(cell.header())) {
+        // Nobody would schedule it again.
+        *ending = Some(Ending::for_reason(ExitReason::Shutdown));
+        return Some(Step::End);
+    }
+    // SAFETY: the caller has the right to run.
+    if let Ok(()) = unsafe { cell.mailbox.consumer() }.go_idle(Cell::<A>::CAP) {
+        return Some(Step::Idle);
+    }
+    Worker::here(|worker| worker.starts(cell.header()));
+    None
+}
+
+/// What an activation does next, after it has done what its flags ask for.
+enum Attend<M> {
+    Message(Envelope<M>),
+    Again,
+    Idle,
+    /// How is beside.
+    End,
+}
+
+/// Does what `flags` ask for, or else takes the next message, where there is one beside the queue or the queue is not popped in
+/// place.
 #[cold]
 #[inline(never)]
 fn attend_flags<A: Actor>(
     cell: &Cell<A>,
+    mut flags: Flags,
+    cx: &mut Cx<A>,
+    ending: &mut Option<Ending>,
+) -> Attend<A::Msg> {
+    // SAFETY: the caller has the right to run.
+    let mut consumer = unsafe { cell.mailbox.consumer() };
+    if !flags.without(Flags::LANES.with(Flags::TIMERS)).is_empty() {
+        match attend_requests(cell, &mut consumer, cx) {
+            Ok(Requests::Done) => flags = consumer.flags(),
+            Ok(Requests::More) => return Attend::Again,
+            Ok(Requests::Wait) => return Attend::Idle,
+            Err(ends) => {
+                *ending = Some(ends);
+                return Attend::End;
+            }
+        }
+    }
+    lanes::next(cell, &mut consumer, flags).map_or(Attend::Idle, Attend::Message)
+}
+
+/// What is to be done after a look at what is asked for beside the messages.
+enum Requests {
+    Done,
+    More,
+    /// The actor is suspended.
+    Wait,
+}
+
+/// Does one thing that is asked for beside the messages. `Err`: the actor ends.
+fn attend_requests<A: Actor>(
+    cell: &Cell<A>,
     consumer: &mut Consumer<'_, Envelope<A::Msg>>,
     cx: &mut Cx<A>,
-) -> Result<Attended, Step> {
+) -> Result<Requests, Ending> {
     if let Some(reason) = asked_to_end(cell, consumer) {
-        return Err(Step::End(reason));
+        return Err(Ending::for_reason(reason));
     }
     let attended = attend(cell, consumer, cx);
     if let Some(exit) = cx.take_exit() {
-        return Err(Step::End(exit.into()));
+        return Err(Ending::for_reason(exit.into()));
     }
     match attended {
-        Attended::Suspended => Err(Step::Idle),
-        Attended::Exit(reason) => Err(Step::Exit(reason)),
-        // Half changed, that is: `hook`, but not `whole`.
-        Attended::Broken(reason) => Err(Step::Broken(reason)),
-        Attended::Left(reason) => Err(Step::Left(reason)),
-        attended @ (Attended::Messages | Attended::Again) => Ok(attended),
+        Attended::Messages => Ok(Requests::Done),
+        Attended::Again => Ok(Requests::More),
+        Attended::Suspended => Ok(Requests::Wait),
+        // Whatever the reason, the actor is well.
+        Attended::Exit(reason) => Err(Ending {
+            hook: true,
+            whole: true,
+            ..Ending::bare(reason, None)
+        }),
+        // Half changed, that is: the hook is due, but it is not whole.
+        Attended::Broken(reason) => Err(Ending::broken(reason)),
+        // There is nothing to end any more but its address.
+        Attended::Left(reason) => Err(Ending::bare(reason, None)),
     }
 }
 

@@ -34,9 +34,9 @@ use super::token::Place;
 
 /// The operations of one type of schedulable object.
 pub(crate) struct VTable {
-    /// Runs it: one activation of an actor, or a microthread from start to end. Called on a pooled stack. Must not
-    /// unwind.
-    pub(crate) run: unsafe fn(Runnable) -> After,
+    /// Runs it: one activation of an actor, or a microthread from start to end. Called on a pooled stack, whose parker that is.
+    /// Must not unwind.
+    pub(crate) run: unsafe fn(Runnable, &'static Parker) -> After,
     /// Called when the stack it ran on was abandoned in the middle of `run`, which will never return. The frames there
     /// keep their reference.
     pub(crate) overflowed: unsafe fn(NonNull<Header>, &'static Parker),
@@ -342,11 +342,11 @@ impl Runnable {
         self.0.as_ptr()
     }
 
-    /// Runs it. Only on a pooled stack.
+    /// Runs it. Only on a pooled stack, that of `stack`.
     #[inline]
-    pub(crate) fn run(self) -> After {
+    pub(crate) fn run(self, stack: &'static Parker) -> After {
         // SAFETY: called once for each queue entry, on a pooled stack.
-        unsafe { (self.header().vtable.run)(self) }
+        unsafe { (self.header().vtable.run)(self, stack) }
     }
 
     /// Gives up its reference.

@@ -292,7 +292,7 @@ impl<S: Machine, E: OnEnd> Task<S, E> {
         }
     }
 
-    unsafe fn run(runnable: Runnable) -> After {
+    unsafe fn run(runnable: Runnable, _: &'static Parker) -> After {
         let header = NonNull::from(runnable.header());
         // SAFETY: this vtable is only ever put into a `Task<S, E>`, and `runnable` keeps it alive.
         let task = unsafe { Self::of(header) };

@@ -65,13 +65,12 @@
 //! | `queue_lose_displaced`| `push_next` drops what it displaces             | `a_displaced_task_goes_to_the_tail`           |
 //! | `queue_no_budget`     | the next slot may starve the ring               | `ping_pong_in_the_next_slot_does_not_starve`  |
 //! | `queue_never_shrink`  | the ring keeps its largest size                 | `the_ring_shrinks_after_a_burst`              |
-//! | `queue_count_anew`    | a ring that is resized has had no pops          | `what_has_left_is_counted_whoever_took_it_and_however_the_ring_grows` |
 
 use super::patience::Waiting;
 use crate::sys::asym;
-use crate::sys::atomic::{AtomicBool, AtomicUsize, Backoff, Ordering, UnsafeCell};
+use crate::sys::atomic::{AtomicBool, Backoff, Ordering, UnsafeCell};
 use crate::sys::fault::fault;
-use ring::Ring;
+use ring::{Ends, Ring};
 use std::fmt;
 
 mod ring;
@@ -102,10 +101,10 @@ pub(crate) struct LocalQueue<T> {
     busy: AtomicBool,
     /// A thief is inside, or about to find out that it may not be.
     revoked: AtomicBool,
-    /// Length of the ring, times two, plus one if the next slot is taken. A hint for those outside.
-    hint: AtomicUsize,
-    /// How many have left the ring, ever, wrapping. A hint as well.
-    left: AtomicUsize,
+    /// Whether the next slot is taken, as a hint for those outside.
+    has_next: AtomicBool,
+    /// The ring's ends. Moved inside, read by anybody, as hints.
+    ends: Ends,
     inner: UnsafeCell<Inner<T>>,
 }
 
@@ -144,8 +143,8 @@ impl<T> LocalQueue<T> {
         Self {
             busy: AtomicBool::new(false),
             revoked: AtomicBool::new(false),
-            hint: AtomicUsize::new(0),
-            left: AtomicUsize::new(0),
+            has_next: AtomicBool::new(false),
+            ends: Ends::new(),
             inner: UnsafeCell::new(Inner {
                 next: None,
                 budget: LIFO_BUDGET,
@@ -164,7 +163,7 @@ impl<T> LocalQueue<T> {
     pub(crate) unsafe fn push(&self, task: T) {
         // SAFETY: the caller is the owner.
         unsafe {
-            self.owned(|inner| inner.push(task));
+            self.owned(|inner| inner.push(&self.ends, task));
         }
     }
 
@@ -178,7 +177,7 @@ impl<T> LocalQueue<T> {
         unsafe {
             self.owned(|inner| {
                 f();
-                inner.push(task);
+                inner.push(&self.ends, task);
             });
         }
     }
@@ -191,14 +190,10 @@ impl<T> LocalQueue<T> {
     pub(crate) unsafe fn push_next(&self, task: T) {
         // SAFETY: the caller is the owner.
         unsafe {
-            self.owned(|inner| {
-                if let Some(displaced) = inner.next.replace(task) {
-                    if fault!("queue_lose_displaced") {
-                        drop(displaced);
-                    } else {
-                        inner.push(displaced);
-                    }
-                }
+            self.owned(|inner| match inner.next.replace(task) {
+                None => self.has_next.store(true, Ordering::Relaxed),
+                Some(displaced) if fault!("queue_lose_displaced") => drop(displaced),
+                Some(displaced) => inner.push(&self.ends, displaced),
             });
         }
     }
@@ -210,7 +205,7 @@ impl<T> LocalQueue<T> {
     #[inline]
     pub(crate) unsafe fn pop(&self) -> Option<T> {
         // SAFETY: the caller is the owner.
-        unsafe { self.owned(|inner| inner.pop(&self.left)) }
+        unsafe { self.owned(|inner| inner.pop(self)) }
     }
 
     /// [`pop`](Self::pop), and `f` sees the task (or that there is none) while no thief can be inside: what `f`
@@ -225,7 +220,7 @@ impl<T> LocalQueue<T> {
         // SAFETY: the caller is the owner, and `f` does not come back here.
         unsafe {
             self.owned(|inner| {
-                let task = inner.pop(&self.left);
+                let task = inner.pop(self);
                 f(task.as_ref());
                 task
             })
@@ -238,35 +233,34 @@ impl<T> LocalQueue<T> {
     /// As for [`push`](Self::push).
     pub(crate) unsafe fn trim(&self) {
         // SAFETY: the caller is the owner.
-        unsafe { self.owned(|inner| inner.trim()) }
+        unsafe { self.owned(|inner| inner.trim(&self.ends)) }
     }
 
     /// About how many tasks wait here, the next slot included. Exact for the owner when no thief is inside.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        let hint = self.hint.load(Ordering::Relaxed);
-        (hint >> 1) + (hint & 1)
+        self.ends.len() + usize::from(self.has_next.load(Ordering::Relaxed))
     }
 
     /// About how many tasks a thief could take by [`steal`](Self::steal), before halving.
     #[inline]
     pub(crate) fn stealable(&self) -> usize {
-        self.hint.load(Ordering::Relaxed) >> 1
+        self.ends.len()
     }
 
     /// About what waits in the ring, and how many have left it.
     #[inline]
     pub(crate) fn waiting(&self) -> Waiting {
         Waiting {
-            left: self.left.load(Ordering::Relaxed),
-            len: self.stealable(),
+            left: self.ends.popped(),
+            len: self.ends.len(),
         }
     }
 
     /// Whether about nothing waits here.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.hint.load(Ordering::Relaxed) == 0
+        self.ends.is_empty() && !self.has_next.load(Ordering::Relaxed)
     }
 
     /// Moves half of the ring (rounded up, at most `max`), from its front, to the end of `out`, and says how
@@ -282,9 +276,8 @@ impl<T> LocalQueue<T> {
         // Room is made outside: while the thief is inside the owner waits. So at most what was seen is taken.
         out.reserve(seen);
         self.revoking(|inner| {
-            let take = inner.ring.len().div_ceil(2).min(seen);
-            out.extend((0..take).map_while(|_| inner.ring.pop()));
-            self.left.store(inner.ring.popped(), Ordering::Relaxed);
+            let take = self.ends.len().div_ceil(2).min(seen);
+            out.extend((0..take).map_while(|_| inner.ring.pop(&self.ends)));
             take
         })
     }
@@ -302,8 +295,8 @@ impl<T> LocalQueue<T> {
         self.revoking(|inner| {
             let before = out.len();
             out.extend(inner.next.take());
-            out.extend(std::iter::from_fn(|| inner.ring.pop()));
-            self.left.store(inner.ring.popped(), Ordering::Relaxed);
+            self.has_next.store(false, Ordering::Relaxed);
+            out.extend(std::iter::from_fn(|| inner.ring.pop(&self.ends)));
             out.len() - before
         })
     }
@@ -359,12 +352,7 @@ impl<T> LocalQueue<T> {
         // SAFETY: this thread is the owner (by contract) and inside: `busy` is set and `revoked` was clear at
         // an O3, so no thief has access until O4 (module documentation). `f` does not come back here, so
         // this is the only reference.
-        self.inner.with_mut(|inner| unsafe {
-            let inner = &mut *inner;
-            let result = f(inner);
-            self.hint.store(inner.hint(), Ordering::Relaxed);
-            result
-        })
+        self.inner.with_mut(|inner| f(unsafe { &mut *inner }))
     }
 
     /// The owner has set `busy` and found `revoked`: stands back until it can enter.
@@ -428,54 +416,45 @@ impl<T> LocalQueue<T> {
         }
         // SAFETY: this thread is inside: it alone made `revoked` go from 0 to 1, and `busy` was clear at a T3,
         // so neither the owner nor another thief has access until T4 (module documentation).
-        Ok(self.inner.with_mut(|inner| unsafe {
-            let inner = &mut *inner;
-            let result = f(inner);
-            self.hint.store(inner.hint(), Ordering::Relaxed);
-            result
-        }))
+        Ok(self.inner.with_mut(|inner| f(unsafe { &mut *inner })))
     }
 }
 
 impl<T> Inner<T> {
     #[inline]
-    fn hint(&self) -> usize {
-        self.ring.len() << 1 | usize::from(self.next.is_some())
-    }
-
-    #[inline]
-    fn push(&mut self, task: T) {
-        if self.ring.push(task) {
+    fn push(&mut self, ends: &Ends, task: T) {
+        if self.ring.push(ends, task) {
             self.emptied = 0;
         }
     }
 
     /// To the least capacity that holds what is there.
-    fn trim(&mut self) {
-        let needed = self.ring.len().next_power_of_two().max(MIN_RING);
+    fn trim(&mut self, ends: &Ends) {
+        let needed = ends.len().next_power_of_two().max(MIN_RING);
         if needed < self.ring.capacity() {
-            self.ring.resize(needed);
+            self.ring.resize(ends, needed);
         }
     }
 
     #[inline]
-    fn pop(&mut self, left: &AtomicUsize) -> Option<T> {
+    fn pop(&mut self, queue: &LocalQueue<T>) -> Option<T> {
+        let ends = &queue.ends;
         if self.next.is_some() {
-            if self.ring.is_empty() {
-                return self.next.take();
-            }
-            if self.budget > 0 || fault!("queue_no_budget") {
-                self.budget = self.budget.wrapping_sub(1);
+            let alone = ends.is_empty();
+            if alone || self.budget > 0 || fault!("queue_no_budget") {
+                if !alone {
+                    self.budget = self.budget.wrapping_sub(1);
+                }
+                queue.has_next.store(false, Ordering::Relaxed);
                 return self.next.take();
             }
         }
         if self.budget != LIFO_BUDGET {
             self.budget = LIFO_BUDGET;
         }
-        let task = self.ring.pop();
-        left.store(self.ring.popped(), Ordering::Relaxed);
-        if self.ring.is_empty() && self.ring.capacity() > MIN_RING {
-            self.shrink();
+        let task = self.ring.pop(ends);
+        if ends.is_empty() && self.ring.capacity() > MIN_RING {
+            self.shrink(ends);
         }
         task
     }
@@ -483,11 +462,23 @@ impl<T> Inner<T> {
     /// The ring has run empty and is larger than it need be. A burst that comes back each time keeps its
     /// memory for a while, one that does not loses it by halves.
     #[cold]
-    fn shrink(&mut self) {
+    fn shrink(&mut self, ends: &Ends) {
         self.emptied += 1;
         if self.emptied >= SHRINK_AFTER && !fault!("queue_never_shrink") {
             self.emptied = 0;
-            self.ring.resize(self.ring.capacity() / 2);
+            self.ring.resize(ends, self.ring.capacity() / 2);
         }
+    }
+}
+
+impl<T> Drop for LocalQueue<T> {
+    fn drop(&mut self) {
+        let ends = &self.ends;
+        self.inner.with_mut(|inner| {
+            // SAFETY: nobody else has the queue any more.
+            let ring = unsafe { &mut (*inner).ring };
+            // If a destructor panics the rest is leaked.
+            while ring.pop(ends).is_some() {}
+        });
     }
 }

@@ -59,10 +59,7 @@ pub(super) fn run() {
                 }
             }
         }
-        if !stack::retiring() {
-            worker.hand_back_idle();
-        }
-        if stack::retiring() {
+        if worker.hand_back_idle() {
             worker.retire(me);
             return;
         }
@@ -78,7 +75,7 @@ fn run_one(worker: &Worker, me: &'static Parker, runnable: Runnable) {
     let task = runnable.as_ptr();
     me.begin(task);
     worker.starts(task);
-    match runnable.run() {
+    match runnable.run(me) {
         After::Idle => me.begin(ptr::null()),
         After::Done(runnable) => {
             worker.stops();

@@ -100,7 +100,7 @@ where
         unsafe { header.cast::<Self>().as_ref() }
     }
 
-    unsafe fn run(runnable: Runnable) -> After {
+    unsafe fn run(runnable: Runnable, _: &'static Parker) -> After {
         let header = NonNull::from(runnable.header());
         // SAFETY: this vtable is only ever put into a `Task<F, T, E>`, and `runnable` keeps it alive.
         let task = unsafe { Self::of(header) };

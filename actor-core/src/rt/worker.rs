@@ -115,6 +115,8 @@ pub(crate) struct Worker {
     ready: RefCell<VecDeque<&'static Parker>>,
     /// Stacks that have yielded to runnables, and what `taken` must have reached before each goes on.
     yielded: RefCell<VecDeque<(u64, &'static Parker)>>,
+    /// What `taken` is when the first of those is due; `u64::MAX` if there are none.
+    yielded_due: Cell<u64>,
     /// Runnables taken so far.
     taken: Cell<u64>,
     /// What `taken` becomes with the one that a stack has let go first.
@@ -165,6 +167,7 @@ impl Worker {
             pool: RefCell::new(Some(Pool::new(core.stacks.clone(), runner::run))),
             ready: RefCell::default(),
             yielded: RefCell::default(),
+            yielded_due: Cell::new(u64::MAX),
             taken: Cell::new(0),
             yielded_to: Cell::new(u64::MAX),
             waited: Cell::new(0),
@@ -351,7 +354,10 @@ impl Worker {
             return None; // C3
         }
         let ready_waits = !self.ready.borrow().is_empty() && self.ready_run.get() < READY_RUN;
-        if ready_waits || self.steps.get() >= DUTY_EVERY || self.next_yielded_is_due() {
+        if ready_waits
+            || self.steps.get() >= DUTY_EVERY
+            || self.yielded_due.get() <= self.taken.get()
+        {
             return None;
         }
         self.ready_run.set(0);
@@ -365,14 +371,6 @@ impl Worker {
             self.taken.set(self.taken.get() + 1);
         }
         popped
-    }
-
-    #[inline]
-    fn next_yielded_is_due(&self) -> bool {
-        let yielded = self.yielded.borrow();
-        yielded
-            .front()
-            .is_some_and(|(after, _)| *after <= self.taken.get())
     }
 
     #[inline]
@@ -427,6 +425,18 @@ impl Worker {
         self.taken.get() == self.yielded_to.get()
     }
 
+    /// As [`stops`](Self::stops), of `task`, which has nothing left to do and gives its claim on a stack back. Or `false`, and
+    /// nothing, if the runtime stops: nobody would run it again.
+    #[inline]
+    pub(crate) fn may_idle(&self, task: &Header) -> bool {
+        if self.core.is_stopping() {
+            return false;
+        }
+        runner::release_claim(task);
+        self.stops();
+        true
+    }
+
     /// Nothing runs any more; what did may be freed once this returns.
     #[inline]
     pub(crate) fn stops(&self) {
@@ -451,10 +461,11 @@ impl Worker {
         unsafe { self.shared.queue.push_with(runnable, clear) }
     }
 
+    /// A runner has nothing to run. Whether its stack is to be retired, once this returns.
     #[inline(always)]
-    pub(super) fn hand_back_idle(&self) {
+    pub(super) fn hand_back_idle(&self) -> bool {
         self.handoff.set(Some(Handoff::Idle));
-        crate::stack::suspend();
+        crate::stack::suspend_idle()
     }
 
     #[cold]

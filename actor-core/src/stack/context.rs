@@ -454,6 +454,23 @@ pub(crate) fn suspend() {
     assert!(suspended.is_some(), "suspend() called off a stack");
 }
 
+/// As [`suspend`], unless the stack is to be retired. Whether it is, once this returns: then the body must return.
+///
+/// # Panics
+///
+/// As [`suspend`].
+#[inline(always)]
+pub(crate) fn suspend_idle() -> bool {
+    let retiring = on_current(|ctx| {
+        if !ctx.retiring.get() {
+            // SAFETY: as in `suspend`.
+            unsafe { ctx.suspend_unchecked() };
+        }
+        ctx.retiring.get()
+    });
+    retiring.expect("suspend_idle() called off a stack")
+}
+
 /// Begins (or ends) a span in which memory of the current stack is lent to others, who would go on using it if the
 /// stack were abandoned: an overflow then aborts the process. Spans nest. Does nothing off a stack.
 pub(crate) fn set_lending(lends: bool) {

@@ -67,7 +67,7 @@ mod pool;
 
 pub(crate) use context::{
     Overflow, Resumed, Stack, before_section, check_headroom, current_bounds, current_data,
-    high_water, raise_overflow, retiring, set_lending, suspend,
+    high_water, raise_overflow, retiring, set_lending, suspend, suspend_idle,
 };
 #[cfg(test)]
 pub(crate) use context::{current, headroom};

@@ -10,6 +10,12 @@
 //! Freed blocks go to a small cache of the freeing thread, by size class and not by message type, so that a mailbox that is
 //! filled and emptied over and over (each `tell` to an idle actor takes a block, each going idle gives it back) does not call
 //! the allocator. The cache is bounded (see `cache::CACHED`) and freed with its thread.
+//!
+//! # No copies
+//! A message is moved from the sender's registers into its slot, and from there into the handler's, each field by itself. In
+//! between there must be no copy of the whole: to read in one piece what was just written in two is to wait until both have left
+//! the processor's store buffer. What is passed by reference has its place in memory from the start, though. So what is rare (no
+//! room, no block, a held lock) is in calls of its own, which are given the message in another place.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
@@ -116,16 +122,22 @@ impl<M> Slots<M> {
     /// As for [`write`](Self::write), but the slot holds a message.
     #[inline(always)]
     pub(super) unsafe fn read(block: BlockPtr, at: u16) -> M {
+        // SAFETY: the caller vouches that the slot is initialised and read once.
+        unsafe { Self::place(block, at).read() }
+    }
+
+    /// Slot `at`, for the caller to move the message out.
+    ///
+    /// # Safety
+    /// As for [`read`](Self::read), which the caller has to do in place of this.
+    #[inline(always)]
+    pub(super) unsafe fn place(block: BlockPtr, at: u16) -> NonNull<M> {
         debug_assert!(at < Self::CAP);
-        // SAFETY: as in `write`; the caller vouches that the slot is initialised and read once.
+        // SAFETY: as in `write`.
         unsafe {
             #[cfg(loom)]
             (*block).slots[at as usize].with_mut(|_| ());
-            block
-                .byte_add(Self::OFFSET)
-                .cast::<M>()
-                .add(at as usize)
-                .read()
+            NonNull::new_unchecked(block.byte_add(Self::OFFSET).cast::<M>().add(at as usize))
         }
     }
 
@@ -261,34 +273,36 @@ mod cache {
     /// A free block's first word links it to the next free one.
     struct Class {
         first: Cell<*mut Free>,
-        count: Cell<u32>,
+        /// How many more are kept; none until somebody will free them ([`open`]).
+        room: Cell<u32>,
     }
 
     struct Free {
         next: *mut Free,
     }
 
-    struct Cache([Class; 2]);
+    /// Empties the cache when the thread ends. Apart from it, as a thread-local with a destructor asks at each access whether
+    /// that has run.
+    struct Owner;
 
     thread_local! {
-        static CACHE: Cache = const {
-            Cache([const { Class { first: Cell::new(std::ptr::null_mut()), count: Cell::new(0) } }; 2])
+        static CACHE: [Class; 2] = const {
+            [const { Class { first: Cell::new(std::ptr::null_mut()), room: Cell::new(0) } }; 2]
         };
+        static OPENED: Cell<bool> = const { Cell::new(false) };
+        static OWNER: Owner = const { Owner };
     }
 
     #[inline]
     pub(super) fn take(class: usize) -> Option<NonNull<Header>> {
-        CACHE
-            .try_with(|cache| {
-                let class = &cache.0[class];
-                let block = NonNull::new(class.first.get())?;
-                // SAFETY: blocks in the list are owned by it, and begin with a `Free`.
-                class.first.set(unsafe { block.read() }.next);
-                class.count.set(class.count.get() - 1);
-                Some(block.cast())
-            })
-            .ok()
-            .flatten()
+        CACHE.with(|cache| {
+            let class = &cache[class];
+            let block = NonNull::new(class.first.get())?;
+            // SAFETY: blocks in the list are owned by it, and begin with a `Free`.
+            class.first.set(unsafe { block.read() }.next);
+            class.room.set(class.room.get() + 1);
+            Some(block.cast())
+        })
     }
 
     /// `false` if the cache is full or the thread is ending: the caller keeps the block.
@@ -297,42 +311,100 @@ mod cache {
     /// `block` is an unused block of `class`, and the caller gives it up if this returns `true`.
     #[inline]
     pub(super) unsafe fn give(class: usize, block: NonNull<Header>) -> bool {
-        CACHE
-            .try_with(|cache| {
-                let bound = CACHED[class];
-                let class = &cache.0[class];
-                if class.count.get() >= bound {
+        CACHE.with(|cache| {
+            let class = &cache[class];
+            let mut room = class.room.get();
+            if room == 0 {
+                open();
+                room = class.room.get();
+                if room == 0 {
                     return false;
                 }
-                let block = block.cast::<Free>();
-                // SAFETY: the caller's; a block is larger than a `Free` and aligned for it.
-                unsafe {
-                    block.write(Free {
-                        next: class.first.get(),
-                    })
-                };
-                class.first.set(block.as_ptr());
-                class.count.set(class.count.get() + 1);
-                true
-            })
-            .unwrap_or(false)
+            }
+            let block = block.cast::<Free>();
+            // SAFETY: the caller's; a block is larger than a `Free` and aligned for it.
+            unsafe {
+                block.write(Free {
+                    next: class.first.get(),
+                })
+            };
+            class.first.set(block.as_ptr());
+            class.room.set(room - 1);
+            true
+        })
     }
 
-    impl Drop for Cache {
+    /// Opens the cache, once, unless the thread is ending.
+    #[cold]
+    fn open() {
+        if !OPENED.replace(true) && OWNER.try_with(|_| ()).is_ok() {
+            CACHE.with(|cache| {
+                for (class, bound) in cache.iter().zip(CACHED) {
+                    class.room.set(bound);
+                }
+            });
+        }
+    }
+
+    impl Drop for Owner {
         fn drop(&mut self) {
-            for (class, size) in self.0.iter().zip(SIZE) {
-                while let Some(block) = NonNull::new(class.first.get()) {
-                    // SAFETY: as in `take`; every block of the class was allocated with this layout, whose size and
-                    // alignment were valid then.
-                    unsafe {
-                        class.first.set(block.read().next);
-                        dealloc(
-                            block.as_ptr().cast(),
-                            Layout::from_size_align_unchecked(size, ALIGN),
-                        );
+            CACHE.with(|cache| {
+                for (class, size) in cache.iter().zip(SIZE) {
+                    class.room.set(0);
+                    while let Some(block) = NonNull::new(class.first.get()) {
+                        // SAFETY: as in `take`; every block of the class was allocated with this layout, whose size and
+                        // alignment were valid then.
+                        unsafe {
+                            class.first.set(block.read().next);
+                            dealloc(
+                                block.as_ptr().cast(),
+                                Layout::from_size_align_unchecked(size, ALIGN),
+                            );
+                        }
                     }
                 }
-            }
+            });
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::{Slots, cache};
+
+    /// Looks at the cache when its thread is all but over.
+    struct Late;
+
+    static HELD_NONE: AtomicBool = AtomicBool::new(false);
+
+    impl Drop for Late {
+        fn drop(&mut self) {
+            let empty = cache::take(0).is_none();
+            // Freed at once, as the cache is closed.
+            drop(Slots::<u64>::obtain());
+            let stays_empty = cache::take(0).is_none();
+            HELD_NONE.store(empty && stays_empty, Ordering::Relaxed);
+        }
+    }
+
+    thread_local! {
+        static LATE: Late = const { Late };
+    }
+
+    #[test]
+    fn a_cache_is_empty_once_its_thread_has_ended_and_stays_so() {
+        let thread = std::thread::spawn(|| {
+            // Before the cache's own, so that it goes after it.
+            LATE.with(|_| ());
+            assert!(cache::take(0).is_none());
+            drop([Slots::<u64>::obtain(), Slots::obtain()]);
+            let kept = cache::take(0).expect("two were freed");
+            // SAFETY: it has just been taken, and is unused.
+            assert!(unsafe { cache::give(0, kept) });
+        });
+        thread.join().unwrap();
+        assert!(HELD_NONE.load(Ordering::Relaxed));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::ptr::NonNull;
 
 use super::block::{BlockPtr, Slots};
 use super::seam::atomic::{Backoff, Ordering};
@@ -16,18 +17,50 @@ pub(crate) struct Consumer<'a, M> {
     pub(super) not_send: PhantomData<*const ()>,
 }
 
+/// See [`Consumer::next`].
+pub(crate) enum Next<M> {
+    Flags(Flags),
+    Message(NonNull<M>),
+    Nothing,
+}
+
+/// With what order a word is loaded that counts what is popped.
+#[inline(always)]
+fn popping() -> Ordering {
+    if fault!("mailbox_pop_relaxed") {
+        Ordering::Relaxed
+    } else {
+        Ordering::Acquire
+    }
+}
+
 impl<'a, M> Consumer<'a, M> {
     /// The oldest message, if there is one.
     #[inline]
     pub(crate) fn pop(&mut self, cap: u32) -> Option<M> {
+        let word = self.mailbox.word.load(popping());
+        // SAFETY: moved out at once.
+        self.pop_at(word, cap).map(|it| unsafe { it.read() })
+    }
+
+    /// What there is to do for an activation: what a flag asks for, or else the oldest message. That is no longer the mailbox's,
+    /// and the caller moves it out of where it is before it calls anything else of a consumer.
+    #[inline(always)]
+    pub(crate) fn next(&mut self, cap: u32) -> Next<M> {
+        let word = self.mailbox.word.load(popping());
+        let flags = word::flags(word);
+        if !flags.is_empty() {
+            return Next::Flags(flags);
+        }
+        self.pop_at(word, cap).map_or(Next::Nothing, Next::Message)
+    }
+
+    /// The oldest message that `word` counts, which has just been loaded.
+    #[inline(always)]
+    fn pop_at(&mut self, word: u64, cap: u32) -> Option<NonNull<M>> {
         let mailbox = self.mailbox;
         let consumed = mailbox.consumed.load(Ordering::Relaxed);
-        let order = if fault!("mailbox_pop_relaxed") {
-            Ordering::Relaxed
-        } else {
-            Ordering::Acquire
-        };
-        if word::pushed(mailbox.word.load(order)) == consumed {
+        if word::pushed(word) == consumed {
             return None;
         }
         // SAFETY: the word counts a message we have not consumed. The acquiring load makes visible what was done under the
@@ -39,7 +72,7 @@ impl<'a, M> Consumer<'a, M> {
                 Slots::<M>::free(mailbox.leave_head());
                 at = 0;
             }
-            let message = mailbox.head.with(|head| Slots::<M>::read(*head, at));
+            let message = mailbox.head.with(|head| Slots::<M>::place(*head, at));
             mailbox.head_at.with_mut(|slot| *slot = at + 1);
             message
         };
@@ -112,6 +145,20 @@ impl<'a, M> Consumer<'a, M> {
     pub(crate) fn go_idle(self, cap: u32) -> Result<(), Self> {
         let mailbox = self.mailbox;
         let consumed = mailbox.consumed.load(Ordering::Relaxed);
+        // As it is most often, so without a look first.
+        let done = word::done(consumed);
+        if mailbox.try_lock(done) {
+            // SAFETY: we hold the lock, and the word counts nothing beyond what was consumed.
+            unsafe { self.leave_empty(done) };
+            return Ok(());
+        }
+        self.go_idle_slowly(consumed, cap)
+    }
+
+    /// [`go_idle`](Self::go_idle), where something has come, is asked for, or is held.
+    #[inline(never)]
+    fn go_idle_slowly(self, consumed: u32, cap: u32) -> Result<(), Self> {
+        let mailbox = self.mailbox;
         let mut backoff = Backoff::new();
         let word = loop {
             let word = mailbox.word.load(Ordering::Relaxed);
@@ -131,6 +178,18 @@ impl<'a, M> Consumer<'a, M> {
             mailbox.unlock(word & !SCHEDULED);
             return Ok(());
         }
+        // SAFETY: we hold the lock, and the queue is empty.
+        unsafe { self.leave_empty(word) };
+        Ok(())
+    }
+
+    /// Takes the block out of a queue that is empty, and unlocks; `word` is what was locked.
+    ///
+    /// # Safety
+    /// The lock is held, and the queue is empty.
+    #[inline(always)]
+    unsafe fn leave_empty(self, word: u64) {
+        let mailbox = self.mailbox;
         // SAFETY: we hold the lock and are the consumer, so all of the queue is ours; it is empty, so there is at most one
         // block, the head being the tail.
         let block = unsafe {
@@ -144,7 +203,6 @@ impl<'a, M> Consumer<'a, M> {
             // SAFETY: it has been taken out of the mailbox, and all its messages were read.
             unsafe { Slots::<M>::free(block) };
         }
-        Ok(())
     }
 
     /// Takes down `flags` and returns those of them that were raised.

@@ -141,7 +141,7 @@ use std::time::Instant;
 use super::cycle::WaitCycle;
 use crate::rt::edge::Wait;
 use block::{BlockPtr, Slots, Spare};
-pub(crate) use consumer::Consumer;
+pub(crate) use consumer::{Consumer, Next};
 pub(crate) use drain::Drain;
 use seam::atomic::{AtomicU32, AtomicU64, Backoff, Ordering, UnsafeCell};
 use seam::fault;
@@ -260,28 +260,47 @@ impl<M> Mailbox<M> {
     /// Appends `message` unless the mailbox is full or closed. Never waits for room.
     #[inline(always)]
     pub(crate) fn try_push(&self, message: M, cap: u32) -> Result<Pushed, PushError<M>> {
+        let word = self.word.load(Ordering::Relaxed);
+        if word & LOCK == 0 && self.accepts(word, cap).is_ok() && self.try_lock(word) {
+            // SAFETY: we hold the lock.
+            if unsafe { self.has_slot(&mut None) } {
+                // SAFETY: and there is a slot.
+                let wake = unsafe { self.append_last(word, message) };
+                return Ok(Pushed { wake });
+            }
+            self.unlock(word);
+        }
+        // In another place: see `block`.
+        let mut message = Some(message);
+        let pushed = self.try_push_slowly(&mut message, cap);
+        match (pushed, message) {
+            (Err(Refusal::Full), Some(message)) => Err(PushError::Full(message)),
+            (Err(Refusal::Closed), Some(message)) => Err(PushError::Closed(message)),
+            (Ok(pushed), _) => Ok(pushed),
+            (Err(_), None) => unreachable!("what is refused is not taken"),
+        }
+    }
+
+    /// [`try_push`](Self::try_push), where somebody else has the lock, or there may be no room, or no block. Takes the message
+    /// unless it is refused.
+    #[cold]
+    #[inline(never)]
+    fn try_push_slowly(&self, message: &mut Option<M>, cap: u32) -> Result<Pushed, Refusal> {
         let mut spare = None;
         loop {
-            let word = match self.lock_to_push(cap) {
-                Ok(word) => word,
-                Err(Refusal::Full) => return Err(PushError::Full(message)),
-                Err(Refusal::Closed) => return Err(PushError::Closed(message)),
-            };
+            let word = self.lock_to_push(cap)?;
             // SAFETY: we hold the lock.
-            if unsafe { !self.has_slot(&mut spare) } {
-                if word::len(word, self.consumed.load(Ordering::Relaxed)) > i32::MAX - (1 << 16) {
-                    self.unlock(word); // the counts cannot hold more
-                    return Err(PushError::Full(message));
-                }
-                self.unlock(word);
-                spare = Some(Slots::obtain());
-                continue;
+            if unsafe { self.has_slot(&mut spare) } {
+                let message = message.take().expect("there is one");
+                // SAFETY: and there is a slot.
+                let wake = unsafe { self.append_last(word, message) };
+                return Ok(Pushed { wake });
             }
-            // SAFETY: we hold the lock, and there is a slot.
-            unsafe { self.append(message) };
-            let (word, wake) = word::push_one(word);
             self.unlock(word);
-            return Ok(Pushed { wake });
+            if word::len(word, self.consumed.load(Ordering::Relaxed)) > i32::MAX - (1 << 16) {
+                return Err(Refusal::Full); // the counts cannot hold more
+            }
+            spare = Some(Slots::obtain());
         }
     }
 
@@ -307,25 +326,39 @@ impl<M> Mailbox<M> {
     /// Appends `message` if the mailbox is idle: not scheduled, suspended or closed. The caller must schedule the actor then.
     #[inline(always)]
     pub(crate) fn push_to_idle(&self, message: M) -> Result<(), M> {
-        let mut spare = None;
-        loop {
-            let word = self.word.load(Ordering::Relaxed);
-            // Below the count there is nothing: it is open, at rest, and nothing is asked of it.
-            if word as u32 != 0 || !self.try_lock(word) {
-                return Err(message);
-            }
+        match self.lock_idle() {
             // SAFETY: we hold the lock.
-            if unsafe { !self.has_slot(&mut spare) } {
-                self.unlock(word);
-                spare = Some(Slots::obtain());
-                continue;
+            Some(word) if unsafe { self.has_slot(&mut None) } => {
+                // SAFETY: and there is a slot, and room: a mailbox that is idle is empty.
+                let wake = unsafe { self.append_last(word, message) };
+                debug_assert_eq!(wake, Wake::Actor, "it was idle");
+                Ok(())
             }
-            // SAFETY: we hold the lock, and there is a slot. There is room: a mailbox that is idle is empty.
-            unsafe { self.append(message) };
-            let (word, wake) = word::push_one(word);
-            debug_assert_eq!(wake, Wake::Actor, "it was idle");
-            self.unlock(word);
-            return Ok(());
+            Some(word) => {
+                self.unlock(word);
+                let mut message = Some(message);
+                self.push_to_idle_slowly(&mut message);
+                message.map_or(Ok(()), Err)
+            }
+            None => Err(message),
+        }
+    }
+
+    /// [`push_to_idle`](Self::push_to_idle), where there was no block.
+    #[cold]
+    #[inline(never)]
+    fn push_to_idle_slowly(&self, message: &mut Option<M>) {
+        let mut spare = Some(Slots::obtain());
+        if let Some(word) = self.lock_idle()
+            && let Some(message) = message.take()
+        {
+            // SAFETY: we hold the lock, and bring a block if there is no slot. There is room, as above.
+            unsafe {
+                let there = self.has_slot(&mut spare);
+                debug_assert!(there, "it has been given a block");
+                let wake = self.append_last(word, message);
+                debug_assert_eq!(wake, Wake::Actor, "it was idle");
+            }
         }
     }
 
@@ -407,27 +440,41 @@ impl<M> Mailbox<M> {
         }
     }
 
-    /// Takes the lock if a message would be accepted.
+    /// Takes the lock if the mailbox is idle.
     #[inline(always)]
+    fn lock_idle(&self) -> Option<u64> {
+        let word = self.word.load(Ordering::Relaxed);
+        // Below the count there is nothing: it is open, at rest, and nothing is asked of it.
+        (word as u32 == 0 && self.try_lock(word)).then_some(word)
+    }
+
+    /// Takes the lock if a message would be accepted.
     fn lock_to_push(&self, cap: u32) -> Result<u64, Refusal> {
         let mut backoff = Backoff::new();
         loop {
             let word = self.word.load(Ordering::Relaxed);
-            if word & CLOSED != 0 {
-                return Err(Refusal::Closed);
-            }
-            // The word is read before the count. If the count is ahead of it the length is negative, and the exchange fails.
-            if cap != 0
-                && (word & WAITERS != 0
-                    || word::len(word, self.consumed.load(Ordering::Acquire)) >= limit(cap))
-            {
-                return Err(Refusal::Full);
-            }
+            self.accepts(word, cap)?;
             if word & LOCK == 0 && self.try_lock(word) {
                 return Ok(word);
             }
             backoff.wait();
         }
+    }
+
+    /// Whether a message would be accepted, by a word just read.
+    #[inline(always)]
+    fn accepts(&self, word: u64, cap: u32) -> Result<(), Refusal> {
+        if word & CLOSED != 0 {
+            return Err(Refusal::Closed);
+        }
+        // The word is read before the count. If the count is ahead of it the length is negative, and the exchange fails.
+        if cap != 0
+            && (word & WAITERS != 0
+                || word::len(word, self.consumed.load(Ordering::Acquire)) >= limit(cap))
+        {
+            return Err(Refusal::Full);
+        }
+        Ok(())
     }
 
     /// Step S1.
@@ -518,6 +565,24 @@ impl<M> Mailbox<M> {
             self.tail.with(|tail| Slots::write(*tail, at, message));
             self.tail_at.with_mut(|slot| *slot = at + 1);
         }
+    }
+
+    /// Steps S2 and S3, of which `word` is what was locked. Says whom the caller must wake.
+    ///
+    /// # Safety
+    /// The caller holds the lock, and `has_slot` said yes.
+    #[inline(always)]
+    unsafe fn append_last(&self, word: u64, message: M) -> Wake {
+        // SAFETY: the caller's.
+        unsafe { self.append(message) };
+        // Asked first, so that what follows need not find out again.
+        if let Some(word) = word::push_first(word) {
+            self.unlock(word);
+            return Wake::Actor;
+        }
+        let (word, wake) = word::push_one(word);
+        self.unlock(word);
+        wake
     }
 }
 

@@ -118,6 +118,12 @@ pub(super) const fn len(word: u64, consumed: u32) -> i32 {
     pushed(word).wrapping_sub(consumed) as i32
 }
 
+/// The word of a mailbox whose consumer is there, and has nothing left to do.
+#[inline(always)]
+pub(super) const fn done(consumed: u32) -> u64 {
+    (consumed as u64) << 32 | SCHEDULED
+}
+
 /// Is there something for an activation to do?
 pub(super) const fn pending(word: u64, consumed: u32) -> bool {
     let messages = pushed(word) != consumed || word & (WAITERS | BESIDE) != 0;
@@ -142,6 +148,15 @@ pub(super) const fn push_one(word: u64) -> (u64, Wake) {
     schedule_unless(word.wrapping_add(ONE_PUSHED), SUSPENDED | HELD)
 }
 
+/// [`push_one`], where the actor is neither scheduled nor listens, and nothing is held.
+#[inline(always)]
+pub(super) const fn push_first(word: u64) -> Option<u64> {
+    match word & (SCHEDULED | SUSPENDED | HELD | LISTENING) {
+        0 => Some(word.wrapping_add(ONE_PUSHED | SCHEDULED)),
+        _ => None,
+    }
+}
+
 /// The word with `SCHEDULED` set unless the mailbox is suspended, and whom the caller, if it has set it, must wake.
 #[inline(always)]
 pub(super) const fn scheduled(word: u64) -> (u64, Wake) {
@@ -160,11 +175,15 @@ pub(super) const fn raised(word: u64, flags: Flags) -> (u64, Wake) {
 
 #[inline(always)]
 const fn schedule_unless(word: u64, held_back: u64) -> (u64, Wake) {
-    if word & (SCHEDULED | held_back) != 0 {
-        (word, Wake::Nobody)
-    } else if word & LISTENING != 0 {
-        (word | SCHEDULED, Wake::Listener)
-    } else {
-        (word | SCHEDULED, Wake::Actor)
+    if word & held_back != 0 {
+        return (word, Wake::Nobody);
     }
+    let wake = if word & SCHEDULED != 0 {
+        Wake::Nobody
+    } else if word & LISTENING != 0 {
+        Wake::Listener
+    } else {
+        Wake::Actor
+    };
+    (word | SCHEDULED, wake)
 }

@@ -144,7 +144,7 @@ mod pool {
 #[cfg(not(loom))]
 mod pool {
     use super::Slot;
-    use std::cell::UnsafeCell;
+    use std::cell::{Cell, UnsafeCell};
     use std::ptr::NonNull;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -156,18 +156,16 @@ mod pool {
     /// A list of free slots, linked through their payloads.
     struct List {
         first: Option<NonNull<Slot>>,
-        len: u32,
+        /// For how many more.
+        room: u32,
     }
 
     // SAFETY: a slot in a list is the list's alone.
     unsafe impl Send for List {}
 
     impl List {
-        const fn new() -> Self {
-            List {
-                first: None,
-                len: 0,
-            }
+        const fn new(room: u32) -> Self {
+            List { first: None, room }
         }
 
         #[inline]
@@ -177,10 +175,12 @@ mod pool {
             self.first = unsafe { slot.as_ref() }
                 .payload
                 .with(|link| unsafe { link.cast::<Option<NonNull<Slot>>>().read() });
-            self.len -= 1;
+            self.room += 1;
             Some(slot)
         }
 
+        /// There is room.
+        ///
         /// # Safety
         /// The slot is free, and in no list.
         #[inline]
@@ -190,7 +190,7 @@ mod pool {
                 .payload
                 .with_mut(|link| unsafe { link.cast::<Option<NonNull<Slot>>>().write(self.first) });
             self.first = Some(slot);
-            self.len += 1;
+            self.room -= 1;
         }
 
         fn take_from(&mut self, other: &mut List, most: u32) {
@@ -202,32 +202,47 @@ mod pool {
         }
     }
 
-    static SHARED: Mutex<List> = Mutex::new(List::new());
+    /// Has room for more slots than there can be.
+    static SHARED: Mutex<List> = Mutex::new(List::new(u32::MAX / 2));
 
     fn shared() -> MutexGuard<'static, List> {
         SHARED.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    struct Cache(UnsafeCell<List>);
+    /// Gives the thread's list room at first, and what it holds to the shared list when the thread ends. Apart from the list, as
+    /// a thread-local with a destructor asks at each access whether that has run.
+    struct Owner;
 
-    impl Drop for Cache {
+    impl Drop for Owner {
         fn drop(&mut self) {
-            shared().take_from(self.0.get_mut(), u32::MAX);
+            with_list(|list| {
+                shared().take_from(list, u32::MAX);
+                list.room = 0;
+            });
         }
     }
 
     thread_local! {
-        static CACHE: Cache = const { Cache(UnsafeCell::new(List::new())) };
+        /// Without room at first, and again once the thread ends.
+        static CACHE: UnsafeCell<List> = const { UnsafeCell::new(List::new(0)) };
+        static OPENED: Cell<bool> = const { Cell::new(false) };
+        static OWNER: Owner = const { Owner };
     }
 
-    /// Calls `f` with the thread's list, or with the shared one where the thread is past that.
+    /// Calls `f` with the thread's list.
     #[inline]
-    fn with_list<R>(f: impl Fn(&mut List) -> R) -> R {
+    fn with_list<R>(f: impl FnOnce(&mut List) -> R) -> R {
         // SAFETY: the thread's own, and nothing in this module that is called meanwhile comes by here.
-        match CACHE.try_with(|cache| f(unsafe { &mut *cache.0.get() })) {
-            Ok(done) => done,
-            Err(_) => f(&mut shared()),
+        CACHE.with(|list| f(unsafe { &mut *list.get() }))
+    }
+
+    /// Whether the thread keeps slots.
+    fn is_open() -> bool {
+        let open = OWNER.try_with(|_| ()).is_ok();
+        if open && !OPENED.replace(true) {
+            with_list(|list| list.room = CACHED);
         }
+        open
     }
 
     #[inline]
@@ -237,7 +252,7 @@ mod pool {
 
     #[cold]
     fn refill() -> NonNull<Slot> {
-        let mut batch = List::new();
+        let mut batch = List::new(BATCH);
         batch.take_from(&mut shared(), BATCH);
         if batch.first.is_none() {
             let fresh: Vec<Slot> = (0..BATCH).map(|_| Slot::fresh()).collect();
@@ -247,8 +262,10 @@ mod pool {
             }
         }
         let slot = batch.pop().expect("a batch is not empty");
-        let batch = std::cell::Cell::new(batch);
-        with_list(|list| list.take_from(&mut batch.replace(List::new()), BATCH));
+        match is_open() {
+            true => with_list(|list| list.take_from(&mut batch, BATCH)),
+            false => shared().take_from(&mut batch, BATCH),
+        }
         slot
     }
 
@@ -256,22 +273,36 @@ mod pool {
     /// The slot is free.
     #[inline]
     pub(super) unsafe fn give(slot: NonNull<Slot>) {
-        // SAFETY: the caller's.
-        let full = with_list(|list| unsafe {
-            list.push(slot);
-            list.len > CACHED
+        let given = with_list(|list| {
+            let has_room = list.room > 0;
+            if has_room {
+                // SAFETY: the caller's.
+                unsafe { list.push(slot) };
+            }
+            has_room
         });
-        if full {
-            spill();
+        if !given {
+            // SAFETY: the caller's.
+            unsafe { spill(slot) };
         }
     }
 
-    /// Moves some of the thread's slots to the shared list.
+    /// Makes room for a slot in the thread's list, or puts it into the shared one if the thread keeps none.
+    ///
+    /// # Safety
+    /// As for [`give`].
     #[cold]
-    fn spill() {
-        let _ = CACHE.try_with(|cache| {
-            // SAFETY: as in `with_list`.
-            shared().take_from(unsafe { &mut *cache.0.get() }, BATCH);
+    unsafe fn spill(slot: NonNull<Slot>) {
+        if !is_open() {
+            // SAFETY: the caller's.
+            return unsafe { shared().push(slot) };
+        }
+        with_list(|list| {
+            if list.room == 0 {
+                shared().take_from(list, BATCH);
+            }
+            // SAFETY: the caller's.
+            unsafe { list.push(slot) };
         });
     }
 }

@@ -4,13 +4,14 @@ use std::ptr::NonNull;
 
 use crate::observe::Who;
 use crate::rt::header::{After, Header, Runnable, VTable};
+use crate::rt::park::Parker;
 
 unsafe fn who(header: NonNull<Header>) -> Who {
     // SAFETY: the caller's.
     Who::new(unsafe { header.as_ref() }.id(), "It", None)
 }
 
-unsafe fn run(_: Runnable) -> After {
+unsafe fn run(_: Runnable, _: &'static Parker) -> After {
     unreachable!("never queued")
 }
 

@@ -111,7 +111,7 @@ static VTABLE: VTable = VTable {
 
 const NEVER_QUEUED: &str = "a microthread of a local scheduler is in no worker's queue";
 
-unsafe fn never_queued(_: Runnable) -> After {
+unsafe fn never_queued(_: Runnable, _: &'static Parker) -> After {
     unreachable!("{NEVER_QUEUED}")
 }
 

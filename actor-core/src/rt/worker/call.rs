@@ -240,9 +240,12 @@ impl Worker {
         first: Option<Runnable>,
         slot: *mut (),
     ) -> Option<Runnable> {
-        let spare = self.spare.take();
-        let Some((mut stack, runner)) = spare.or_else(|| self.take_runner(0).ok()) else {
-            return first;
+        let (mut stack, runner) = match self.spare.take() {
+            Some(spare) => spare,
+            None => match self.take_runner(0) {
+                Ok(taken) => taken,
+                Err(_) => return first,
+            },
         };
         if !fault!("call_no_turns") {
             self.steps.set(self.steps.get() + 1);

@@ -102,6 +102,7 @@ impl Worker {
                 .drain(..)
                 .map(|(_, parker)| parker),
         );
+        self.yielded_due.set(u64::MAX);
         !ready.is_empty()
     }
 
@@ -119,6 +120,8 @@ impl Worker {
             yielded.pop_front();
             self.ready(parker);
         }
+        let due = yielded.front().map_or(u64::MAX, |(after, _)| *after);
+        self.yielded_due.set(due);
     }
 
     /// A stack has yielded.
@@ -136,7 +139,11 @@ impl Worker {
         } else {
             self.lets_runnable_go_first();
             let after = self.taken.get() + waiting as u64;
-            self.yielded.borrow_mut().push_back((after, parker));
+            let mut yielded = self.yielded.borrow_mut();
+            if yielded.is_empty() {
+                self.yielded_due.set(after);
+            }
+            yielded.push_back((after, parker));
         }
     }
 
