@@ -226,7 +226,7 @@ fn request<T: Send + 'static>(
 }
 
 #[test]
-fn who_waits_for_a_request_goes_on_once_it_is_answered() {
+fn who_waits_for_a_request_lets_what_is_queued_go_first() {
     on_one_worker(|[it, behind, before]| {
         let log = Log::default();
         let (first, second, last) = (log.clone(), log.clone(), log.clone());
@@ -240,8 +240,28 @@ fn who_waits_for_a_request_goes_on_once_it_is_answered() {
         answer.wait().unwrap();
         log.note("asker");
         ask::<()>(&behind, |reply, _| reply.send(())).unwrap();
-        let expected = ["told before it", "requested", "asker", "told behind it"];
+        let expected = ["told before it", "requested", "told behind it", "asker"];
         assert_eq!(log.all(), expected);
+    });
+}
+
+/// Sixteen of those that are queued, that is: who is answered by the first of them does not wait for all.
+#[test]
+fn who_waits_for_a_request_goes_on_before_all_that_is_queued() {
+    on_one_worker(|its: [Addr<Does>; 40]| {
+        let log = Log::default();
+        let answer: Request<()> = request(&its[0], |reply, _| reply.send(()));
+        for it in &its[1..] {
+            let log = log.clone();
+            tell(it, move || log.note("queued"));
+        }
+        answer.wait().unwrap();
+        let before = log.all().len();
+        for it in &its {
+            ask::<()>(it, |reply, _| reply.send(())).unwrap();
+        }
+        // The last that was told is in the next slot, and goes before the request.
+        assert_eq!((before, log.all().len()), (15, 39));
     });
 }
 

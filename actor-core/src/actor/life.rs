@@ -143,10 +143,16 @@ pub(super) fn activate<A: Actor>(
             return After::Idle;
         }
         Ok(Step::Batch) => return After::Again(runnable),
-        Ok(Step::End) => ending.expect("how it ends is beside"),
-        Err(payload) => broken(caught(payload), stack),
+        Ok(Step::End) => {
+            locals::end_of_task_on(stack);
+            ending.expect("how it ends is beside")
+        }
+        Err(payload) => {
+            let reason = caught(payload);
+            locals::end_of_task_on(stack);
+            broken(reason, stack)
+        }
     };
-    locals::end_of_task_on(stack);
     // SAFETY: the entry carries the right to run.
     let consumer = unsafe { cell.mailbox.consumer() };
     end(cell, consumer, runnable, ending)

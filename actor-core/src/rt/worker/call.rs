@@ -36,8 +36,10 @@
 //! Who waits for an answer to a request, which was sent before, has no runnable in hand: the actor is somewhere in a queue. If that is
 //! this worker's, the root would resume a runner next, and that would run what is queued up to the answer. So the waiter does
 //! ([`run_queued_for`](Worker::run_queued_for)): C2 with nothing to run first, and at C3 the runner takes from the queues, as any
-//! runner does, until the slot has been answered by one that ran here, or [`DRAWS`] have run, or the root must be let in. An
-//! answer from another thread is found at C4. A slot that somebody is registered in already is waited for as ever.
+//! runner does, until [`DRAWS`] have run, or nothing is left, or the root must be let in. It does not come back at once when one
+//! that ran here has answered: what is behind that in the queue was there before the waiter could go on, and is most often
+//! another that the waiter has requested something of. An answer from another thread is found at C4. A slot that somebody is registered in
+//! already is waited for as ever.
 //!
 //! # A start
 //! Whoever spawns an actor that has a start hook waits for it, so the same holds: nothing would be gained by another worker's doing
@@ -63,7 +65,7 @@
 //! | `call_start_wakes_nobody` | who waits for a start that was called, and has waited, is not woken | `a_start_that_waits_is_waited_for` (does not end) |
 //! | `call_skip_kill` | no kill is raised at C4 | `an_asker_that_is_killed_in_its_call_ends_there` |
 //! | `call_no_turns` | a call is no step | `an_asker_that_only_calls_lets_others_run` (does not end) |
-//! | `call_draws_on` | a runner that takes from the queues goes on after the answer | `who_waits_for_a_request_goes_on_once_it_is_answered` |
+//! | `call_draws_one` | a runner that takes from the queues takes one | `who_waits_for_a_request_lets_what_is_queued_go_first` |
 //! | `call_forget_lost` | the root does not learn of a stack that was abandoned in a call | `an_overflow_in_a_call_is_told` (does not end) |
 
 use std::ptr;
@@ -87,21 +89,16 @@ const DRAWS: u32 = 16;
 const DRAWING: usize = 1;
 
 /// Whether the caller, who answers into `slot`, is the actor, or what that called in turn, that the asker of `slot` has called and
-/// stands still for: see the [module](self), "The answer". If it is, a runner that takes from the queues takes no more.
+/// stands still for: see the [module](self), "The answer".
 #[inline]
 #[cfg(not(loom))]
 pub(crate) fn is_called_for(slot: *mut ()) -> bool {
     Worker::with(|worker| {
         worker.is_some_and(|worker| {
             let calling = worker.calling.get();
-            if ptr::eq(calling, slot) || fault!("call_any_slot") && !calling.is_null() {
-                return true;
-            }
-            let drawn_for = ptr::eq(calling, drawing(slot));
-            if drawn_for && !fault!("call_draws_on") {
-                worker.calling.set(slot);
-            }
-            drawn_for
+            ptr::eq(calling, slot)
+                || ptr::eq(calling, drawing(slot))
+                || fault!("call_any_slot") && !calling.is_null()
         })
     })
 }
@@ -150,7 +147,10 @@ impl Worker {
             && worker.may_stand_still(asker)
             && worker.may_wait()
         {
-            worker.draws.set(DRAWS);
+            worker.draws.set(match fault!("call_draws_one") {
+                true => 1,
+                false => DRAWS,
+            });
             worker.resume_runner(asker, None, drawing(slot));
         }
     }
