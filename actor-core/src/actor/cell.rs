@@ -41,6 +41,7 @@ use crate::rt::park::Parker;
 use crate::rt::slab::{Slab, Slot};
 use crate::rt::worker::Worker;
 
+use super::activation;
 use super::delivery::WhenFull;
 use super::extra::Extra;
 use super::host::{CellSlab, Host};
@@ -443,7 +444,7 @@ impl<A: Actor> Cell<A> {
     unsafe fn run(runnable: Runnable, stack: &'static Parker) -> After {
         // SAFETY: this vtable is only ever put into a `Cell<A>`, and the entry keeps it alive.
         let cell = unsafe { Self::of(NonNull::from(runnable.header())) };
-        life::activate(cell, runnable, stack)
+        activation::activate(cell, runnable, stack)
     }
 
     unsafe fn overflowed(header: NonNull<Header>, parker: &'static Parker) {

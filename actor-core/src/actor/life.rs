@@ -1,16 +1,4 @@
-//! An actor's life: starting, handling messages, ending.
-//!
-//! # An activation
-//! Whoever runs the cell has the *right to run*, which is the right to consume the mailbox. It calls `on_start` if that
-//! is due, then handles messages as plain function calls, up to `BATCH` of them (twice as many as a turn has reductions, if
-//! it runs because a loop has yielded to it, or waits for room: `rt::preempt`), and then
-//! - queues itself behind the others, if there may be more (`After::Again`), or
-//! - goes idle, by one exchange on the mailbox's word, which fails if a message or a flag came meanwhile, or
-//! - ends.
-//!
-//! Before it goes idle it gives up everything that belongs to running: the claim on a stack that a blocked handler may
-//! have taken, the monitor's pointer to it, and the life reference. After the exchange another worker may be running the
-//! actor, or have freed it.
+//! An actor's life: starting and ending. What is between is activations (`activation`).
 //!
 //! # The end, step by step
 //! 1. `on_stop`, unless the actor was killed or lost its stack. If it ends at a message boundary, whoever keeps snapshots of it
@@ -26,7 +14,7 @@
 //! Dead comes before giving up names and memberships (see `held`).
 
 use std::any::Any;
-use std::mem::{self, MaybeUninit};
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::NonNull;
 use std::sync::atomic::{Ordering, fence};
@@ -38,16 +26,14 @@ use crate::rt::error::panic_message;
 use crate::rt::header::{After, FAULT, HOLDS_STACK, KILLED, PANICS, Runnable, STARTED};
 use crate::rt::locals;
 use crate::rt::park::{self, Killed, Parker};
-use crate::rt::preempt;
 use crate::rt::runner;
 use crate::rt::worker::Worker;
 use crate::stack;
 use crate::sys::fault::fault;
 
 use super::addr::Addr;
-use super::answer::Reply;
 use super::any_addr::AnyAddr;
-use super::attend::{Attended, attend, exit_signal};
+use super::attend::exit_signal;
 use super::boundary;
 use super::cell::{Cell, DEAD, DOWN, ENDING, Envelope, RUNNING, STARTING};
 use super::cx::Cx;
@@ -57,7 +43,7 @@ use super::extra::Extra;
 use super::held;
 use super::inbox::Inbox;
 use super::lanes;
-use super::mailbox::{Consumer, Drain, Flags, Next, Wake};
+use super::mailbox::{Consumer, Drain, Flags, Wake};
 use super::reply::{self, Failure};
 use super::stack::OwnStack;
 use super::timers;
@@ -65,21 +51,8 @@ use super::traits::Actor;
 use super::unhandled::{self, Left};
 use super::{sys, ties};
 
-/// Messages an activation handles before others have their turn.
-const BATCH: u32 = 128;
-/// Batches that it handles at most, if a whole turn was left to it.
-const BATCHES: u32 = 2 * preempt::TURN / BATCH;
-
-/// How an activation's messages ran out.
-enum Step {
-    Batch,
-    Idle,
-    /// The actor ends: how and why is beside.
-    End,
-}
-
 /// How and why an actor ends.
-struct Ending {
+pub(super) struct Ending {
     reason: ExitReason,
     /// Whether `on_stop` is due.
     hook: bool,
@@ -90,7 +63,7 @@ struct Ending {
 }
 
 impl Ending {
-    fn for_reason(reason: ExitReason) -> Self {
+    pub(super) fn for_reason(reason: ExitReason) -> Self {
         let hook = !matches!(reason, ExitReason::Killed | ExitReason::Overflow);
         Ending {
             reason,
@@ -100,8 +73,17 @@ impl Ending {
         }
     }
 
+    /// Well, whatever the reason.
+    pub(super) fn well(reason: ExitReason) -> Self {
+        Ending {
+            hook: true,
+            whole: true,
+            ..Ending::bare(reason, None)
+        }
+    }
+
     /// By a panic, which may have left the state half changed.
-    fn broken(reason: ExitReason) -> Self {
+    pub(super) fn broken(reason: ExitReason) -> Self {
         Ending {
             whole: false,
             ..Ending::for_reason(reason)
@@ -109,7 +91,7 @@ impl Ending {
     }
 
     /// Without anything that needs the state.
-    fn bare(reason: ExitReason, start_failed: Option<StartError>) -> Self {
+    pub(super) fn bare(reason: ExitReason, start_failed: Option<StartError>) -> Self {
         Ending {
             reason,
             hook: false,
@@ -119,49 +101,10 @@ impl Ending {
     }
 }
 
-/// Runs the actor once. The caller is the runner, on the stack of `stack`, with an entry that carries the right to run.
-#[inline(always)]
-pub(super) fn activate<A: Actor>(
-    cell: &Cell<A>,
-    runnable: Runnable,
-    stack: &'static Parker,
-) -> After {
-    if A::OWN_STACK || cell.life() == STARTING {
-        // SAFETY: the entry carries the right to run.
-        let mut consumer = unsafe { cell.mailbox.consumer() };
-        if let Some(ending) = first(cell, &mut consumer) {
-            return end(cell, consumer, runnable, ending);
-        }
-    }
-    // Beside what `handle` returns, which is a register then.
-    let mut ending = None;
-    let handled = panic::catch_unwind(AssertUnwindSafe(|| handle(cell, stack, &mut ending)));
-    let ending = match handled {
-        Ok(Step::Idle) => {
-            // The life reference has been given up.
-            let _ = runnable.into_raw();
-            return After::Idle;
-        }
-        Ok(Step::Batch) => return After::Again(runnable),
-        Ok(Step::End) => {
-            locals::end_of_task_on(stack);
-            ending.expect("how it ends is beside")
-        }
-        Err(payload) => {
-            let reason = caught(payload);
-            locals::end_of_task_on(stack);
-            broken(reason, stack)
-        }
-    };
-    // SAFETY: the entry carries the right to run.
-    let consumer = unsafe { cell.mailbox.consumer() };
-    end(cell, consumer, runnable, ending)
-}
-
 /// The first activation of a life: it starts. `Some`: and ends.
 #[cold]
 #[inline(never)]
-fn first<A: Actor>(
+pub(super) fn first<A: Actor>(
     cell: &Cell<A>,
     consumer: &mut Consumer<'_, Envelope<A::Msg>>,
 ) -> Option<Ending> {
@@ -181,193 +124,9 @@ fn first<A: Actor>(
     }
 }
 
-/// A handler has unwound, for `reason`: its asker learns it.
-#[cold]
-#[inline(never)]
-fn broken(reason: ExitReason, stack: &Parker) -> Ending {
-    let unanswered = stack.local().reply.replace(std::ptr::null_mut());
-    // SAFETY: the note is set while a `Reply` holds the port, and one dropped by the unwinding leaves both.
-    unsafe { reply::fail_raw(unanswered, failure(&reason, false)) };
-    Ending::broken(reason)
-}
-
-/// Handles messages, up to a batch, and goes idle if they run out.
-///
-/// The consumer is made anew for each use: one that is lent to what is rare would have its place in memory.
-#[inline(always)]
-fn handle<A: Actor>(cell: &Cell<A>, stack: &'static Parker, ending: &mut Option<Ending>) -> Step {
-    let mut cx = Cx::new(cell);
-    let mut batches = 1;
-    let mut left = batch();
-    loop {
-        if left == 0 {
-            // The next activation may be on another thread.
-            locals::end_of_task_on(stack);
-            if batches == BATCHES || !Worker::here(Worker::is_let_go_first) {
-                return Step::Batch;
-            }
-            batches += 1;
-            left = BATCH;
-        }
-        left -= 1;
-        let mut beside = MaybeUninit::uninit();
-        let next = match Cell::<A>::POPS_IN_PLACE {
-            // SAFETY: the caller has the right to run.
-            true => unsafe { cell.mailbox.consumer() }.next(Cell::<A>::CAP),
-            false => Next::Flags(cell.mailbox.flags()),
-        };
-        let place = match next {
-            Next::Message(place) => Some(place),
-            Next::Nothing => None,
-            Next::Flags(flags) => match attend_flags(cell, flags, &mut cx, ending) {
-                Attend::Message(message) => Some(NonNull::from(beside.write(message))),
-                Attend::Again => continue,
-                Attend::Idle => None,
-                Attend::End => return Step::End,
-            },
-        };
-        let Some(place) = place else {
-            match go_idle(cell, stack, ending) {
-                Some(step) => return step,
-                None => continue,
-            }
-        };
-        // SAFETY: the message is ours, and is moved out of its place here, field by field (see `mailbox::block`).
-        let (msg, reply) = unsafe {
-            let place = place.as_ptr();
-            (
-                (&raw mut (*place).msg).read(),
-                (&raw mut (*place).reply).read(),
-            )
-        };
-        // SAFETY: we have the right to run, and nothing else refers to the state between messages.
-        let state = unsafe { cell.state() };
-        let reply = Reply::new(reply, &stack.local().reply);
-        park::fault_point();
-        state.handle(msg, reply, &mut cx);
-        let unanswered = stack.local().reply.get();
-        if !unanswered.is_null() {
-            stack.local().reply.set(std::ptr::null_mut());
-            // SAFETY: the handler has returned, so its `Reply` is gone; a note that is still there was left by an
-            // unwinding which the handler itself caught.
-            unsafe { reply::fail_raw(unanswered, Failure::Dropped) };
-        }
-        if cx.wants_exit() {
-            *ending = cx.take_exit().map(|exit| Ending::for_reason(exit.into()));
-            return Step::End;
-        }
-    }
-}
-
-/// How many messages an activation handles before others have their turn.
-#[inline(always)]
-fn batch() -> u32 {
-    // One at a time where every interleaving is wanted.
-    #[cfg(feature = "testing")]
-    if crate::rt::worker::is_driven_here() {
-        return 1;
-    }
-    BATCH
-}
-
-/// There is no message left. `None`: but now there is something to do.
-#[inline(always)]
-fn go_idle<A: Actor>(
-    cell: &Cell<A>,
-    stack: &'static Parker,
-    ending: &mut Option<Ending>,
-) -> Option<Step> {
-    // The next activation may be on another thread.
-    locals::end_of_task_on(stack);
-    if !Worker::here(|worker| worker.may_idle(cell.header())) {
-        // Nobody would schedule it again.
-        *ending = Some(Ending::for_reason(ExitReason::Shutdown));
-        return Some(Step::End);
-    }
-    // SAFETY: the caller has the right to run.
-    if let Ok(()) = unsafe { cell.mailbox.consumer() }.go_idle(Cell::<A>::CAP) {
-        return Some(Step::Idle);
-    }
-    Worker::here(|worker| worker.starts(cell.header()));
-    None
-}
-
-/// What an activation does next, after it has done what its flags ask for.
-enum Attend<M> {
-    Message(Envelope<M>),
-    Again,
-    Idle,
-    /// How is beside.
-    End,
-}
-
-/// Does what `flags` ask for, or else takes the next message, where there is one beside the queue or the queue is not popped in
-/// place.
-#[cold]
-#[inline(never)]
-fn attend_flags<A: Actor>(
-    cell: &Cell<A>,
-    mut flags: Flags,
-    cx: &mut Cx<A>,
-    ending: &mut Option<Ending>,
-) -> Attend<A::Msg> {
-    // SAFETY: the caller has the right to run.
-    let mut consumer = unsafe { cell.mailbox.consumer() };
-    if !flags.without(Flags::LANES.with(Flags::TIMERS)).is_empty() {
-        match attend_requests(cell, &mut consumer, cx) {
-            Ok(Requests::Done) => flags = consumer.flags(),
-            Ok(Requests::More) => return Attend::Again,
-            Ok(Requests::Wait) => return Attend::Idle,
-            Err(ends) => {
-                *ending = Some(ends);
-                return Attend::End;
-            }
-        }
-    }
-    lanes::next(cell, &mut consumer, flags).map_or(Attend::Idle, Attend::Message)
-}
-
-/// What is to be done after a look at what is asked for beside the messages.
-enum Requests {
-    Done,
-    More,
-    /// The actor is suspended.
-    Wait,
-}
-
-/// Does one thing that is asked for beside the messages. `Err`: the actor ends.
-fn attend_requests<A: Actor>(
-    cell: &Cell<A>,
-    consumer: &mut Consumer<'_, Envelope<A::Msg>>,
-    cx: &mut Cx<A>,
-) -> Result<Requests, Ending> {
-    if let Some(reason) = asked_to_end(cell, consumer) {
-        return Err(Ending::for_reason(reason));
-    }
-    let attended = attend(cell, consumer, cx);
-    if let Some(exit) = cx.take_exit() {
-        return Err(Ending::for_reason(exit.into()));
-    }
-    match attended {
-        Attended::Messages => Ok(Requests::Done),
-        Attended::Again => Ok(Requests::More),
-        Attended::Suspended => Ok(Requests::Wait),
-        // Whatever the reason, the actor is well.
-        Attended::Exit(reason) => Err(Ending {
-            hook: true,
-            whole: true,
-            ..Ending::bare(reason, None)
-        }),
-        // Half changed, that is: the hook is due, but it is not whole.
-        Attended::Broken(reason) => Err(Ending::broken(reason)),
-        // There is nothing to end any more but its address.
-        Attended::Left(reason) => Err(Ending::bare(reason, None)),
-    }
-}
-
 /// Why the flags say that the actor shall end now, if they do.
 #[cold]
-fn asked_to_end<A: Actor>(
+pub(super) fn asked_to_end<A: Actor>(
     cell: &Cell<A>,
     consumer: &mut Consumer<'_, Envelope<A::Msg>>,
 ) -> Option<ExitReason> {
@@ -464,7 +223,7 @@ pub(super) fn contain<R>(f: impl FnOnce() -> R) -> Result<R, ExitReason> {
 
 /// What a caught unwinding means. Its payload is dropped.
 #[cold]
-fn caught(payload: Box<dyn Any + Send>) -> ExitReason {
+pub(super) fn caught(payload: Box<dyn Any + Send>) -> ExitReason {
     let reason = cause(&*payload);
     // The payload's destructor is the user's code too. What that panics with is leaked, or there would be no end to it.
     if let Err(again) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
@@ -488,7 +247,7 @@ pub(crate) fn cause(payload: &(dyn Any + Send)) -> ExitReason {
 /// Ends a life. See the module, "The end".
 #[cold]
 #[inline(never)]
-fn end<A: Actor>(
+pub(super) fn end<A: Actor>(
     cell: &Cell<A>,
     mut consumer: Consumer<'_, Envelope<A::Msg>>,
     runnable: Runnable,
@@ -686,7 +445,7 @@ fn account_for_all<A: Actor>(cell: &Cell<A>, left: Drain<Envelope<A::Msg>>, reas
 }
 
 /// How an asker learns of the end. `queued`: its message had not been handled yet.
-fn failure(reason: &ExitReason, queued: bool) -> Failure {
+pub(super) fn failure(reason: &ExitReason, queued: bool) -> Failure {
     match reason {
         ExitReason::Killed => Failure::Killed,
         ExitReason::Overflow => Failure::Overflow,

@@ -1,11 +1,12 @@
 //! Actors: state, a mailbox, an address.
 //!
 //! A message from `tell` to its handler: [`Addr`] puts it into the cell's `mailbox`, whose word says whether the actor was
-//! idle; if so the sender schedules the cell (`cell`), a worker runs an activation of it (`life`), which calls
+//! idle; if so the sender schedules the cell (`cell`), a worker runs an activation of it (`activation`), which calls
 //! [`Actor::handle`], which calls the user's method and answers through [`Reply`].
 //!
 //! Invariant of this layer: nothing here knows of supervisors beyond the trait `Keeper` (`extra`).
 
+mod activation;
 mod addr;
 mod answer;
 mod any_addr;

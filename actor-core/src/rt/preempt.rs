@@ -18,7 +18,7 @@
 //!    have whole turns.
 //!
 //! Whoever yields, or waits for room in a mailbox, lets one runnable go first before other stacks have their turn, and if that is an
-//! actor it may handle twice as many messages as a turn has reductions (`actor::life`). Otherwise several loops that tell one actor
+//! actor it may handle twice as many messages as a turn has reductions (`actor::activation`). Otherwise several loops that tell one actor
 //! would outrun it: its mailbox would fill with all they have to say; or, if it has a bound, each would wait for room time and
 //! again, for few messages.
 //!
