@@ -266,6 +266,36 @@ fn who_waits_for_a_request_goes_on_before_all_that_is_queued() {
 }
 
 #[test]
+fn a_wait_in_what_is_drawn_does_not_let_more_go_before_the_outer_one() {
+    on_one_worker(|its: [Addr<Does>; 40]| {
+        let log = Log::default();
+        let answer: Request<()> = request(&its[0], |reply, _| reply.send(()));
+        for it in &its[1..14] {
+            tell(it, || ());
+        }
+        // The last of sixteen: it waits for one, when nothing else is queued, and then tells twenty.
+        let (other, late, log_of_late) = (its[14].clone(), its[20..].to_vec(), log.clone());
+        tell(&its[15], move || {
+            let answer: Request<()> = request(&other, |reply, _| reply.send(()));
+            answer.wait().unwrap();
+            for it in &late {
+                let log = log_of_late.clone();
+                tell(it, move || log.note("late"));
+            }
+        });
+        // In the next slot, and so before all of them.
+        tell(&its[16], || ());
+        let asked = its[20..].to_vec();
+        answer.wait().unwrap();
+        let before = log.all().len();
+        for it in &asked {
+            ask::<()>(it, |reply, _| reply.send(())).unwrap();
+        }
+        assert_eq!((before, log.all().len()), (0, 20));
+    });
+}
+
+#[test]
 fn a_request_whose_actor_waits_is_waited_for() {
     on_one_worker(|[it, other]| {
         let answers: [Request<u8>; 2] = [(&it, 5_u8), (&other, 6)].map(|(to, n)| {

@@ -147,11 +147,13 @@ impl Worker {
             && worker.may_stand_still(asker)
             && worker.may_wait()
         {
-            worker.draws.set(match fault!("call_draws_one") {
+            let outer = worker.draws.replace(match fault!("call_draws_one") {
                 true => 1,
                 false => DRAWS,
             });
             worker.resume_runner(asker, None, drawing(slot));
+            // A wait in what another has drawn leaves that no more than it had.
+            worker.draws.set(outer.min(worker.draws.get()));
         }
     }
 
@@ -240,12 +242,12 @@ impl Worker {
         first: Option<Runnable>,
         slot: *mut (),
     ) -> Option<Runnable> {
-        let (mut stack, runner) = match self.spare.take() {
-            Some(spare) => spare,
-            None => match self.take_runner(0) {
-                Ok(taken) => taken,
-                Err(_) => return first,
-            },
+        let runner = match self.spare.take() {
+            Some(spare) => Ok(spare),
+            None => self.take_runner(0),
+        };
+        let Ok((mut stack, runner)) = runner else {
+            return first;
         };
         if !fault!("call_no_turns") {
             self.steps.set(self.steps.get() + 1);
