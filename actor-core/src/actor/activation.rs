@@ -122,11 +122,14 @@ fn handle<A: Actor>(cell: &Cell<A>, stack: &'static Parker, ending: &mut Option<
         let place = match next {
             Next::Message(place) => Some(place),
             Next::Nothing => None,
-            Next::Flags(flags) => match attend_flags(cell, flags, &mut cx, ending) {
+            Next::Flags(flags) => match attend_flags(cell, flags, &mut cx) {
                 Attend::Message(message) => Some(NonNull::from(beside.write(message))),
                 Attend::Again => continue,
                 Attend::Idle => None,
-                Attend::End => return Step::End,
+                Attend::End(ends) => {
+                    *ending = Some(ends);
+                    return Step::End;
+                }
             },
         };
         let Some(place) = place else {
@@ -195,71 +198,52 @@ fn go_idle<A: Actor>(
     None
 }
 
-/// What an activation does next, after it has done what its flags ask for.
+/// What an activation does next, after a look at its flags.
 enum Attend<M> {
     Message(Envelope<M>),
     Again,
     Idle,
-    /// How is beside.
-    End,
+    End(Ending),
 }
 
 /// Does what `flags` ask for, or else takes the next message, where there is one beside the queue or the queue is not popped in
 /// place.
 #[cold]
 #[inline(never)]
-fn attend_flags<A: Actor>(
-    cell: &Cell<A>,
-    mut flags: Flags,
-    cx: &mut Cx<A>,
-    ending: &mut Option<Ending>,
-) -> Attend<A::Msg> {
+fn attend_flags<A: Actor>(cell: &Cell<A>, mut flags: Flags, cx: &mut Cx<A>) -> Attend<A::Msg> {
     // SAFETY: the caller has the right to run.
     let mut consumer = unsafe { cell.mailbox.consumer() };
     if !flags.without(Flags::LANES.with(Flags::TIMERS)).is_empty() {
-        match attend_requests(cell, &mut consumer, cx) {
-            Ok(Requests::Done) => flags = consumer.flags(),
-            Ok(Requests::More) => return Attend::Again,
-            Ok(Requests::Wait) => return Attend::Idle,
-            Err(ends) => {
-                *ending = Some(ends);
-                return Attend::End;
-            }
+        if let Some(next) = attend_requests(cell, &mut consumer, cx) {
+            return next;
         }
+        flags = consumer.flags();
     }
     lanes::next(cell, &mut consumer, flags).map_or(Attend::Idle, Attend::Message)
 }
 
-/// What is to be done after a look at what is asked for beside the messages.
-enum Requests {
-    Done,
-    More,
-    /// The actor is suspended.
-    Wait,
-}
-
-/// Does one thing that is asked for beside the messages. `Err`: the actor ends.
+/// Does one thing that is asked for beside the messages. `None`: it is the messages' turn.
 fn attend_requests<A: Actor>(
     cell: &Cell<A>,
     consumer: &mut Consumer<'_, Envelope<A::Msg>>,
     cx: &mut Cx<A>,
-) -> Result<Requests, Ending> {
+) -> Option<Attend<A::Msg>> {
     if let Some(reason) = life::asked_to_end(cell, consumer) {
-        return Err(Ending::for_reason(reason));
+        return Some(Attend::End(Ending::for_reason(reason)));
     }
     let attended = attend(cell, consumer, cx);
     if let Some(exit) = cx.take_exit() {
-        return Err(Ending::for_reason(exit.into()));
+        return Some(Attend::End(Ending::for_reason(exit.into())));
     }
-    match attended {
-        Attended::Messages => Ok(Requests::Done),
-        Attended::Again => Ok(Requests::More),
-        Attended::Suspended => Ok(Requests::Wait),
+    Some(match attended {
+        Attended::Messages => return None,
+        Attended::Again => Attend::Again,
+        Attended::Suspended => Attend::Idle,
         // Whatever the reason, the actor is well.
-        Attended::Exit(reason) => Err(Ending::well(reason)),
+        Attended::Exit(reason) => Attend::End(Ending::well(reason)),
         // Half changed, that is: the hook is due, but it is not whole.
-        Attended::Broken(reason) => Err(Ending::broken(reason)),
+        Attended::Broken(reason) => Attend::End(Ending::broken(reason)),
         // There is nothing to end any more but its address.
-        Attended::Left(reason) => Err(Ending::bare(reason, None)),
-    }
+        Attended::Left(reason) => Attend::End(Ending::bare(reason, None)),
+    })
 }

@@ -108,20 +108,15 @@ pub(super) fn first<A: Actor>(
     cell: &Cell<A>,
     consumer: &mut Consumer<'_, Envelope<A::Msg>>,
 ) -> Option<Ending> {
-    let ending = match start(cell, consumer) {
-        Ok(None) => None,
-        Ok(Some(exit)) => Some(Ending::for_reason(exit.into())),
-        Err(ending) => Some(ending),
+    let mut ending = match start(cell, consumer) {
+        Ok(None) if A::OWN_STACK => return Some(Ending::bare(live(cell), None)),
+        Ok(None) => return None,
+        Ok(Some(exit)) => Ending::for_reason(exit.into()),
+        Err(ending) => ending,
     };
-    match ending {
-        Some(mut ending) => {
-            ending.hook &= !A::OWN_STACK;
-            ending.whole &= !A::OWN_STACK;
-            Some(ending)
-        }
-        None if A::OWN_STACK => Some(Ending::bare(live(cell), None)),
-        None => None,
-    }
+    ending.hook &= !A::OWN_STACK;
+    ending.whole &= !A::OWN_STACK;
+    Some(ending)
 }
 
 /// Why the flags say that the actor shall end now, if they do.

@@ -439,15 +439,13 @@ impl<T> Inner<T> {
     #[inline]
     fn pop(&mut self, queue: &LocalQueue<T>) -> Option<T> {
         let ends = &queue.ends;
-        if self.next.is_some() {
-            let alone = ends.is_empty();
-            if alone || self.budget > 0 || fault!("queue_no_budget") {
-                if !alone {
-                    self.budget = self.budget.wrapping_sub(1);
-                }
-                queue.has_next.store(false, Ordering::Relaxed);
-                return self.next.take();
+        let alone = ends.is_empty();
+        if self.next.is_some() && (alone || self.budget > 0 || fault!("queue_no_budget")) {
+            if !alone {
+                self.budget = self.budget.wrapping_sub(1);
             }
+            queue.has_next.store(false, Ordering::Relaxed);
+            return self.next.take();
         }
         if self.budget != LIFO_BUDGET {
             self.budget = LIFO_BUDGET;

@@ -281,16 +281,15 @@ mod cache {
         next: *mut Free,
     }
 
-    /// Empties the cache when the thread ends. Apart from it, as a thread-local with a destructor asks at each access whether
-    /// that has run.
+    /// Opens the cache at first, and empties it when the thread ends. Apart from it, as a thread-local with a destructor asks at
+    /// each access whether that has run.
     struct Owner;
 
     thread_local! {
         static CACHE: [Class; 2] = const {
             [const { Class { first: Cell::new(std::ptr::null_mut()), room: Cell::new(0) } }; 2]
         };
-        static OPENED: Cell<bool> = const { Cell::new(false) };
-        static OWNER: Owner = const { Owner };
+        static OWNER: Owner = Owner::open();
     }
 
     #[inline]
@@ -337,12 +336,17 @@ mod cache {
     /// Opens the cache, once, unless the thread is ending.
     #[cold]
     fn open() {
-        if !OPENED.replace(true) && OWNER.try_with(|_| ()).is_ok() {
+        let _ = OWNER.try_with(|_| ());
+    }
+
+    impl Owner {
+        fn open() -> Self {
             CACHE.with(|cache| {
                 for (class, bound) in cache.iter().zip(CACHED) {
                     class.room.set(bound);
                 }
             });
+            Owner
         }
     }
 

@@ -270,35 +270,31 @@ impl<M> Mailbox<M> {
             }
             self.unlock(word);
         }
-        // In another place: see `block`.
-        let mut message = Some(message);
-        let pushed = self.try_push_slowly(&mut message, cap);
-        match (pushed, message) {
-            (Err(Refusal::Full), Some(message)) => Err(PushError::Full(message)),
-            (Err(Refusal::Closed), Some(message)) => Err(PushError::Closed(message)),
-            (Ok(pushed), _) => Ok(pushed),
-            (Err(_), None) => unreachable!("what is refused is not taken"),
-        }
+        self.try_push_slowly(&mut Some(message), cap)
     }
 
-    /// [`try_push`](Self::try_push), where somebody else has the lock, or there may be no room, or no block. Takes the message
-    /// unless it is refused.
+    /// [`try_push`](Self::try_push), where somebody else has the lock, or there may be no room, or no block. The message is taken out
+    /// of a place of its own: see `block`.
     #[cold]
     #[inline(never)]
-    fn try_push_slowly(&self, message: &mut Option<M>, cap: u32) -> Result<Pushed, Refusal> {
+    fn try_push_slowly(&self, message: &mut Option<M>, cap: u32) -> Result<Pushed, PushError<M>> {
+        let message = message.take().expect("the caller's message");
         let mut spare = None;
         loop {
-            let word = self.lock_to_push(cap)?;
+            let word = match self.lock_to_push(cap) {
+                Ok(word) => word,
+                Err(Refusal::Full) => return Err(PushError::Full(message)),
+                Err(Refusal::Closed) => return Err(PushError::Closed(message)),
+            };
             // SAFETY: we hold the lock.
             if unsafe { self.has_slot(&mut spare) } {
-                let message = message.take().expect("there is one");
                 // SAFETY: and there is a slot.
                 let wake = unsafe { self.append_last(word, message) };
                 return Ok(Pushed { wake });
             }
             self.unlock(word);
             if word::len(word, self.consumed.load(Ordering::Relaxed)) > i32::MAX - (1 << 16) {
-                return Err(Refusal::Full); // the counts cannot hold more
+                return Err(PushError::Full(message)); // the counts cannot hold more
             }
             spare = Some(Slots::obtain());
         }
@@ -336,30 +332,29 @@ impl<M> Mailbox<M> {
             }
             Some(word) => {
                 self.unlock(word);
-                let mut message = Some(message);
-                self.push_to_idle_slowly(&mut message);
-                message.map_or(Ok(()), Err)
+                self.push_to_idle_slowly(&mut Some(message))
             }
             None => Err(message),
         }
     }
 
-    /// [`push_to_idle`](Self::push_to_idle), where there was no block.
+    /// [`push_to_idle`](Self::push_to_idle), where there was no block. The message as in `try_push_slowly`.
     #[cold]
     #[inline(never)]
-    fn push_to_idle_slowly(&self, message: &mut Option<M>) {
+    fn push_to_idle_slowly(&self, message: &mut Option<M>) -> Result<(), M> {
+        let message = message.take().expect("the caller's message");
         let mut spare = Some(Slots::obtain());
-        if let Some(word) = self.lock_idle()
-            && let Some(message) = message.take()
-        {
-            // SAFETY: we hold the lock, and bring a block if there is no slot. There is room, as above.
-            unsafe {
-                let there = self.has_slot(&mut spare);
-                debug_assert!(there, "it has been given a block");
-                let wake = self.append_last(word, message);
-                debug_assert_eq!(wake, Wake::Actor, "it was idle");
-            }
+        let Some(word) = self.lock_idle() else {
+            return Err(message);
+        };
+        // SAFETY: we hold the lock, and bring a block if there is no slot. There is room, as above.
+        unsafe {
+            let there = self.has_slot(&mut spare);
+            debug_assert!(there, "it has been given a block");
+            let wake = self.append_last(word, message);
+            debug_assert_eq!(wake, Wake::Actor, "it was idle");
         }
+        Ok(())
     }
 
     /// Asks for the actor's attention, and says whom the caller must wake. While the mailbox is suspended the flag is only

@@ -144,7 +144,7 @@ mod pool {
 #[cfg(not(loom))]
 mod pool {
     use super::Slot;
-    use std::cell::{Cell, UnsafeCell};
+    use std::cell::UnsafeCell;
     use std::ptr::NonNull;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -213,6 +213,13 @@ mod pool {
     /// a thread-local with a destructor asks at each access whether that has run.
     struct Owner;
 
+    impl Owner {
+        fn open() -> Self {
+            with_list(|list| list.room = CACHED);
+            Owner
+        }
+    }
+
     impl Drop for Owner {
         fn drop(&mut self) {
             with_list(|list| {
@@ -225,8 +232,7 @@ mod pool {
     thread_local! {
         /// Without room at first, and again once the thread ends.
         static CACHE: UnsafeCell<List> = const { UnsafeCell::new(List::new(0)) };
-        static OPENED: Cell<bool> = const { Cell::new(false) };
-        static OWNER: Owner = const { Owner };
+        static OWNER: Owner = Owner::open();
     }
 
     /// Calls `f` with the thread's list.
@@ -238,11 +244,7 @@ mod pool {
 
     /// Whether the thread keeps slots.
     fn is_open() -> bool {
-        let open = OWNER.try_with(|_| ()).is_ok();
-        if open && !OPENED.replace(true) {
-            with_list(|list| list.room = CACHED);
-        }
-        open
+        OWNER.try_with(|_| ()).is_ok()
     }
 
     #[inline]
