@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -116,5 +116,35 @@ impl Life {
 impl Drop for Life {
     fn drop(&mut self) {
         ENDED.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// How long some of an asker's asks took.
+#[derive(Debug, Default)]
+pub struct Latencies {
+    asks: u64,
+    taken: Vec<u64>,
+}
+
+impl Latencies {
+    /// One ask in so many is timed: to look at a clock twice takes about as long as an ask. No power of two, as turns are.
+    const EVERY: u64 = 17;
+
+    /// Before an ask.
+    pub fn begin(&mut self) -> Option<Instant> {
+        self.asks += 1;
+        self.asks.is_multiple_of(Self::EVERY).then(Instant::now)
+    }
+
+    /// After it, with what [`begin`](Self::begin) gave.
+    pub fn end(&mut self, asked: Option<Instant>) {
+        if let Some(asked) = asked {
+            self.taken.push(asked.elapsed().as_nanos() as u64);
+        }
+    }
+
+    /// In nanoseconds.
+    pub fn into_vec(self) -> Vec<u64> {
+        self.taken
     }
 }

@@ -115,7 +115,7 @@ workloads! {
         "One actor asks another, and waits for each answer.",
         bound None, &[size(2, 2_000_000)], short &[size(2, 2_000)];
     AskLoaded "ask_loaded" Nanoseconds per "ask",
-        "A hundred actors ask one, each waiting for its answer; how long single asks take is measured.",
+        "A hundred actors ask one, each waiting for its answer; how long that takes is measured of one ask in seventeen.",
         bound None, &[size(100, 1_000_000)], short &[size(100, 2_000)];
     ThreadRing100 "thread_ring_100" Nanoseconds per "hop",
         "A token goes round in a ring of 100 actors.",

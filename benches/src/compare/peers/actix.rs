@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::coop::consume_budget;
 
 use super::{NO_STACKS, cannot, resident, until};
-use crate::compare::measured::{Job, Life, Measured, Outcome};
+use crate::compare::measured::{Job, Latencies, Life, Measured, Outcome};
 use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
 
@@ -174,13 +174,13 @@ impl Handler<Timed> for Driver {
     fn handle(&mut self, Timed(asks): Timed, _: &mut Context<Self>) -> Self::Result {
         let counter = self.0.clone();
         Box::pin(async move {
-            let mut latencies = Vec::new();
+            let mut latencies = Latencies::default();
             for _ in 0..asks {
-                let asked = Instant::now();
+                let asked = latencies.begin();
                 assert_eq!(counter.send(Get).await, Ok(0));
-                latencies.push(asked.elapsed().as_nanos() as u64);
+                latencies.end(asked);
             }
-            latencies
+            latencies.into_vec()
         })
     }
 }

@@ -8,7 +8,7 @@ use kameo::prelude::*;
 use tokio::sync::oneshot;
 
 use super::{NO_STACKS, cannot, on_tokio, pass, resident, until};
-use crate::compare::measured::{Job, Life, Measured, Outcome};
+use crate::compare::measured::{Job, Latencies, Life, Measured, Outcome};
 use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
 
@@ -109,13 +109,13 @@ impl Asker {
 
     #[message]
     async fn timed(&mut self, asks: u64) -> Vec<u64> {
-        let mut latencies = Vec::new();
+        let mut latencies = Latencies::default();
         for _ in 0..asks {
-            let asked = Instant::now();
+            let asked = latencies.begin();
             assert_eq!(get(&self.0).await, 0);
-            latencies.push(asked.elapsed().as_nanos() as u64);
+            latencies.end(asked);
         }
-        latencies
+        latencies.into_vec()
     }
 }
 

@@ -6,7 +6,7 @@ use may::sync::mpsc::{self, Receiver, Sender};
 use may::{coroutine, go};
 
 use super::{cannot, resident};
-use crate::compare::measured::{Job, Measured, Outcome};
+use crate::compare::measured::{Job, Latencies, Measured, Outcome};
 use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
 
@@ -148,12 +148,13 @@ fn ask_loaded(job: Job) -> Measured {
             let counter = counter.clone();
             go!(move || {
                 let mut get = asking(&counter);
-                let timed = |_| {
-                    let asked = Instant::now();
+                let mut latencies = Latencies::default();
+                for _ in 0..each {
+                    let asked = latencies.begin();
                     assert_eq!(get(), 0);
-                    asked.elapsed().as_nanos() as u64
-                };
-                (0..each).map(timed).collect::<Vec<_>>()
+                    latencies.end(asked);
+                }
+                latencies.into_vec()
             })
         })
         .collect();

@@ -6,7 +6,7 @@ use actor_core::channel::{self, oneshot};
 use actor_core::prelude::*;
 
 use super::resident;
-use crate::compare::measured::{Job, Life, Measured, Outcome};
+use crate::compare::measured::{Job, Latencies, Life, Measured, Outcome};
 use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
 
@@ -118,12 +118,13 @@ impl Asker {
     }
 
     pub(crate) fn timed(&mut self, asks: u64) -> Vec<u64> {
-        let ask = |_| {
-            let asked = Instant::now();
+        let mut latencies = Latencies::default();
+        for _ in 0..asks {
+            let asked = latencies.begin();
             assert_eq!(<Counter as Counts>::get(&self.0), 0);
-            asked.elapsed().as_nanos() as u64
-        };
-        (0..asks).map(ask).collect()
+            latencies.end(asked);
+        }
+        latencies.into_vec()
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tokio::task::coop::consume_budget;
 
 use super::{NO_STACKS, cannot, on_tokio, resident, until};
-use crate::compare::measured::{Job, Life, Measured, Outcome};
+use crate::compare::measured::{Job, Latencies, Life, Measured, Outcome};
 use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
 
@@ -134,13 +134,13 @@ impl Actor for Driver {
                 reply.send(begin.elapsed())?;
             }
             DriverMsg::Timed(asks, reply) => {
-                let mut latencies = Vec::new();
+                let mut latencies = Latencies::default();
                 for _ in 0..asks {
-                    let asked = Instant::now();
+                    let asked = latencies.begin();
                     assert_eq!(get(counter).await, 0);
-                    latencies.push(asked.elapsed().as_nanos() as u64);
+                    latencies.end(asked);
                 }
-                reply.send(latencies)?;
+                reply.send(latencies.into_vec())?;
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn;
 
 use super::{NO_STACKS, cannot, on_tokio, pass, resident, until};
-use crate::compare::measured::{Job, Life, Measured, Outcome};
+use crate::compare::measured::{Job, Latencies, Life, Measured, Outcome};
 use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
 
@@ -156,13 +156,13 @@ async fn ask_loaded(job: Job) -> Measured {
         .map(|_| {
             let counter = counter.clone();
             spawn(async move {
-                let mut latencies = Vec::new();
+                let mut latencies = Latencies::default();
                 for _ in 0..job.messages / job.actors {
-                    let asked = Instant::now();
+                    let asked = latencies.begin();
                     assert_eq!(counter.get().await, 0);
-                    latencies.push(asked.elapsed().as_nanos() as u64);
+                    latencies.end(asked);
                 }
-                latencies
+                latencies.into_vec()
             })
         })
         .collect();

@@ -10,7 +10,7 @@ use xtra::prelude::*;
 use xtra::spawn_tokio;
 
 use super::{NO_STACKS, cannot, on_tokio, pass, resident, until};
-use crate::compare::measured::{Job, Life, Measured, Outcome};
+use crate::compare::measured::{Job, Latencies, Life, Measured, Outcome};
 use crate::compare::rules::{hops, sum_below};
 use crate::compare::workload::Workload;
 
@@ -126,13 +126,13 @@ impl Handler<Timed> for Driver {
     type Return = Vec<u64>;
 
     async fn handle(&mut self, Timed(asks): Timed, _: &mut Context<Self>) -> Vec<u64> {
-        let mut latencies = Vec::new();
+        let mut latencies = Latencies::default();
         for _ in 0..asks {
-            let asked = Instant::now();
+            let asked = latencies.begin();
             assert_eq!(self.0.send(Get).await, Ok(0));
-            latencies.push(asked.elapsed().as_nanos() as u64);
+            latencies.end(asked);
         }
-        latencies
+        latencies.into_vec()
     }
 }
 
