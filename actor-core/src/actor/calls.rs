@@ -188,6 +188,34 @@ fn an_asker_that_only_calls_lets_others_run() {
     });
 }
 
+/// Ten that ask the same all the time, until one after the other has had its turn of calls.
+#[test]
+fn askers_take_turns_and_find_who_they_ask_idle() {
+    const ASKS: usize = 1_000;
+    on_one_worker(|[it]| {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let askers: Vec<_> = (0..10)
+            .map(|asker| {
+                let (it, asked) = (it.clone(), asked.clone());
+                microthread::spawn(move || {
+                    for _ in 0..ASKS {
+                        let asked = asked.clone();
+                        ask::<()>(&it, move |reply, _| {
+                            asked.lock().unwrap().push(asker);
+                            reply.send(());
+                        })
+                        .unwrap();
+                    }
+                })
+            })
+            .collect();
+        askers.into_iter().for_each(|it| it.join().unwrap());
+        let asked = asked.lock().unwrap();
+        let turns = asked.chunk_by(|one, next| one == next).count();
+        assert!((10 * 7..10 * 16).contains(&turns), "{turns} turns");
+    });
+}
+
 /// Runs into the guard page.
 #[inline(never)]
 fn deep(n: u64) -> u64 {

@@ -34,7 +34,7 @@ impl<T> Buffer<T> {
         self.len
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, value: T) {
         self.len += 1;
         if self.rest.is_empty() && self.first.len() < CHUNK {
@@ -44,6 +44,7 @@ impl<T> Buffer<T> {
         }
     }
 
+    #[inline(never)]
     fn push_behind(&mut self, value: T) {
         if let Some(last) = self.rest.back_mut()
             && last.len() < CHUNK

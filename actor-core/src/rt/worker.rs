@@ -77,10 +77,13 @@ pub(crate) use shared::Shared;
 
 /// After so many resumed stacks in a row, a runnable has its turn.
 const READY_RUN: u32 = 16;
-/// After so many scheduling steps the root looks at descriptors, timers and the injector.
-const DUTY_EVERY: u32 = 64;
-/// A whole turn of a microthread (`rt::preempt`) weighs as much as so many steps.
-const TURN_STEPS: u32 = 16;
+/// After so many scheduling steps the root looks at descriptors, timers and the injector: direct calls (`worker/call.rs`), or what
+/// weighs as much.
+const DUTY_EVERY: u32 = 128;
+/// What an activation or a resumed stack weighs.
+const STEP: u32 = 2;
+/// What a whole turn of a microthread weighs (`rt::preempt`).
+const TURN_STEPS: u32 = 32;
 /// A thief takes at most so many.
 const STEAL_MAX: usize = 256;
 /// A worker that has no stack for what is in its queue looks again after so long.
@@ -361,7 +364,7 @@ impl Worker {
             return None;
         }
         self.ready_run.set(0);
-        self.steps.set(self.steps.get() + 1);
+        self.steps.set(self.steps.get() + STEP);
         // SAFETY: on the owner's thread.
         let popped = unsafe { self.shared.queue.pop() };
         let popped = popped

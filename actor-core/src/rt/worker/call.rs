@@ -48,8 +48,10 @@
 //! # What stays as it was
 //! - *Kills.* One that comes for the asker while it stands still leaves a permit, and is raised at C4; until then its worker is
 //!   busy, so it could not have come to it sooner.
-//! - *Turns.* Each call counts as a step. When the root is due, or the runtime ends, the actor is queued and the asker parks. If
-//!   others wait in the queue then, it is queued behind them.
+//! - *Turns.* Each call counts, so that a stack which only calls has a turn of 128 of them. After the last it has its answer, and lets
+//!   the others go on before it does: if it parked with its question unanswered, those that ask the same actor meanwhile would find
+//!   that busy, and have to park as well. Where the root is due already, or the runtime ends, the actor is queued and the asker
+//!   parks. If others wait in the queue then, it is queued behind them.
 //! - *The limit of stacks.* An asker that stands still has no claim on a stack, though it may have to wait after all. So who asks
 //!   in a call is refused when those that stand still here would use up what is left (`Worker::may_wait`).
 //! - *Overflow.* A called stack that is abandoned is left to the root, which has room for the rest: the worker notes it.
@@ -65,6 +67,7 @@
 //! | `call_start_wakes_nobody` | who waits for a start that was called, and has waited, is not woken | `a_start_that_waits_is_waited_for` (does not end) |
 //! | `call_skip_kill` | no kill is raised at C4 | `an_asker_that_is_killed_in_its_call_ends_there` |
 //! | `call_no_turns` | a call is no step | `an_asker_that_only_calls_lets_others_run` (does not end) |
+//! | `call_keeps_turn` | an asker whose turn is over goes on, and parks with its next question | `askers_take_turns_and_find_who_they_ask_idle` |
 //! | `call_draws_one` | a runner that takes from the queues takes one | `who_waits_for_a_request_lets_what_is_queued_go_first` |
 //! | `call_forget_lost` | the root does not learn of a stack that was abandoned in a call | `an_overflow_in_a_call_is_told` (does not end) |
 
@@ -73,7 +76,6 @@ use std::sync::Arc;
 
 use crate::rt::core::Core;
 use crate::rt::header::Runnable;
-#[cfg(doc)]
 use crate::rt::park;
 use crate::rt::park::Parker;
 
@@ -231,6 +233,11 @@ impl Worker {
     fn call(&self, asker: &'static Parker, runnable: Runnable, slot: *mut ()) {
         if let Some(left) = self.resume_runner(asker, Some(runnable), slot) {
             self.queue_asked(left);
+        } else if self.steps.get() >= DUTY_EVERY
+            && self.calling.get().is_null()
+            && !fault!("call_keeps_turn")
+        {
+            park::yield_now();
         }
     }
 

@@ -11,7 +11,7 @@ use crate::rt::spin;
 use crate::sys::seam::Choice;
 
 use super::{
-    DUTY_EVERY, STARVED, STEAL_MAX, Shared, TRIM_AFTER, TRIM_AT_LATEST, TRIM_PORTION, Worker,
+    DUTY_EVERY, STARVED, STEAL_MAX, STEP, Shared, TRIM_AFTER, TRIM_AT_LATEST, TRIM_PORTION, Worker,
 };
 
 /// What came of looking at what others have.
@@ -30,7 +30,7 @@ impl Worker {
         self.poll(Some(Duration::ZERO));
         // A share of what nobody owns, lest it waits until this worker's own queue is empty.
         let share = self.core.injector.len().div_ceil(self.core.config.workers);
-        for _ in 0..share.min(DUTY_EVERY as usize) {
+        for _ in 0..share.min((DUTY_EVERY / STEP) as usize) {
             let Some(runnable) = self.core.injector.pop() else {
                 break;
             };

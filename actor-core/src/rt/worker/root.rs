@@ -12,7 +12,7 @@ use crate::rt::runner;
 use crate::stack::{LimitReached, Pool, Resumed, Stack};
 use crate::sys::fault::fault;
 
-use super::{CURRENT, DUTY_EVERY, Handoff, READY_RUN, TRIM_PORTION, Worker};
+use super::{CURRENT, DUTY_EVERY, Handoff, READY_RUN, STEP, TRIM_PORTION, Worker};
 
 impl Worker {
     /// Whether `runnable` may run on the stack of `parker`.
@@ -53,7 +53,7 @@ impl Worker {
 
     pub(super) fn run_free(&self) {
         loop {
-            self.steps.set(self.steps.get() + 1);
+            self.steps.set(self.steps.get() + STEP);
             if self.steps.get() > DUTY_EVERY {
                 self.steps.set(0);
                 self.duties();
