@@ -49,9 +49,7 @@ impl<'a> Batch<'a> {
         let id = self.next_id;
         self.next_id += 1;
         let word = Word::of_shared(Arc::clone(self.keeper));
-        let cell = self.host.with_slab::<A, _>(|slab| {
-            Cell::create_as(self.host, slab, self.worker, id, Some(state), word)
-        });
+        let cell = Cell::create_as(self.host, self.worker, id, Some(state), word);
         Addr::adopt(cell)
     }
 

@@ -44,7 +44,7 @@ use crate::rt::worker::Worker;
 use super::activation;
 use super::delivery::WhenFull;
 use super::extra::Extra;
-use super::host::{CellSlab, Host};
+use super::host::Host;
 use super::kept::Word;
 use super::lanes::Lanes;
 use super::life;
@@ -151,21 +151,20 @@ impl<A: Actor> Cell<A> {
             Some(_) => Worker::here(|worker| worker.seam().next_id()),
             None => host.core.seam.next_id(),
         };
-        let extra = Word::of_extra(extra);
-        host.with_slab::<A, _>(|slab| Self::create_as(host, slab, worker, id, state, extra))
+        Self::create_as(host, worker, id, state, Word::of_extra(extra))
     }
 
     /// As [`create`](Self::create), with an id that is no other's, and `extra` as the word for the lazily allocated part.
+    #[inline]
     pub(super) fn create_as(
         host: &Arc<Host>,
-        slab: &CellSlab<A>,
         worker: Option<usize>,
         id: u64,
         state: Option<A>,
         extra: Word,
     ) -> NonNull<Self> {
         // SAFETY: the index is this thread's worker, if it has one.
-        let cell = unsafe { slab.alloc(worker, host) };
+        let cell = unsafe { host.slab::<A>().alloc(worker, host) };
         let (life, mailbox) = match &state {
             None => (DOWN, Mailbox::new_suspended()),
             Some(_) if A::OWN_STACK || A::HAS_ON_START => (STARTING, Mailbox::new_scheduled()),

@@ -3,15 +3,15 @@
 use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::atomic::{Ordering, fence};
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use crate::group::Directory;
 use crate::observe::DeadLetters;
 use crate::registry::Registry;
+use crate::rt::by_type::ByType;
 use crate::rt::core::Core;
 use crate::rt::header::Runnable;
-use crate::rt::roster::ByType;
 use crate::rt::slab::Slab;
 use crate::rt::wait;
 use crate::rt::worker::Worker;
@@ -33,7 +33,7 @@ pub(crate) struct Host {
     pub(crate) hooks: Hooks,
     trees: Trees,
     pub(crate) dead_letters: DeadLetters,
-    slabs: RwLock<ByType<Arc<dyn AnySlab>>>,
+    slabs: ByType<dyn AnySlab>,
 }
 
 pub(super) type CellSlab<A> = Slab<Cell<A>, Arc<Host>>;
@@ -46,7 +46,8 @@ trait AnySlab: Any + Send + Sync {
     fn any_alive(&self) -> bool;
     fn living(&self, names: &mut Names);
     fn discard_idle(&self);
-    fn as_any(&self) -> &dyn Any;
+    /// The type of its actors.
+    fn of(&self) -> TypeId;
 }
 
 impl<A: Actor> AnySlab for CellSlab<A> {
@@ -89,8 +90,8 @@ impl<A: Actor> AnySlab for CellSlab<A> {
         self.for_each_live(|cell| life::discard_idle(Addr::adopt(cell).cell()));
     }
 
-    fn as_any(&self) -> &dyn Any {
-        self
+    fn of(&self) -> TypeId {
+        TypeId::of::<A>()
     }
 }
 
@@ -124,7 +125,7 @@ impl Host {
             hooks: Hooks::default(),
             trees: Trees::default(),
             dead_letters: DeadLetters::new(),
-            slabs: RwLock::default(),
+            slabs: ByType::default(),
         });
         let weak: Weak<Host> = Arc::downgrade(&host);
         host.core.set_sleep_hook(Box::new(move |worker| {
@@ -137,33 +138,15 @@ impl Host {
 
     /// Gives back the free cells that worker `worker` holds. On its thread.
     fn flush(&self, worker: usize) {
-        let slabs: Vec<_> = self
-            .slabs
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .cloned()
-            .collect();
-        slabs.iter().for_each(|slab| slab.flush(worker));
+        self.slabs.each(|slab| slab.flush(worker));
     }
 
-    /// Calls `f` with the slab of `A`'s cells.
-    pub(super) fn with_slab<A: Actor, R>(&self, f: impl FnOnce(&CellSlab<A>) -> R) -> R {
-        let id = TypeId::of::<A>();
-        {
-            let slabs = self.slabs.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(slab) = slabs.get(&id) {
-                return f(of_type::<A>(&**slab));
-            }
-        }
-        let mut slabs = self.slabs.write().unwrap_or_else(PoisonError::into_inner);
+    /// The slab of `A`'s cells.
+    #[inline]
+    pub(super) fn slab<A: Actor>(&self) -> &CellSlab<A> {
         let workers = self.core.config.workers + self.core.config.spares;
-        let slab = slabs
-            .entry(id)
-            .or_insert_with(|| Arc::new(CellSlab::<A>::new(workers)))
-            .clone();
-        drop(slabs);
-        f(of_type::<A>(&*slab))
+        let make = || -> Box<dyn AnySlab> { Box::new(CellSlab::<A>::new(workers)) };
+        self.slabs.get_or_make(|slab| slab, make)
     }
 
     /// Notes a supervisor that has none: when the system ends, such stop one after another, the last noted first.
@@ -182,16 +165,21 @@ impl Host {
         while self.any_alive() && now() < deadline {
             overdue = Names::default();
             let trees = self.trees.take();
-            self.each_slab_but(trees.ty, |slab| slab.stop_all());
+            self.slabs.each(|slab| {
+                if trees.ty != Some(slab.of()) {
+                    slab.stop_all();
+                }
+            });
             for tree in trees.roots.iter().rev() {
                 tree.stop();
                 tree.join(deadline);
             }
-            self.each_slab(|slab| slab.stop_and_join_all(deadline, &mut overdue));
+            self.slabs
+                .each(|slab| slab.stop_and_join_all(deadline, &mut overdue));
         }
         if overdue.is_empty() && self.any_alive() {
             // There was no time to ask anybody.
-            self.each_slab(|slab| slab.living(&mut overdue));
+            self.slabs.each(|slab| slab.living(&mut overdue));
         }
         overdue.into()
     }
@@ -199,7 +187,7 @@ impl Host {
     /// The actors that have not ended, as far as they are named.
     pub(crate) fn living(&self) -> Vec<String> {
         let mut names = Names::default();
-        self.each_slab(|slab| slab.living(&mut names));
+        self.slabs.each(|slab| slab.living(&mut names));
         names.into()
     }
 
@@ -220,30 +208,13 @@ impl Host {
         while let Some(runnable) = self.core.injector.pop() {
             drop(runnable); // discards it
         }
-        self.each_slab(|slab| slab.discard_idle());
+        self.slabs.each(|slab| slab.discard_idle());
     }
 
     fn any_alive(&self) -> bool {
         let mut any = false;
-        self.each_slab(|slab| any |= slab.any_alive());
+        self.slabs.each(|slab| any |= slab.any_alive());
         any
-    }
-
-    fn each_slab(&self, f: impl FnMut(&Arc<dyn AnySlab>)) {
-        self.each_slab_but(None, f);
-    }
-
-    /// Without the slab of the type `but`.
-    fn each_slab_but(&self, but: Option<TypeId>, f: impl FnMut(&Arc<dyn AnySlab>)) {
-        let slabs: Vec<_> = self
-            .slabs
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .filter(|(ty, _)| but != Some(**ty))
-            .map(|(_, slab)| slab.clone())
-            .collect();
-        slabs.iter().for_each(f);
     }
 
     /// An id that no other call returns.
@@ -257,10 +228,4 @@ impl Host {
             worker.map(|worker| worker.shared().index)
         })
     }
-}
-
-fn of_type<A: Actor>(slab: &dyn AnySlab) -> &CellSlab<A> {
-    slab.as_any()
-        .downcast_ref()
-        .expect("the slab under a type's id is of that type")
 }

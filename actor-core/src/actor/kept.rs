@@ -183,11 +183,11 @@ impl Word {
         }
     }
 
+    #[inline]
     fn has_keeper(&self) -> bool {
-        is_shared(self.load())
-            || self
-                .extra()
-                .is_some_and(|extra| extra.lock().keeper.is_some())
+        let kept = || self.extra().is_some_and(|it| it.lock().keeper.is_some());
+        let word = self.load();
+        !word.is_null() && (is_shared(word) || kept())
     }
 
     /// Who decides.
@@ -243,6 +243,7 @@ impl Drop for Word {
 
 impl<A: Actor> Cell<A> {
     /// Whether a supervisor decides what becomes of it.
+    #[inline]
     pub(super) fn has_keeper(&self) -> bool {
         self.extra_word().has_keeper()
     }

@@ -287,7 +287,7 @@ pub(super) fn end<A: Actor>(
     if reason == ExitReason::Overflow {
         report_overflow(cell);
     }
-    if cell.keeper().is_none() {
+    if !cell.has_keeper() {
         bury(cell, consumer, reason);
         // A destructor of what it left may have waited.
         runner::release_claim(cell.header());

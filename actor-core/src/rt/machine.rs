@@ -25,7 +25,6 @@ mod handle;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::mem::{self, ManuallyDrop};
 use std::panic::{self, AssertUnwindSafe};
@@ -146,10 +145,6 @@ impl<S: Machine, E: OnEnd> AnySlab for TaskSlab<Task<S, E>> {
     #[cfg(all(test, not(loom)))]
     fn places(&self) -> usize {
         self.stats().slots_out
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
     }
 }
 
@@ -510,9 +505,9 @@ pub(crate) fn spawn<S: Machine, E: OnEnd>(
     let worker = Worker::index_in(core);
     let id = Worker::next_id(core);
     let workers = core.config.workers + core.config.spares;
+    let slab: &TaskSlab<Task<S, E>> = core.roster.slab(workers);
     // SAFETY: the index is this thread's worker, if it has one.
-    let alloc = |slab: &TaskSlab<Task<S, E>>| unsafe { slab.alloc(worker, core) };
-    let task = core.roster.with_slab(workers, alloc);
+    let task = unsafe { slab.alloc(worker, core) };
     // SAFETY: a fresh slot that nobody else knows; every field but the count is written here, one by one, then the count is published:
     // the life's reference and the handle's.
     let this = unsafe {

@@ -8,6 +8,7 @@
 
 mod alarm;
 pub(crate) mod block_on;
+pub(crate) mod by_type;
 pub(crate) mod core;
 pub(crate) mod cx;
 pub(crate) mod edge;

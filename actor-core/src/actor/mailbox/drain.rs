@@ -81,7 +81,19 @@ impl<M> Iterator for Drain<M> {
 impl<M> ExactSizeIterator for Drain<M> {}
 
 impl<M> Drop for Drain<M> {
+    #[inline]
     fn drop(&mut self) {
+        // Most often there is nothing, and not even a block.
+        if !self.block.is_null() {
+            self.drop_all();
+        }
+    }
+}
+
+impl<M> Drain<M> {
+    /// Drops what is left, and frees the blocks.
+    #[inline(never)]
+    fn drop_all(&mut self) {
         /// Goes on if a message's destructor panics (a second panic aborts, as everywhere in Rust).
         struct Rest<'a, M>(&'a mut Drain<M>);
         impl<M> Drop for Rest<'_, M> {
