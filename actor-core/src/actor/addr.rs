@@ -9,24 +9,22 @@ use std::time::{Duration, Instant};
 
 use crate::observe::Who;
 use crate::registry::Erased;
-use crate::rt::header::{HOLDS_STACK, Header, STARTED};
+use crate::rt::header::Header;
 use crate::rt::park::{self, Parker};
 use crate::rt::wait;
-use crate::rt::worker::Worker;
 use crate::stack;
-use crate::sys::asym;
 
-use super::boundary::Seed;
+use super::ask::{ask_by, undelivered};
 use super::cell::{Cell, DEAD, DOWN, ENDING, Envelope};
 use super::cycle::WaitCycle;
 use super::delivery;
-use super::error::{AskError, SpawnError, TellError};
+use super::error::{AskError, TellError};
 use super::exit::ExitReason;
-use super::extra::{Dependants, Extra, Keeper, State, Waits};
+use super::extra::{Dependants, Extra, State, Waits};
 use super::host::Host;
 use super::life;
 use super::pending::Pending;
-use super::reply::{self, Failure, Port, Receiver, ReplyError};
+use super::reply::{self, Port, Receiver};
 use super::traits::Actor;
 use super::waits::{self, Waiter, Waiting};
 
@@ -410,144 +408,6 @@ impl<A: Actor> Addr<A> {
         Ok(receiver)
     }
 
-    // ---- spawning ---------------------------------------------------------------------------------------------------
-
-    /// Starts an actor in `host`. If it has an `on_start`, waits for that.
-    pub(crate) fn spawn(
-        host: &Arc<Host>,
-        actor: A,
-        name: Option<Arc<str>>,
-    ) -> Result<Self, SpawnError> {
-        Self::spawn_tied(host, actor, name, |_| {})
-    }
-
-    /// As [`spawn`](Self::spawn), and calls `tie` with its address before it runs.
-    pub(crate) fn spawn_tied(
-        host: &Arc<Host>,
-        actor: A,
-        name: Option<Arc<str>>,
-        tie: impl FnOnce(&Self),
-    ) -> Result<Self, SpawnError> {
-        check_stack();
-        check_may_start::<A>(host)?;
-        let waits = A::HAS_ON_START;
-        let extra = name.is_some().then(Box::<Extra>::default);
-        if let (Some(extra), Some(name)) = (&extra, &name) {
-            extra.lock().name = Some(name.clone());
-        }
-        let addr = Self::adopt(Cell::create(host, Some(actor), extra));
-        if let Some(name) = name
-            && let Err(taken) = host.registry.register(name, addr.clone())
-        {
-            addr.never_started();
-            return Err(SpawnError::NameTaken(taken));
-        }
-        addr.note_claim();
-        addr.report_spawned();
-        tie(&addr);
-        let begun = || {
-            // The runtime may have been stopped since `check_may_start`, and its last look at idle actors be over: see `Core::stop`.
-            asym::light();
-            if host.core.is_stopping() {
-                host.sweep();
-            }
-        };
-        if waits {
-            addr.wait_started(|starter| {
-                addr.cell().start(starter);
-                begun();
-            })?;
-        } else {
-            if A::OWN_STACK {
-                addr.begin();
-            }
-            begun();
-        }
-        Ok(addr)
-    }
-
-    /// Starts an actor under all of these names, which finds `seed`. If it has an `on_start`, waits for that. `tie` is called
-    /// with its address before it runs. What comes for it by its names before that waits behind what it finds.
-    pub(crate) fn spawn_seeded(
-        host: &Arc<Host>,
-        actor: A,
-        names: &[Arc<str>],
-        seed: Seed<A::Msg>,
-        tie: impl FnOnce(&Self),
-    ) -> Result<Self, SpawnError> {
-        check_stack();
-        let addr = Self::adopt(Cell::create(host, None, Some(Box::default())));
-        addr.cell().incarnation.store(0, Ordering::Relaxed);
-        for name in names {
-            if let Err(taken) = host.registry.register(name.clone(), addr.clone()) {
-                addr.bury(ExitReason::Shutdown);
-                return Err(SpawnError::NameTaken(taken));
-            }
-        }
-        tie(&addr);
-        if let Err(error) = addr.restart(actor, Some(seed)) {
-            addr.bury(ExitReason::Shutdown);
-            return Err(error);
-        }
-        // As in `spawn_tied`.
-        asym::light();
-        if host.core.is_stopping() {
-            host.sweep();
-        }
-        if A::HAS_ON_START {
-            addr.wait_started(|_| ())?;
-        }
-        Ok(addr)
-    }
-
-    /// An actor with no life yet: [`restart`](Self::restart) gives it its first. For supervisors.
-    pub(crate) fn prepare(
-        host: &Arc<Host>,
-        name: Option<Arc<str>>,
-        keeper: Arc<dyn Keeper>,
-    ) -> Self {
-        let extra = Box::<Extra>::default();
-        {
-            let mut extra = extra.lock();
-            extra.name = name;
-            extra.keeper = Some(keeper);
-        }
-        let addr = Self::adopt(Cell::create(host, None, Some(extra)));
-        addr.cell().incarnation.store(0, Ordering::Relaxed);
-        addr
-    }
-
-    /// Gives an actor that is down its next life, which finds `seed`, and returns which it is. For its supervisor, which alone may call this,
-    /// and only between being told of the last end and the next call.
-    ///
-    /// # Errors
-    /// The stack limit, or the runtime ends: it stays down, and the state is dropped.
-    pub(crate) fn restart(&self, state: A, seed: Option<Seed<A::Msg>>) -> Result<u32, SpawnError> {
-        if self.cell().life() != DOWN {
-            return Err(SpawnError::ShuttingDown); // it has been discarded
-        }
-        check_may_start::<A>(self.cell().host())?;
-        let cell = self.cell();
-        let incarnation = cell.incarnation.load(Ordering::Relaxed) + 1;
-        cell.incarnation.store(incarnation, Ordering::Relaxed);
-        self.note_claim();
-        self.report_spawned();
-        self.note_restored(false);
-        if let Some(seed) = seed {
-            self.sow(seed);
-        }
-        life::restart(cell, state);
-        Ok(incarnation)
-    }
-
-    /// Ends an actor that is down for good. For its supervisor, as with [`restart`](Self::restart). Does nothing if the
-    /// runtime has done so already.
-    pub(crate) fn bury(&self, reason: ExitReason) {
-        if self.cell().life() == DOWN {
-            life::bury_down(self.cell(), reason);
-        }
-    }
-
     /// Who is told if the actor's state is lost with its stack.
     pub(crate) fn set_dependants(&self, dependants: Arc<dyn Dependants>) {
         self.cell().extra_or_new().lock().dependants = Some(dependants);
@@ -577,82 +437,6 @@ impl<A: Actor> Addr<A> {
     pub(super) fn is_supervised(&self) -> bool {
         self.cell().has_keeper()
     }
-
-    /// Notes the claim on a stack that `check_may_start` has taken for it.
-    fn note_claim(&self) {
-        if A::OWN_STACK {
-            self.cell().header().set(HOLDS_STACK);
-        }
-    }
-
-    pub(super) fn report_spawned(&self) {
-        let cell = self.cell();
-        cell.host()
-            .core
-            .events
-            .emit(tracing::Level::TRACE, || crate::Event::Spawned {
-                who: cell.describe(),
-            });
-    }
-
-    /// Schedules the first activation of an actor that was created scheduled.
-    fn begin(&self) {
-        self.cell().schedule_first();
-    }
-
-    /// Undoes the creation of an actor whose name was taken.
-    fn never_started(&self) {
-        let cell = self.cell();
-        if A::OWN_STACK {
-            cell.host().core.budget.release();
-        }
-        life::never_started(cell);
-    }
-
-    /// Waits until it has started. `begin`, called first with the caller's parker, sees to it that it runs, and may run it here.
-    ///
-    /// Most have started then, and nobody was told: STARTED says so. For those that have not, the wait is as any other, in the
-    /// extra part, which is made now. Whoever announces a start sets STARTED and then looks for that part; who waits makes it and
-    /// then looks at STARTED; all four are sequentially consistent, so one of them sees the other. A part that was there before
-    /// is found by the announcer, and the list is under its lock.
-    fn wait_started(&self, begin: impl FnOnce(&'static Parker)) -> Result<(), SpawnError> {
-        let cell = self.cell();
-        let header = cell.header();
-        {
-            let starter = park::current();
-            // Until it parks the wait is its own: others see it, and see its end by STARTED.
-            let on = waits::on_start(header);
-            let _waiting = Waiter::at(starter).map(|waiter| waiter.waits_for(on));
-            begin(starter);
-        }
-        if header.has(STARTED) {
-            return Ok(());
-        }
-        let started = |state: &mut State| match state.start_failed.take() {
-            Some(error) => Some(Err(SpawnError::Start(error))),
-            None => header.has_in_order(STARTED).then_some(Ok(())),
-        };
-        match wait_for(cell, waits::on_start(header), None, started) {
-            Ok(started) => started.expect("there is no deadline"),
-            Err(path) => {
-                self.kill();
-                Err(SpawnError::Deadlock(path))
-            }
-        }
-    }
-}
-
-/// Whether an actor of this type may start now; takes its claim on a stack if it needs one from the start.
-fn check_may_start<A: Actor>(host: &Arc<Host>) -> Result<(), SpawnError> {
-    if host.core.is_stopping() {
-        return Err(SpawnError::ShuttingDown);
-    }
-    if A::OWN_STACK && !host.core.budget.try_acquire() {
-        return Err(SpawnError::StackLimit {
-            limit: host.core.budget.limit(),
-        });
-    }
-    Ok(())
 }
 
 /// Waits until `done` gives something, or `deadline` (`None` then). Whoever changes what `done` looks at wakes all waiters in
@@ -660,7 +444,7 @@ fn check_may_start<A: Actor>(host: &Arc<Host>) -> Result<(), SpawnError> {
 ///
 /// # Errors
 /// The circle that its wait would close.
-fn wait_for<A: Actor, R>(
+pub(super) fn wait_for<A: Actor, R>(
     cell: &Cell<A>,
     on: *mut (),
     deadline: Option<Instant>,
@@ -711,48 +495,6 @@ fn wait_for<A: Actor, R>(
     }
 }
 
-/// An ask of `to`, to whom `push` leads. Inlined up to the calls that users make, as what switches stacks is.
-#[inline(always)]
-pub(super) fn ask_by<M, T: Send + 'static, E>(
-    to: &Header,
-    msg: M,
-    within: Option<Duration>,
-    push: impl FnOnce(M, Port, &'static Parker, Until<'_>) -> Result<(), TellError<M>>,
-) -> Result<T, AskError<M, E>> {
-    let deadline = within.and_then(wait::after);
-    if !may_block() {
-        return Err(AskError::StackLimit(msg));
-    }
-    let asker = park::current();
-    let (reply, mut receiver) = reply::slot_waiting_at::<T>(asker);
-    reply.hand_to(to);
-    let waiting = match deadline {
-        None => Waiter::at(asker).map(|waiter| waiter.waits_for(receiver.as_raw())),
-        Some(_) => None,
-    };
-    let until = match &waiting {
-        Some(waiting) => Until::Answered(waiting),
-        None => Until::Deadline(deadline),
-    };
-    push(msg, reply, asker, until).map_err(undelivered)?;
-    if let Some(answer) = receiver.take_sent() {
-        return Ok(answer);
-    }
-    wait_for_answer(receiver, waiting, deadline).map_err(no_answer)
-}
-
-#[inline(never)]
-fn wait_for_answer<T: Send + 'static>(
-    mut receiver: Receiver<T>,
-    waiting: Option<Waiting>,
-    deadline: Option<Instant>,
-) -> Result<T, ReplyError> {
-    match waiting {
-        Some(_waiting) => receiver.wait_until(None),
-        None => receiver.wait(deadline),
-    }
-}
-
 /// How long a message may wait for room.
 #[derive(Clone, Copy)]
 pub(super) enum Until<'a> {
@@ -768,36 +510,5 @@ pub(super) enum Until<'a> {
 pub(super) fn check_stack() {
     if stack::check_headroom().is_err() && !std::thread::panicking() {
         stack::raise_overflow();
-    }
-}
-
-/// Whether the caller may block without going beyond the stack limit.
-#[inline]
-fn may_block() -> bool {
-    Worker::with(|worker| worker.is_none_or(Worker::may_wait))
-}
-
-#[cold]
-pub(super) fn undelivered<M, E>(error: TellError<M>) -> AskError<M, E> {
-    match error {
-        TellError::Closed(msg) => AskError::Closed(msg),
-        TellError::Full(msg) | TellError::Timeout(msg) => AskError::Full(msg),
-        TellError::Deadlock { message, path } => AskError::Deadlock {
-            message: Some(message),
-            path,
-        },
-    }
-}
-
-#[cold]
-pub(super) fn no_answer<M, E>(error: ReplyError) -> AskError<M, E> {
-    match error {
-        ReplyError::Timeout => AskError::Timeout,
-        ReplyError::NoReply(Failure::Deadlock(path)) => AskError::Deadlock {
-            message: None,
-            path,
-        },
-        ReplyError::NoReply(Failure::Displaced) => AskError::Displaced,
-        ReplyError::NoReply(failure) => AskError::NoReply(life::exit_reason(failure)),
     }
 }

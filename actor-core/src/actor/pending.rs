@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::addr::no_answer;
+use super::ask::no_answer;
 use super::error::AskError;
 use super::reply::{Failure, Receiver, ReplyError};
 use super::waits;

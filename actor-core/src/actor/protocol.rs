@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use crate::rt::wait;
 
-use super::addr::{self, Addr, Until};
+use super::addr::{Addr, Until};
+use super::ask;
 use super::carried::{Asker, Expected};
 use super::cycle::WaitCycle;
 use super::delivery::Priority;
@@ -338,7 +339,7 @@ impl<P: Protocol + ?Sized> AddrOf<P> {
         within: Option<Duration>,
     ) -> Result<T, AskError<P::Msg, E>> {
         let to = self.to.to();
-        addr::ask_by(to.header(), msg, within, |msg, reply, asker, until| {
+        ask::ask_by(to.header(), msg, within, |msg, reply, asker, until| {
             to.push_asked(msg, reply, asker, until)
         })
     }
@@ -364,7 +365,7 @@ impl<P: Protocol + ?Sized> AddrOf<P> {
         let to = self.to.to();
         reply.hand_to(to.header());
         to.push(msg, reply, Until::Deadline(None))
-            .map_err(addr::undelivered)?;
+            .map_err(ask::undelivered)?;
         Ok(receiver)
     }
 }

@@ -16,29 +16,27 @@ use super::locals;
 use super::park::{self, Parker};
 use super::worker::Worker;
 
-/// The function that gives a type's name, and an id.
-type NameAndId = (fn() -> &'static str, u64);
-
 thread_local! {
-    /// What runs on this thread, for the signal handler.
-    static RUNS: Cell<Option<NameAndId>> = const { Cell::new(None) };
+    /// What runs on this thread otherwise than by a worker.
+    static RUNS: Cell<*const Header> = const { Cell::new(ptr::null()) };
 }
 
 /// The name and id of what runs on this thread. Async-signal-safe.
 pub(crate) fn what_runs() -> (&'static str, u64) {
-    RUNS.get().map_or(("", 0), |(name, id)| (name(), id))
+    let noted = RUNS.get();
+    let task = match noted.is_null() {
+        true => Worker::with(|worker| worker.map_or(ptr::null(), Worker::running)),
+        false => noted,
+    };
+    // SAFETY: what runs here is alive while it is noted, be it by `noted` or by its worker; null if nothing does.
+    let task = unsafe { task.as_ref() };
+    task.map_or(("", 0), |task| ((task.vtable().type_name)(), task.id()))
 }
 
-/// Notes what runs on this thread, for [`what_runs`].
-pub(super) fn note(task: Option<&Header>) {
-    RUNS.set(task.map(|task| (task.vtable().type_name, task.id())));
-}
-
-/// Calls `f` with `task` noted as what runs, and then what was noted before.
+/// Calls `f`, by which `task` runs on this thread, and no worker's doing.
 #[inline]
 pub(super) fn noted<R>(task: &Header, f: impl FnOnce() -> R) -> R {
-    let outer = RUNS.get();
-    note(Some(task));
+    let outer = RUNS.replace(task);
     let result = f();
     RUNS.set(outer);
     result

@@ -269,16 +269,20 @@ impl Worker {
         Arc::ptr_eq(&self.shared, shared)
     }
 
+    /// What runs on this worker now; null if nothing does.
+    pub(crate) fn running(&self) -> *const Header {
+        self.shared.running.load(Ordering::Relaxed)
+    }
+
     /// Whether `header` is what runs on this worker now.
     pub(crate) fn is_running(&self, header: *const Header) -> bool {
-        ptr::eq(self.shared.running.load(Ordering::Relaxed), header)
+        ptr::eq(self.running(), header)
     }
 
     /// Whether what runs here has a claim on the stack it would keep if it blocked.
     pub(crate) fn holds_claim(&self) -> bool {
         // SAFETY: what runs on this very thread is alive; null if nothing does.
-        unsafe { self.shared.running.load(Ordering::Relaxed).as_ref() }
-            .is_none_or(|header| header.has(HOLDS_STACK))
+        unsafe { self.running().as_ref() }.is_none_or(|header| header.has(HOLDS_STACK))
     }
 
     // ---- what code on this worker's stacks calls -------------------------------------------------------------------
@@ -378,11 +382,10 @@ impl Worker {
 
     #[inline]
     pub(crate) fn starts(&self, task: *const Header) {
-        let shared = &*self.shared;
-        // SAFETY: the caller holds a reference to what it starts; null if nothing does.
-        runner::note(unsafe { task.as_ref() });
         preempt::begin_turn();
-        shared.running.store(task.cast_mut(), Ordering::Relaxed);
+        self.shared
+            .running
+            .store(task.cast_mut(), Ordering::Relaxed);
         self.progresses();
     }
 

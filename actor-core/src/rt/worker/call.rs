@@ -43,7 +43,7 @@
 //!
 //! # A start
 //! Whoever spawns an actor that has a start hook waits for it, so the same holds: nothing would be gained by another worker's doing
-//! it. A flag in the actor's header says that it has started (`actor::addr`, `wait_started`), and the spawner looks at that.
+//! it. A flag in the actor's header says that it has started (`actor::start`, `wait_started`), and the spawner looks at that.
 //!
 //! # What stays as it was
 //! - *Kills.* One that comes for the asker while it stands still leaves a permit, and is raised at C4; until then its worker is
