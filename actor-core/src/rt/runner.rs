@@ -33,7 +33,7 @@ pub(crate) fn what_runs() -> (&'static str, u64) {
     task.map_or(("", 0), |task| ((task.vtable().type_name)(), task.id()))
 }
 
-/// Calls `f`, by which `task` runs on this thread, and no worker's doing.
+/// Calls `f`, by which `task` runs on this thread, and no worker's doing. A resumption, which does not unwind: what is noted is alive.
 #[inline]
 pub(super) fn noted<R>(task: &Header, f: impl FnOnce() -> R) -> R {
     let outer = RUNS.replace(task);

@@ -361,10 +361,7 @@ impl Worker {
             return None; // C3
         }
         let ready_waits = !self.ready.borrow().is_empty() && self.ready_run.get() < READY_RUN;
-        if ready_waits
-            || self.steps.get() >= DUTY_EVERY
-            || self.yielded_due.get() <= self.taken.get()
-        {
+        if ready_waits || self.root_is_due() || self.yielded_due.get() <= self.taken.get() {
             return None;
         }
         self.ready_run.set(0);
@@ -395,12 +392,18 @@ impl Worker {
         progress.store(progress.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
+    /// Whether the root must be let in.
+    #[inline(always)]
+    fn root_is_due(&self) -> bool {
+        self.steps.get() >= DUTY_EVERY
+    }
+
     /// What runs here has had a whole turn: whether others would run if it yielded, or the root has duties.
     pub(crate) fn turn_is_over(&self) -> bool {
         // It lets go when asked to, which is what the monitor wants to see.
         self.progresses();
         self.steps.set(self.steps.get() + TURN_STEPS);
-        self.steps.get() >= DUTY_EVERY
+        self.root_is_due()
             || !self.ready.borrow().is_empty()
             || !self.yielded.borrow().is_empty()
             || !self.shared.inbox.is_empty()

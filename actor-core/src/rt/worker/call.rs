@@ -82,7 +82,7 @@ use crate::rt::park::Parker;
 use crate::stack::{Resumed, Stack};
 use crate::sys::fault::fault;
 
-use super::{CURRENT, DUTY_EVERY, Handoff, Worker};
+use super::{CURRENT, Handoff, Worker};
 
 /// How many runnables run at most before who waits for a request parks.
 #[cfg(not(loom))]
@@ -183,7 +183,7 @@ impl Worker {
         if worker.may_call(starter, &runnable) {
             let actor = runnable.as_ptr().cast_mut().cast();
             worker.call(starter, runnable, actor);
-        } else if worker.steps.get() >= DUTY_EVERY {
+        } else if worker.root_is_due() {
             // The next thing here all the same.
             worker.queue_asked(runnable);
         } else {
@@ -219,7 +219,7 @@ impl Worker {
         if self.is_driven() {
             return false;
         }
-        self.steps.get() < DUTY_EVERY && asker.may_stand_still() && !self.core.is_stopping()
+        !self.root_is_due() && asker.may_stand_still() && !self.core.is_stopping()
     }
 
     /// Whether the caller may wait without going beyond the limit, if all that stand still here have to wait too: there is room, or
@@ -233,10 +233,7 @@ impl Worker {
     fn call(&self, asker: &'static Parker, runnable: Runnable, slot: *mut ()) {
         if let Some(left) = self.resume_runner(asker, Some(runnable), slot) {
             self.queue_asked(left);
-        } else if self.steps.get() >= DUTY_EVERY
-            && self.calling.get().is_null()
-            && !fault!("call_keeps_turn")
-        {
+        } else if self.root_is_due() && self.calling.get().is_null() && !fault!("call_keeps_turn") {
             park::yield_now();
         }
     }
@@ -291,7 +288,7 @@ impl Worker {
     /// Queues an actor that is not called.
     #[cold]
     fn queue_asked(&self, runnable: Runnable) {
-        if self.steps.get() >= DUTY_EVERY && self.shared.queue.stealable() > 0 {
+        if self.root_is_due() && self.shared.queue.stealable() > 0 {
             self.push(runnable);
         } else {
             self.push_next(runnable);
