@@ -482,7 +482,7 @@ pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
         dependants.orphaned();
     }
     let starting = cell.life() == STARTING;
-    if cell.keeper().is_some() {
+    if cell.has_keeper() {
         let incarnation = go_down(cell, consumer, &ExitReason::Overflow);
         return tell_keeper(cell, incarnation, ExitReason::Overflow, starting);
     }
