@@ -12,12 +12,11 @@ use crate::registry::Erased;
 use crate::rt::header::Header;
 use crate::rt::park::{self, Parker};
 use crate::rt::wait;
-use crate::stack;
 
 use super::ask::{ask_by, undelivered};
 use super::cell::{Cell, DEAD, DOWN, ENDING, Envelope};
 use super::cycle::WaitCycle;
-use super::delivery;
+use super::delivery::{self, Until};
 use super::error::{AskError, TellError};
 use super::exit::ExitReason;
 use super::extra::{Dependants, Extra, State, Waits};
@@ -26,7 +25,7 @@ use super::life;
 use super::pending::Pending;
 use super::reply::{self, Port, Receiver};
 use super::traits::Actor;
-use super::waits::{self, Waiter, Waiting};
+use super::waits::{self, Waiter};
 
 /// The address of an actor: send it messages, ask it, stop it, wait for it.
 ///
@@ -179,7 +178,7 @@ impl<A: Actor> Addr<A> {
     /// [`TellError::Full`] or [`TellError::Closed`], with the message.
     #[inline]
     pub fn try_send(&self, msg: A::Msg) -> Result<(), TellError<A::Msg>> {
-        check_stack();
+        park::check_stack();
         let cell = self.cell();
         let envelope = Envelope {
             msg,
@@ -198,7 +197,7 @@ impl<A: Actor> Addr<A> {
         asker: &'static Parker,
         until: Until<'_>,
     ) -> Result<(), TellError<A::Msg>> {
-        check_stack();
+        park::check_stack();
         let cell = self.cell();
         let mut envelope = Envelope { msg, reply };
         if !A::OWN_STACK && !delivery::is_urgent::<A>(&envelope.msg) {
@@ -242,7 +241,7 @@ impl<A: Actor> Addr<A> {
         reply: Port,
         until: Until<'_>,
     ) -> Result<(), TellError<A::Msg>> {
-        check_stack();
+        park::check_stack();
         let cell = self.cell();
         let envelope = Envelope { msg, reply };
         delivery::deliver(cell, envelope, |lane, envelope| {
@@ -462,7 +461,7 @@ pub(super) fn wait_for<A: Actor, R>(
             });
         }
     }
-    check_stack();
+    park::check_stack();
     let extra = cell.extra_or_new();
     let parker = park::current();
     let waiter = waits::here().filter(|_| deadline.is_none());
@@ -492,23 +491,5 @@ pub(super) fn wait_for<A: Actor, R>(
         if !park::park_until(deadline) {
             return Ok(done(&mut extra.lock()));
         }
-    }
-}
-
-/// How long a message may wait for room.
-#[derive(Clone, Copy)]
-pub(super) enum Until<'a> {
-    /// Until then, if there is one.
-    Deadline(Option<Instant>),
-    /// For ever: it is asked by an actor that others see wait for the answer. (waits: P2, P3, and the fast path)
-    Answered(&'a Waiting),
-}
-
-/// Unwinds a caller that is about to run out of stack, while there is room for that. Each call of the runtime that users may
-/// recurse through begins with it.
-#[inline]
-pub(super) fn check_stack() {
-    if stack::check_headroom().is_err() && !std::thread::panicking() {
-        stack::raise_overflow();
     }
 }

@@ -3,7 +3,8 @@
 use std::cell::Cell;
 use std::{fmt, mem, ptr};
 
-use super::addr::check_stack;
+use crate::rt::park;
+
 use super::reply::{Failure, Port};
 
 /// Where a handler's answer goes. If the message was only told, nowhere.
@@ -54,7 +55,7 @@ impl<'a> Reply<'a> {
     #[inline(never)]
     fn answer<T: Send + 'static>(mut self, value: T) {
         // What follows once the value is in its place is small, and has its room in the reserve.
-        check_stack();
+        park::check_stack();
         let (port, note) = (self.take_port(), self.note);
         if !port.is_some() {
             return;

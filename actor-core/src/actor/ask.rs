@@ -7,7 +7,7 @@ use crate::rt::park::{self, Parker};
 use crate::rt::wait;
 use crate::rt::worker::Worker;
 
-use super::addr::Until;
+use super::delivery::Until;
 use super::error::{AskError, TellError};
 use super::life;
 use super::reply::{self, Failure, Port, Receiver, ReplyError};

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::addr::{Addr, Until};
+use super::addr::Addr;
 use super::cell::Envelope;
+use super::delivery::Until;
 use super::reply::{self, Failure, Port, ReplyError};
 use super::traits::Actor;
 use super::unhandled::account;

@@ -116,7 +116,7 @@ impl Reply<'_> {
     /// This is what `#[actor]` does for a method with a parameter of type [`ReplyTo`].
     pub fn delegate<T: Send + 'static, A: Actor>(self, cx: &Cx<A>) -> ReplyTo<T> {
         // From here on is no call that needs much.
-        super::addr::check_stack();
+        park::check_stack();
         let debt = self.is_asked().then(|| {
             let debt = Arc::new(Debt {
                 debtor: cx.header(),

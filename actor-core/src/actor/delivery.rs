@@ -11,18 +11,28 @@
 //! [`AskError::Displaced`](crate::AskError::Displaced). What comes back in an error is in nobody's hands but the sender's. So
 //! no policy loses a message without trace. The `try_` verbs never drop anything, whatever the policy.
 
+use std::time::Instant;
+
 use crate::observe::DeadReason;
 use crate::rt::park;
 use crate::rt::worker::Worker;
 
-use super::addr::Until;
 use super::cell::{Cell, Envelope};
 use super::error::TellError;
 use super::mailbox::{Flags, Mailbox, PushError, Pushed, Track, WaitError, Wake};
 use super::reply::{Failure, Port};
 use super::traits::Actor;
 use super::unhandled;
-use super::waits;
+use super::waits::{self, Waiting};
+
+/// How long a message may wait for room.
+#[derive(Clone, Copy)]
+pub(super) enum Until<'a> {
+    /// Until then, if there is one.
+    Deadline(Option<Instant>),
+    /// For ever: it is asked by an actor that others see wait for the answer. (waits: P2, P3, and the fast path)
+    Answered(&'a Waiting),
+}
 
 /// What a bounded mailbox does with a message that finds it full.
 ///

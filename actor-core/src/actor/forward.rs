@@ -3,11 +3,14 @@
 use std::error::Error;
 use std::fmt;
 
-use super::addr::{Addr, Until, check_stack};
+use crate::rt::park;
+
+use super::addr::Addr;
 use super::cell::Envelope;
 use super::cycle::{WaitCycle, deadlock};
 use super::delegated::ReplyTo;
 use super::delivery;
+use super::delivery::Until;
 use super::error::TellError;
 use super::reply::Failure;
 use super::traits::{Actor, MessageMethods};
@@ -99,7 +102,7 @@ impl<A: Actor, T> Forward<'_, A, T> {
     /// If the actor waits, itself or through others, for the asker, who waits for the answer, then that would never come:
     /// the ask fails with [`AskError::Deadlock`](crate::AskError::Deadlock), and the message goes nowhere.
     pub fn send(self, msg: A::Msg) -> Result<(), ForwardError<A::Msg, T>> {
-        check_stack();
+        park::check_stack();
         let cell = self.to.cell();
         let handed = self.reply.pass_on(|port| {
             port.hand_to(cell.header());

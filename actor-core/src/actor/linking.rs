@@ -10,7 +10,7 @@
 //! one [`Signal::Down`](crate::Signal::Down), when the life it watches ends ([`Monitor`](crate::Monitor) says which that is), or
 //! none, if it was taken back before.
 
-use super::addr::{Addr, check_stack};
+use super::addr::Addr;
 use super::any_addr::{AnyAddr, Peer};
 use super::cell::Cell;
 use super::cx::Cx;
@@ -22,13 +22,14 @@ use super::ties;
 use super::traits::Actor;
 
 use crate::observe::Event;
+use crate::rt::park;
 
 /// The actor that is running, as one end of a tie.
 struct Me<'a, A: Actor>(&'a Cell<A>);
 
 impl<A: Actor> Me<'_, A> {
     fn any(&self) -> AnyAddr {
-        check_stack();
+        park::check_stack();
         AnyAddr::of(Addr::to(self.0))
     }
 

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use crate::channel::{RecvTimeoutError, oneshot};
 use crate::microthread::Interrupt;
+use crate::rt::park;
 use crate::rt::wait;
 use crate::system::System;
 
-use super::addr::{Addr, check_stack};
+use super::addr::Addr;
 use super::any_addr::AnyAddr;
 use super::error::SpawnError;
 use super::exit::ExitReason;
@@ -67,7 +68,7 @@ impl fmt::Debug for Monitor {
 
 impl Monitor {
     fn new(of: AnyAddr, number: u64) -> Self {
-        check_stack();
+        park::check_stack();
         let (sender, end) = oneshot::channel();
         ties::monitor_by_handle(of.peer(), number, sender);
         Monitor {

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use crate::rt::wait;
 
-use super::addr::{Addr, Until};
+use super::addr::Addr;
 use super::ask;
 use super::carried::{Asker, Expected};
 use super::cycle::WaitCycle;
-use super::delivery::Priority;
+use super::delivery::{Priority, Until};
 use super::error::{AskError, TellError};
 use super::exit::ExitReason;
 use super::pending::Pending;

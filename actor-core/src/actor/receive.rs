@@ -18,7 +18,6 @@ use crate::rt::preempt;
 use crate::rt::wait;
 use crate::rt::worker::Worker;
 
-use super::addr::check_stack;
 use super::attend::{attend_own, drop_lane};
 use super::cell::{Cell, ENDING, Envelope};
 use super::cx::Cx;
@@ -171,7 +170,7 @@ pub(super) fn check_owner<A: Actor>(cell: &Cell<A>) -> Result<(), TryRecvError> 
 /// Whether the caller is the actor, and shall go on receiving.
 pub(super) fn check_open<A: Actor>(cell: &Cell<A>) -> Result<(), TryRecvError> {
     check_owner(cell)?;
-    check_stack();
+    park::check_stack();
     // Receiving is a suspension point, whether or not there is a message: who always finds one must not keep the others of its
     // worker from running.
     preempt::checkpoint();

@@ -9,9 +9,10 @@ use std::time::Instant;
 use crate::rt::header::Header;
 use crate::rt::park::Parker;
 
-use super::addr::{Addr, Until};
+use super::addr::Addr;
 use super::cell::Cell;
 use super::cycle::WaitCycle;
+use super::delivery::Until;
 use super::error::TellError;
 use super::exit::ExitReason;
 use super::reply::Port;

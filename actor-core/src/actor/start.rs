@@ -7,7 +7,7 @@ use crate::rt::header::{HOLDS_STACK, STARTED};
 use crate::rt::park::{self, Parker};
 use crate::sys::asym;
 
-use super::addr::{Addr, check_stack, wait_for};
+use super::addr::{Addr, wait_for};
 use super::boundary::Seed;
 use super::cell::{Cell, DOWN};
 use super::error::SpawnError;
@@ -35,7 +35,7 @@ impl<A: Actor> Addr<A> {
         name: Option<Arc<str>>,
         tie: impl FnOnce(&Self),
     ) -> Result<Self, SpawnError> {
-        check_stack();
+        park::check_stack();
         check_may_start::<A>(host)?;
         let waits = A::HAS_ON_START;
         let extra = name.is_some().then(Box::<Extra>::default);
@@ -82,7 +82,7 @@ impl<A: Actor> Addr<A> {
         seed: Seed<A::Msg>,
         tie: impl FnOnce(&Self),
     ) -> Result<Self, SpawnError> {
-        check_stack();
+        park::check_stack();
         let addr = Self::adopt(Cell::create(host, None, Some(Box::default())));
         addr.cell().incarnation.store(0, Ordering::Relaxed);
         for name in names {

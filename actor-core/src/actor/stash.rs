@@ -2,7 +2,6 @@
 
 use crate::rt::park;
 
-use super::addr::check_stack;
 use super::cell::Envelope;
 use super::cx::Cx;
 use super::mailbox::Flags;
@@ -50,7 +49,7 @@ impl<A: Actor> Cx<A> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stash(&mut self, msg: A::Msg) {
-        check_stack();
+        park::check_stack();
         let reply = self.take_asker();
         let lanes = self.cell().lanes_or_new();
         lanes.aside().stash.push_back(Envelope { msg, reply });

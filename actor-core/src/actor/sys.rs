@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use crate::channel::RecvTimeoutError;
 use crate::channel::oneshot;
 use crate::microthread::Interrupt;
+use crate::rt::park;
 use crate::rt::wait;
 use crate::rt::worker::Worker;
 
-use super::addr::{Addr, check_stack};
+use super::addr::Addr;
 use super::attend::exit_signal;
 use super::boundary::{Boundary, Right};
 use super::cell::{Cell, DOWN};
@@ -278,7 +279,7 @@ impl<A: Actor> Sys<'_, A> {
     }
 
     fn order<R>(self, make: impl FnOnce(Outcome<R>) -> Order) -> Result<R, SysError> {
-        check_stack();
+        park::check_stack();
         let deadline: Option<Instant> = self.within.and_then(wait::after);
         let cell = self.addr.cell();
         if A::OWN_STACK {

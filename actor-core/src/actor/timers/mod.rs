@@ -45,6 +45,8 @@ use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use crate::rt::park;
+
 use super::cell::{Cell, DEAD, Envelope};
 use super::mailbox::{Consumer, Flags};
 use super::traits::Actor;
@@ -90,7 +92,7 @@ fn later<A: Actor>(cell: &Cell<A>, delay: Duration) -> Instant {
 
 /// Step 1.
 fn set<A: Actor>(cell: &Cell<A>, delay: Duration, what: What<A::Msg>) -> Timer {
-    super::addr::check_stack();
+    park::check_stack();
     let due = later(cell, delay);
     let shared = cell.extra_or_new().rare().timers.get_or_new::<A::Msg>();
     let schedule = of_type::<A::Msg>(&**shared);
