@@ -53,7 +53,7 @@ build() { # flavour, cargo's arguments -> the test binary, at $work/FLAVOUR
     "$work/$flavour" --list 2>/dev/null | sed -n 's/: test$//p' >"$work/$flavour.tests"
 }
 target=${CARGO_TARGET_DIR:-target/faults}
-CARGO_TARGET_DIR=$target/loom CARGO_PROFILE_BENCH_LTO=off RUSTFLAGS="--cfg loom" build loom --profile bench
+CARGO_TARGET_DIR=$target/loom CARGO_PROFILE_BENCH_LTO=off CARGO_PROFILE_BENCH_CODEGEN_UNITS=16 RUSTFLAGS="--cfg loom" build loom --profile bench
 CARGO_TARGET_DIR=$target/std build std --profile test
 
 # ---- the runs ----

@@ -36,7 +36,7 @@ fn each_test_that_the_chapter_names_is_there() {
     let named = named();
     assert!(named.len() > 60, "{}", named.len());
     for name in named {
-        let program = root.join(format!("tests/ui/fail/{name}.rs"));
+        let program = root.join(format!("../actor-macros/tests/ui/fail/{name}.rs"));
         assert!(
             program.exists()
                 || text.contains(&format!("\nfn {name}("))
