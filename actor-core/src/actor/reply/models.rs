@@ -1,8 +1,12 @@
 //! Loom models of the reply slot.
 
 use super::*;
+use crate::actor::mailbox::seam::park::Parker;
 use loom::sync::Arc;
 use loom::thread;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 /// A value that loom reports if it is leaked.
 struct Tracked(#[expect(dead_code, reason = "loom looks at it")] Arc<()>);

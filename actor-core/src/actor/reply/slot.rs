@@ -13,6 +13,7 @@ use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull, null_mut, without_provenance_mut};
 use std::task::Waker;
 
+use super::Failure;
 use crate::actor::mailbox::seam::atomic::{AtomicPtr, Ordering, UnsafeCell};
 use crate::actor::mailbox::seam::park::Parker;
 
@@ -37,6 +38,7 @@ pub(super) struct Payload(
 
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<Slot>() == 64);
+const _: () = assert!(inline::<Failure>() && align_of::<Parker>() >= 4);
 
 pub(super) const EMPTY: *mut () = null_mut();
 pub(super) const SENT: *mut () = without_provenance_mut(1);
@@ -86,6 +88,11 @@ pub(super) unsafe fn waiter(word: *mut ()) -> Waiter {
     }
 }
 
+/// `T` where it fits into a slot, a box of it where it does not.
+pub(super) const fn inline<T>() -> bool {
+    size_of::<T>() <= INLINE && align_of::<T>() <= INLINE_ALIGN
+}
+
 impl Slot {
     /// A slot for an answer of type `T`.
     #[inline]
@@ -115,6 +122,34 @@ impl Slot {
     pub(super) unsafe fn free(slot: NonNull<Slot>) {
         // SAFETY: the caller's.
         unsafe { pool::give(slot) }
+    }
+
+    /// # Safety
+    /// The payload is the caller's to write, and empty.
+    #[inline(always)]
+    pub(super) unsafe fn put<P>(&self, payload: P) {
+        // SAFETY: the caller's; a `P` that does not fit goes into a box, which does.
+        self.payload.with_mut(|place| unsafe {
+            if inline::<P>() {
+                place.cast::<P>().write(payload);
+            } else {
+                place.cast::<Box<P>>().write(Box::new(payload));
+            }
+        });
+    }
+
+    /// # Safety
+    /// The payload is the caller's, and was `put` as a `P`. It is empty afterwards.
+    #[inline(always)]
+    pub(super) unsafe fn take<P>(&self) -> P {
+        // SAFETY: the caller's; `inline` says the same as it did in `put`.
+        self.payload.with_mut(|place| unsafe {
+            if inline::<P>() {
+                place.cast::<P>().read()
+            } else {
+                *place.cast::<Box<P>>().read()
+            }
+        })
     }
 
     fn fresh() -> Slot {

@@ -1,10 +1,13 @@
 //! Behaviour of the reply slot, and stress on two threads.
 
 use super::*;
+use std::fmt;
+use std::pin::Pin;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::Wake;
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
+use std::time::Instant;
 
 #[test]
 fn a_value_arrives_inline_or_boxed() {
@@ -72,10 +75,9 @@ fn an_abandoned_reply_gives_the_value_back() {
 #[test]
 fn a_reply_that_comes_before_the_waiter_is_taken_out_beats_the_deadline() {
     let (reply, mut receiver) = slot::<u8>();
-    let me = Registration::Parker(park::current());
-    assert_eq!(receiver.register(me), None);
+    assert_eq!(receiver.begin_wait(), None);
     assert_eq!(reply.send(5_u8), Ok(()));
-    assert_eq!(receiver.retract(), Some(Ok(5)));
+    assert_eq!(receiver.give_up(), Some(Ok(5)));
 }
 
 #[test]
