@@ -90,7 +90,7 @@ pub(super) fn activate<A: Actor>(
 fn broken(reason: ExitReason, stack: &Parker) -> Ending {
     let unanswered = stack.local().reply.replace(std::ptr::null_mut());
     // SAFETY: the note is set while a `Reply` holds the port, and one dropped by the unwinding leaves both.
-    unsafe { reply::fail_raw(unanswered, life::failure(&reason, false)) };
+    unsafe { reply::fail_raw(unanswered, Failure::of(&reason, false)) };
     Ending::broken(reason)
 }
 

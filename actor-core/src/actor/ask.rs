@@ -9,7 +9,6 @@ use crate::rt::worker::Worker;
 
 use super::delivery::Until;
 use super::error::{AskError, TellError};
-use super::life;
 use super::reply::{self, Failure, Port, Receiver, ReplyError};
 use super::waits::{Waiter, Waiting};
 
@@ -82,6 +81,6 @@ pub(super) fn no_answer<M, E>(error: ReplyError) -> AskError<M, E> {
             path,
         },
         ReplyError::NoReply(Failure::Displaced) => AskError::Displaced,
-        ReplyError::NoReply(failure) => AskError::NoReply(life::exit_reason(failure)),
+        ReplyError::NoReply(failure) => AskError::NoReply(failure.exit_reason()),
     }
 }

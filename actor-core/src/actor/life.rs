@@ -23,9 +23,9 @@ use tracing::Level;
 
 use crate::observe::{DeadReason, Event};
 use crate::rt::error::panic_message;
-use crate::rt::header::{After, FAULT, HOLDS_STACK, KILLED, PANICS, Runnable, STARTED};
+use crate::rt::header::{After, FAULT, KILLED, PANICS, Runnable, STARTED};
 use crate::rt::locals;
-use crate::rt::park::{self, Killed, Parker};
+use crate::rt::park::{self, Killed};
 use crate::rt::runner;
 use crate::rt::worker::Worker;
 use crate::stack;
@@ -44,12 +44,16 @@ use super::held;
 use super::inbox::Inbox;
 use super::lanes;
 use super::mailbox::{Consumer, Drain, Flags, Wake};
-use super::reply::{self, Failure};
+use super::reply::Failure;
 use super::stack::OwnStack;
 use super::timers;
 use super::traits::Actor;
 use super::unhandled::{self, Left};
 use super::{sys, ties};
+
+pub(super) use lost::{abandoned, discard_idle, discarded, never_started};
+
+mod lost;
 
 /// How and why an actor ends.
 pub(super) struct Ending {
@@ -312,7 +316,7 @@ pub(super) fn end<A: Actor>(
 /// Those whose answer the actor owes learn from now on, if they get none, that it is for this reason.
 fn tell_debts<A: Actor>(cell: &Cell<A>, reason: &ExitReason) {
     if let Some(rare) = cell.extra().and_then(Extra::has_rare) {
-        rare.debts.life_ends(&failure(reason, true));
+        rare.debts.life_ends(&Failure::of(reason, true));
     }
 }
 
@@ -330,7 +334,7 @@ fn go_down<A: Actor>(
     report_exit(cell, reason);
     // What was asked of this life is not asked of the next.
     let _ = consumer.take_flags(Flags::STOP | Flags::KILL | Flags::SIGNAL | Flags::HELD);
-    lanes::keep_for_next_life(cell, failure(reason, false));
+    lanes::keep_for_next_life(cell, Failure::of(reason, false));
     cell.life.store(DOWN, Ordering::Release);
     untie(cell, reason);
     consumer.suspend();
@@ -431,126 +435,12 @@ fn close<A: Actor>(
 #[cold]
 #[inline(never)]
 fn account_for_all<A: Actor>(cell: &Cell<A>, left: Drain<Envelope<A::Msg>>, reason: &ExitReason) {
-    let (why, dead) = (failure(reason, true), DeadReason::Ended(reason.clone()));
+    let (why, dead) = (Failure::of(reason, true), DeadReason::Ended(reason.clone()));
     let mut all = lanes::close(cell, &why);
     if left.len() > 0 {
         all.push(Left::Queue(left));
     }
     unhandled::account_all(cell, all, &dead, &why);
-}
-
-/// How an asker learns of the end. `queued`: its message had not been handled yet.
-pub(super) fn failure(reason: &ExitReason, queued: bool) -> Failure {
-    match reason {
-        ExitReason::Killed => Failure::Killed,
-        ExitReason::Overflow => Failure::Overflow,
-        ExitReason::Panicked(text) => Failure::Panicked(text.clone()),
-        ExitReason::Failed(text) => Failure::Failed(text.clone()),
-        ExitReason::Shutdown => Failure::Shutdown,
-        ExitReason::NoProc => Failure::NoProc,
-        ExitReason::Normal if queued => Failure::Dead,
-        ExitReason::Normal => Failure::Dropped,
-    }
-}
-
-/// The stack on which the actor ran is lost, with whatever it was doing. On the worker's root.
-#[cold]
-pub(super) fn abandoned<A: Actor>(cell: &Cell<A>, stack: &'static Parker) {
-    let lost: *mut () = stack.local().reply.replace(std::ptr::null_mut());
-    // SAFETY: the port lies in the abandoned frames, which will never run again, and cannot have left them: `Reply` does
-    // not outlive the call of the handler, and clears the note before the port is used up.
-    unsafe { reply::fail_raw(lost, Failure::Overflow) };
-    if let Some(rare) = cell.extra().and_then(Extra::has_rare) {
-        rare.debts.life_is_lost(&Failure::Overflow);
-    }
-    // The abandoned frames keep theirs; this is the life reference from now on.
-    cell.header().add_ref();
-    // SAFETY: the right to run was on that stack, and is nobody's now but ours.
-    let consumer = unsafe {
-        cell.leak_state();
-        cell.mailbox.consumer()
-    };
-    // Its claim on the stack is never given back: not now, nor by its next life.
-    cell.header().clear(KILLED | PANICS | FAULT | HOLDS_STACK);
-    let _ = contain(|| drop(timers::life_ends(cell)));
-    let dependants = cell.extra().and_then(|it| {
-        let mut extra = it.lock();
-        extra.stack = None;
-        extra.dependants.take()
-    });
-    if let Some(dependants) = dependants {
-        dependants.orphaned();
-    }
-    let starting = cell.life() == STARTING;
-    if cell.has_keeper() {
-        let incarnation = go_down(cell, consumer, &ExitReason::Overflow);
-        return tell_keeper(cell, incarnation, ExitReason::Overflow, starting);
-    }
-    bury(cell, consumer, ExitReason::Overflow);
-    if starting {
-        announce_failed_start(cell, StartError::new(&ExitReason::Overflow));
-    }
-    // SAFETY: the life reference taken above.
-    unsafe { crate::rt::header::Header::drop_ref(NonNull::from(cell.header())) };
-}
-
-/// The runtime ends and will not run the actor again. The caller has its right to run, and drops the life reference.
-#[cold]
-pub(super) fn discarded<A: Actor>(cell: &Cell<A>) {
-    // SAFETY: the queue entry carried the right to run.
-    let mut consumer = unsafe { cell.mailbox.consumer() };
-    tell_debts(cell, &ExitReason::Shutdown);
-    // SAFETY: as above.
-    let _ = contain(|| unsafe { cell.drop_state() });
-    let starting = cell.life() == STARTING;
-    report_exit(cell, &ExitReason::Shutdown);
-    let keeper = cell.keeper();
-    close(cell, &mut consumer, ExitReason::Shutdown);
-    if starting {
-        announce_failed_start(cell, StartError::new(&ExitReason::Shutdown));
-    }
-    if let Some(keeper) = keeper {
-        keeper.exited(
-            cell.header().id(),
-            cell.incarnation.load(Ordering::Relaxed),
-            ExitReason::Shutdown,
-        );
-    }
-}
-
-/// The runtime ends: an actor that is idle, and that nobody will schedule any more, has ended.
-#[cold]
-pub(super) fn discard_idle<A: Actor>(cell: &Cell<A>) {
-    // The right to run one with its own stack stays with that stack, if it has started; if not, with its queue entry.
-    if A::OWN_STACK {
-        return;
-    }
-    let wake = cell.mailbox.raise(Flags::KILL);
-    if wake != Wake::Actor {
-        // The right to run is with a handler; if that listens, it hears of it.
-        cell.wake(wake);
-    } else {
-        // It was idle, so the right to run is ours now.
-        discarded(cell);
-        // SAFETY: the life reference, which came with the right to run.
-        unsafe { crate::rt::header::Header::drop_ref(NonNull::from(cell.header())) };
-    }
-}
-
-/// The actor shall not start after all: its name is taken. The caller created it.
-pub(super) fn never_started<A: Actor>(cell: &Cell<A>) {
-    // One that has a start is created scheduled, and nobody else has handed it over. One that has none is created idle, and
-    // a shutdown's walk over all actors may have scheduled it: then the walk's stop ends it.
-    if !A::OWN_STACK && !A::HAS_ON_START && cell.mailbox.raise(Flags::KILL) == Wake::Nobody {
-        return;
-    }
-    // SAFETY: so the creator has the right to run.
-    let mut consumer = unsafe { cell.mailbox.consumer() };
-    // SAFETY: as above.
-    let _ = contain(|| unsafe { cell.drop_state() });
-    close(cell, &mut consumer, ExitReason::Shutdown);
-    // SAFETY: the life reference.
-    unsafe { crate::rt::header::Header::drop_ref(NonNull::from(cell.header())) };
 }
 
 // ---- what others ask of an actor -----------------------------------------------------------------------------------------
@@ -608,20 +498,4 @@ pub(super) fn bury_down<A: Actor>(cell: &Cell<A>, reason: ExitReason) {
     close(cell, &mut consumer, reason);
     // SAFETY: the life reference, which was with the suspended mailbox.
     unsafe { crate::rt::header::Header::drop_ref(NonNull::from(cell.header())) };
-}
-
-/// Which [`Failure`] of a reply says why the actor ended, as an exit reason.
-pub(super) fn exit_reason(failure: Failure) -> Option<ExitReason> {
-    match failure {
-        Failure::Dropped | Failure::TypeMismatch | Failure::Displaced | Failure::Deadlock(_) => {
-            None
-        }
-        Failure::Dead => Some(ExitReason::Normal),
-        Failure::Killed => Some(ExitReason::Killed),
-        Failure::Shutdown => Some(ExitReason::Shutdown),
-        Failure::NoProc => Some(ExitReason::NoProc),
-        Failure::Overflow => Some(ExitReason::Overflow),
-        Failure::Panicked(text) => Some(ExitReason::Panicked(text)),
-        Failure::Failed(text) => Some(ExitReason::Failed(text)),
-    }
 }

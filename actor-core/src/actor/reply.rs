@@ -69,6 +69,7 @@ mod tests;
 use std::sync::Arc;
 
 use super::cycle::WaitCycle;
+use super::exit::ExitReason;
 #[cfg(any(test, loom))]
 use super::mailbox::seam::park;
 pub(crate) use port::{Port, fail_raw, owner_of};
@@ -101,6 +102,39 @@ pub(crate) enum Failure {
     Deadlock(WaitCycle),
     /// The mailbox was full, and a newer message took the place of this one.
     Displaced,
+}
+
+impl Failure {
+    /// How an asker learns that the actor has ended, for `reason`. `queued`: its message had not been handled yet.
+    pub(super) fn of(reason: &ExitReason, queued: bool) -> Failure {
+        match reason {
+            ExitReason::Killed => Failure::Killed,
+            ExitReason::Overflow => Failure::Overflow,
+            ExitReason::Panicked(text) => Failure::Panicked(text.clone()),
+            ExitReason::Failed(text) => Failure::Failed(text.clone()),
+            ExitReason::Shutdown => Failure::Shutdown,
+            ExitReason::NoProc => Failure::NoProc,
+            ExitReason::Normal if queued => Failure::Dead,
+            ExitReason::Normal => Failure::Dropped,
+        }
+    }
+
+    /// Why the actor has ended, if that is why there is no reply.
+    pub(super) fn exit_reason(self) -> Option<ExitReason> {
+        match self {
+            Failure::Dropped
+            | Failure::TypeMismatch
+            | Failure::Displaced
+            | Failure::Deadlock(_) => None,
+            Failure::Dead => Some(ExitReason::Normal),
+            Failure::Killed => Some(ExitReason::Killed),
+            Failure::Shutdown => Some(ExitReason::Shutdown),
+            Failure::NoProc => Some(ExitReason::NoProc),
+            Failure::Overflow => Some(ExitReason::Overflow),
+            Failure::Panicked(text) => Some(ExitReason::Panicked(text)),
+            Failure::Failed(text) => Some(ExitReason::Failed(text)),
+        }
+    }
 }
 
 /// Why a wait ended without a value.
