@@ -31,12 +31,26 @@
 //! - The count is the thread's, not the microthread's: what a worker resumes begins a turn, whatever ran there before.
 //! - A local scheduler ([`super::local`]) lets nobody go first but by its own rules. There a turn that is over is one of
 //!   whoever drives it, who is asked to give way at the next switch.
+//!
+//! # Seeded faults
+//! | fault | what it breaks | caught by |
+//! |---|---|---|
+//! | `preempt_no_end` | a turn that is over begins again, and nothing yields | `a_turn_that_is_over_lets_go_on_what_waits` |
+//! | `preempt_blind` | step 5 is left out | `what_a_loop_has_woken_goes_before_its_turn_is_over` |
+//! | `preempt_counts_all` | at step 5, what waited before the loop counts | `what_waited_before_a_loop_waits_for_its_whole_turn` |
+//! | `yield_to_nobody` | who yields is ready at once | `who_yields_goes_on_when_what_waited_has_run_and_before_what_came_since` |
+//! | `yield_not_due` | who has yielded waits until nothing is queued | `who_yields_goes_on_when_what_waited_has_run_and_before_what_came_since` |
+//! | `yield_to_stacks` | who lets go lets other stacks go first | `who_lets_go_lets_one_runnable_go_before_other_stacks` |
 
 use std::cell::Cell;
 
 use super::local;
 use super::park::{self, Parker};
 use super::worker::Worker;
+use crate::sys::fault::fault;
+
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 /// Reductions in a turn.
 pub(crate) const TURN: u32 = 4096;
@@ -87,7 +101,9 @@ fn look() {
 
 /// Step 5. `first`: this is the first look of a turn.
 fn has_woken_many(first: bool) -> bool {
-    may_let_go() && Worker::with(|worker| worker.is_some_and(|it| it.queue_has_grown(first)))
+    may_let_go()
+        && Worker::with(|worker| worker.is_some_and(|it| it.queue_has_grown(first)))
+        && !fault!("preempt_blind")
 }
 
 /// A checkpoint written by hand.
@@ -105,7 +121,7 @@ pub(crate) fn checkpoint() {
 fn turn_over() {
     // First: what follows may unwind.
     begin_turn();
-    if !local::turn_is_over() {
+    if !local::turn_is_over() && !fault!("preempt_no_end") {
         give_way();
     }
 }

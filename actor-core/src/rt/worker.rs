@@ -49,6 +49,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::stack::{Pool, Stack};
+use crate::sys::fault::fault;
 use crate::sys::seam::WorkerSeam;
 
 use super::alarm::Alarm;
@@ -361,7 +362,8 @@ impl Worker {
             return None; // C3
         }
         let ready_waits = !self.ready.borrow().is_empty() && self.ready_run.get() < READY_RUN;
-        if ready_waits || self.root_is_due() || self.yielded_due.get() <= self.taken.get() {
+        let yielded_waits = self.yielded_due.get() <= self.taken.get() && !fault!("yield_not_due");
+        if ready_waits || self.root_is_due() || yielded_waits {
             return None;
         }
         self.ready_run.set(0);
@@ -413,7 +415,7 @@ impl Worker {
     /// What runs here looks: whether many more runnables wait than at its `first` look.
     pub(crate) fn queue_has_grown(&self, first: bool) -> bool {
         let waits = self.shared.queue.len();
-        if first {
+        if first && !fault!("preempt_counts_all") {
             self.waited.set(waits);
         }
         waits >= self.waited.get() + preempt::LOOK as usize
@@ -425,7 +427,9 @@ impl Worker {
         if self.is_driven() {
             return;
         }
-        self.ready_run.set(READY_RUN);
+        if !fault!("yield_to_stacks") {
+            self.ready_run.set(READY_RUN);
+        }
         self.yielded_to.set(self.taken.get() + 1);
     }
 

@@ -133,7 +133,7 @@ impl Worker {
         let waiting = self.shared.queue.len()
             + self.shared.mail_len.load(Ordering::Relaxed)
             + self.core.injector.len();
-        if waiting == 0 {
+        if waiting == 0 || fault!("yield_to_nobody") {
             self.take_yielded();
             self.ready(parker);
         } else {
