@@ -106,6 +106,8 @@ impl Builder {
                 hold_limit: Duration::from_millis(10),
                 offload_threads: 512,
                 thread_name: "actor".into(),
+                #[cfg(test)]
+                unwatched: false,
             },
         }
     }
@@ -180,6 +182,13 @@ impl Builder {
     /// What the runtime's threads are called; a number is appended. Default: `actor`.
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
         self.config.thread_name = name.into();
+        self
+    }
+
+    /// Without a monitor, for tests of an order that it may change.
+    #[cfg(test)]
+    pub(crate) fn unwatched(mut self) -> Self {
+        self.config.unwatched = true;
         self
     }
 

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use super::{LOOK, TURN, back_edge};
 use crate::rt::core::Core;
@@ -10,13 +9,10 @@ use crate::rt::park::yield_now;
 use crate::rt::runtime::Runtime;
 use crate::rt::task;
 
-/// Runs `body` on a worker that is alone, and that no monitor takes anything from.
+/// Runs `body` on a worker that is alone, and without a monitor, which could take away for a moment what waits.
 fn alone<T: Send + 'static>(body: impl FnOnce(&Arc<Core>) -> T + Send + 'static) -> T {
     let builder = Runtime::builder().workers(1).spare_workers(0);
-    let rt = builder
-        .hold_limit(Duration::from_secs(3600))
-        .build()
-        .unwrap();
+    let rt = builder.unwatched().build().unwrap();
     let core = rt.core().clone();
     rt.spawn(move || body(&core)).unwrap().join().unwrap()
 }
