@@ -72,6 +72,20 @@ impl SystemBuilder {
         self
     }
 
+    /// Without a monitor, with the feature `testing`: for tests of the order in which one worker runs things, which a monitor
+    /// changes where it finds that code has held the worker for a millisecond. Nobody names what holds a worker then, nor lets
+    /// others run what waits there.
+    ///
+    /// ```
+    /// let sys = actor_core::System::builder().workers(1).unwatched().build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "testing")]
+    pub fn unwatched(mut self) -> Self {
+        self.runtime = self.runtime.unwatched();
+        self
+    }
+
     /// Starts the system.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ pub(crate) struct Config {
     pub(crate) offload_threads: usize,
     pub(crate) thread_name: String,
     /// No monitor is started.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) unwatched: bool,
 }
 
@@ -142,7 +142,7 @@ impl Core {
         if core.seam.is_driven() {
             return Ok(core);
         }
-        #[cfg(test)]
+        #[cfg(any(test, feature = "testing"))]
         if core.config.unwatched {
             return Ok(core);
         }

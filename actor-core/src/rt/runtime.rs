@@ -106,7 +106,7 @@ impl Builder {
                 hold_limit: Duration::from_millis(10),
                 offload_threads: 512,
                 thread_name: "actor".into(),
-                #[cfg(test)]
+                #[cfg(any(test, feature = "testing"))]
                 unwatched: false,
             },
         }
@@ -186,7 +186,7 @@ impl Builder {
     }
 
     /// Without a monitor, for tests of an order that it may change.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn unwatched(mut self) -> Self {
         self.config.unwatched = true;
         self

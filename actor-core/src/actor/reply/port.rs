@@ -20,7 +20,7 @@ pub(crate) struct Port {
 const _: () = assert!(size_of::<Port>() == size_of::<usize>());
 
 // SAFETY: a `Port` gives access to its slot only; `send` moves a value in, whose type was checked to be the one that `slot`
-// required to be `Send`. The protocol above keeps the parties apart.
+// required to be `Send`. The parent module's protocol keeps the parties apart.
 unsafe impl Send for Port {}
 // SAFETY: a shared `Port` only reads the slot's atomic word.
 unsafe impl Sync for Port {}
@@ -191,9 +191,8 @@ pub(crate) unsafe fn owner_of(slot: *mut (), waiter: *const ()) -> Option<(NonNu
 /// # Safety
 /// `raw` is a port's [`as_raw`](Port::as_raw), and that port is never used again, nor dropped.
 pub(crate) unsafe fn fail_raw(raw: *mut (), why: Failure) {
-    if let Some(slot) = NonNull::new(raw.cast()) {
-        Port::of(slot).fail(why);
-    }
+    // SAFETY: the caller's.
+    unsafe { Port::from_raw(raw) }.fail(why);
 }
 
 impl Drop for Port {

@@ -56,17 +56,21 @@ impl Ran {
     }
 }
 
-#[test]
-fn a_turn_that_is_over_lets_go_on_what_waits() {
-    let (within, after) = alone(|core| {
+/// How many of so many that wait have run before a loop's turn is over, and right after.
+fn run_by_the_end_of_a_turn(waiting: usize) -> (usize, usize) {
+    alone(move |core| {
         let ran = Ran::default();
-        ran.spawn(core);
+        (0..waiting).for_each(|_| ran.spawn(core));
         passes(TURN - 1);
         let within = ran.count();
         passes(1);
         (within, ran.count())
-    });
-    assert_eq!((within, after), (0, 1));
+    })
+}
+
+#[test]
+fn a_turn_that_is_over_lets_go_on_what_waits() {
+    assert_eq!(run_by_the_end_of_a_turn(1), (0, 1));
 }
 
 #[test]
@@ -85,15 +89,7 @@ fn what_a_loop_has_woken_goes_before_its_turn_is_over() {
 
 #[test]
 fn what_waited_before_a_loop_waits_for_its_whole_turn() {
-    let (within, after) = alone(|core| {
-        let ran = Ran::default();
-        (0..1_000).for_each(|_| ran.spawn(core));
-        passes(TURN - 1);
-        let within = ran.count();
-        passes(1);
-        (within, ran.count())
-    });
-    assert_eq!((within, after), (0, 1_000));
+    assert_eq!(run_by_the_end_of_a_turn(1_000), (0, 1_000));
 }
 
 #[test]
