@@ -1,7 +1,7 @@
 //! Loom models of the runtime's words: the permit and the kill (`rt::token`), sleep (`rt::sleep`), the result
 //! (`rt::join`), a local scheduler's wait for others (`rt::local`). Each of those modules lists the seeded faults that the models catch.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test -p actor-core --lib --release loom_`
+//! `ci/models.sh`
 
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 

@@ -1,9 +1,9 @@
 //! Seeded faults: mistakes put into the code on purpose, to see that a test catches each.
 //!
 //! [`fault!("name")`](fault) is `true` where the fault of that name has been switched on, and the code then does the wrong
-//! thing: skips a fence, weakens an ordering, drops a wake-up. It is the literal `false` in every build but one, so that
-//! nothing is left of it: under `--cfg faults` the tests of this crate read the name of the one fault to switch on from the
-//! environment variable `ACTOR_FAULT`. One build thus serves all faults; `ci/faults.sh` makes it and runs them.
+//! thing: skips a fence, weakens an ordering, drops a wake-up. It is the literal `false` in every build but that of this
+//! crate's own tests, so that nothing is left of it: those read the name of the one fault to switch on from the environment
+//! variable `ACTOR_FAULT`. The tests and the models that are run anyway thus serve all faults; `ci/faults.sh` runs them.
 //!
 //! # Where they are listed
 //! In the docs of the module that has them, in a table with a row for each:
@@ -17,7 +17,7 @@
 //! where a table and the code disagree.
 
 /// Whether the seeded fault of this name is switched on. See the [module](self).
-#[cfg(not(all(faults, test)))]
+#[cfg(not(test))]
 macro_rules! fault {
     ($name:literal) => {
         false
@@ -25,7 +25,7 @@ macro_rules! fault {
 }
 
 /// Whether the seeded fault of this name is switched on. See the [module](self).
-#[cfg(all(faults, test))]
+#[cfg(test)]
 macro_rules! fault {
     ($name:literal) => {
         $crate::sys::fault::is_on($name)
@@ -35,7 +35,7 @@ macro_rules! fault {
 pub(crate) use fault;
 
 /// The environment is read once, by `std`'s cell: it is no part of what loom explores.
-#[cfg(all(faults, test))]
+#[cfg(test)]
 pub(crate) fn is_on(name: &str) -> bool {
     static ON: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
     ON.get_or_init(|| std::env::var("ACTOR_FAULT").ok())

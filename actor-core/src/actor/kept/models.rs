@@ -1,6 +1,6 @@
 //! Loom models: a word that several change at once. What is shared is counted: each reference is given up once.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test -p actor-core --lib --release loom_`
+//! `ci/models.sh`
 
 use loom::thread;
 

@@ -1,6 +1,6 @@
 //! Loom models of the mailbox. Blocks hold two messages here.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test -p actor-core --lib --release loom_`
+//! `ci/models.sh`
 
 use super::seam::park;
 use super::wait::Waiter;

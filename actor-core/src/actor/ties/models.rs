@@ -1,6 +1,6 @@
 //! Loom models: an end against what is tied and untied meanwhile.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test -p actor-core --lib --release loom_`
+//! `ci/models.sh`
 
 use std::sync::Arc;
 

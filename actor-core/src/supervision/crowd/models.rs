@@ -1,6 +1,6 @@
 //! Loom models: a child's end, against the driver and against the end of the supervisor.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test -p actor-core --lib --release loom_`
+//! `ci/models.sh`
 
 use std::sync::Arc;
 

@@ -56,7 +56,8 @@ impl Unconfigured {
 
 fn is_actor<A: Actor>() {}
 
-fn main() {
+#[test]
+fn compiles() {
     is_actor::<Both>();
     is_actor::<Neither>();
     is_actor::<Generic<u8>>();

@@ -33,7 +33,8 @@ fn later<T: Send + Clone + 'static, const N: usize>(to: &Addr<Box2<T, N>>, value
     to.every(Duration::from_millis(1)).done(value, None)
 }
 
-fn main() {
+#[test]
+fn runs() {
     let sys = System::new().unwrap();
     let boxed = sys.spawn(Box2::<u8, 2>(None)).unwrap();
     let timer = boxed.every(Duration::from_secs(9)).set(1, "a".into(), vec![]);

@@ -62,6 +62,7 @@ fn check(cache: &Addr<Cache<u8, String, 2>>) -> Result<(), Box<dyn std::error::E
     Ok(())
 }
 
-fn main() {
+#[test]
+fn compiles() {
     let _ = check;
 }

@@ -75,6 +75,7 @@ fn check(full: &Addr<Full>, owner: &Addr<Owner>) {
     let _ = owner.send(Err(String::new()));
 }
 
-fn main() {
+#[test]
+fn compiles() {
     let _ = (check, Full::new(), Full::START);
 }

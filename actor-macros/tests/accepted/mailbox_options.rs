@@ -85,7 +85,8 @@ impl<T: Send + Clone + 'static> Gauge<T> {
     }
 }
 
-fn main() {
+#[test]
+fn runs() {
     let sys = System::new().unwrap();
     let gauge = sys.spawn(Gauge { last: None }).unwrap();
     gauge.tell().reset().unwrap();

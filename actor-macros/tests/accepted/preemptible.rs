@@ -182,7 +182,8 @@ impl Iterator for Countdown {
     }
 }
 
-fn main() {
+#[test]
+fn runs() {
     assert_eq!(shapes(6), 1 + 2 + 4 + 0);
     assert_eq!(constants(), 1 + 3 + 2 + 1 + 4 + 5);
     assert_eq!(longest(["a", "bcd", "ef"].into_iter()), Some("bcd"));

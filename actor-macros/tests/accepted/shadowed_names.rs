@@ -70,5 +70,3 @@ impl Plain {
         ::core::result::Result::Err(n)
     }
 }
-
-fn main() {}

@@ -68,7 +68,8 @@ impl Right {
 fn shown<T: Debug>() {}
 fn plain<T: Debug + Clone + serde::Serialize + serde::de::DeserializeOwned>() {}
 
-fn main() {
+#[test]
+fn runs() {
     shown::<(OpaqueMsg, OpaqueReply, LeftMsg, RightMsg)>();
     plain::<(SilentMsg, SilentReply)>();
     plain::<(TreeMsg, TreeReply)>();

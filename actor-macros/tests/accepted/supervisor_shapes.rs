@@ -133,7 +133,8 @@ where
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Empty {}
 
-fn main() {
+#[test]
+fn runs() {
     let sys = System::new().unwrap();
     let app = App::start(&sys, "/".into(), 7, "kind").unwrap();
     assert_eq!(app.many[1].ask().value().unwrap(), 8);

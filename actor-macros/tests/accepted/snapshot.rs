@@ -106,7 +106,8 @@ fn copy<A: Snapshot>(sys: &System, actor: A) -> Addr<A> {
     sys.restore(&image).unwrap()
 }
 
-fn main() {
+#[test]
+fn runs() {
     let sys = System::new().unwrap();
     copy(&sys, Unit);
     copy(&sys, Nothing::default());

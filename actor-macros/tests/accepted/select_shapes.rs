@@ -23,7 +23,8 @@ fn first(rx: &Receiver<u32>) -> Result<u32, channel::RecvError> {
     }
 }
 
-fn main() {
+#[test]
+fn runs() {
     let (tx, rx) = channel::unbounded();
     let from = 2;
     let mut slot = Some(3);

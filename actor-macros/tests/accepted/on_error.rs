@@ -51,7 +51,8 @@ impl Deaf {
     }
 }
 
-fn main() {
+#[test]
+fn runs() {
     let sys = System::new().unwrap();
     let of = sys.spawn(Of(Some("text"))).unwrap();
     of.tell().mute(1, 2).unwrap();

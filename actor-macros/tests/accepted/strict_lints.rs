@@ -41,6 +41,7 @@ impl Counter {
     }
 }
 
-fn main() {
+#[test]
+fn compiles() {
     drop(Counter::new());
 }

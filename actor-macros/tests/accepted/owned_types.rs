@@ -50,6 +50,7 @@ macro_rules! actors {
 
 actors!(Cell, Vec<u8>);
 
-fn main() {
+#[test]
+fn compiles() {
     let _ = (Jobs, Never);
 }

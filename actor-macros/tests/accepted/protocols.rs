@@ -95,7 +95,8 @@ fn all<T: Send + std::fmt::Debug + 'static>(clerk: &Addr<Clerk<T>>) {
     drop(secret.ask().secret(Hidden));
 }
 
-fn main() {
+#[test]
+fn compiles() {
     let _ = all::<u8>;
     drop(<Clerk<u8> as Greeter>::new());
 }

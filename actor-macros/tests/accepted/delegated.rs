@@ -65,7 +65,8 @@ fn spawn<A: Actor>(sys: &System, actor: A) -> Addr<A> {
     sys.spawn(actor).unwrap()
 }
 
-fn main() {
+#[test]
+fn runs() {
     let sys = System::new().unwrap();
     let cache = spawn(&sys, Cache::<String, [u8; 2]> { known: HashMap::new(), waiting: HashMap::new() });
     let front = spawn(&sys, Cache::<String, [u8; 2]> { known: HashMap::new(), waiting: HashMap::new() });
