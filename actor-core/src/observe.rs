@@ -355,10 +355,13 @@ impl Events {
     #[cold]
     #[inline(never)]
     fn emit_cold(&self, level: Level, make: impl FnOnce() -> Event) {
-        let event = make();
+        self.hand_out(level, &make());
+    }
+
+    fn hand_out(&self, level: Level, event: &Event) {
         debug_assert_eq!(event.level(), level, "{event:?}");
-        trace::emit(&event);
-        self.publish(&event);
+        trace::emit(event);
+        self.publish(event);
     }
 
     fn publish(&self, event: &Event) {

@@ -36,7 +36,13 @@ where
         self.known.len()
     }
 
-    pub fn pass(&mut self, cx: &mut Cx<Self>, to: Addr<Self>, key: K, _reply: actor_core::ReplyTo<Option<[V; N]>>) {
+    pub fn pass(
+        &mut self,
+        cx: &mut Cx<Self>,
+        to: Addr<Self>,
+        key: K,
+        _reply: actor_core::ReplyTo<Option<[V; N]>>,
+    ) {
         assert!(cx.id() != to.id());
         _reply.forward(&to).get(key).unwrap();
     }
@@ -68,8 +74,20 @@ fn spawn<A: Actor>(sys: &System, actor: A) -> Addr<A> {
 #[test]
 fn runs() {
     let sys = System::new().unwrap();
-    let cache = spawn(&sys, Cache::<String, [u8; 2]> { known: HashMap::new(), waiting: HashMap::new() });
-    let front = spawn(&sys, Cache::<String, [u8; 2]> { known: HashMap::new(), waiting: HashMap::new() });
+    let cache = spawn(
+        &sys,
+        Cache::<String, [u8; 2]> {
+            known: HashMap::new(),
+            waiting: HashMap::new(),
+        },
+    );
+    let front = spawn(
+        &sys,
+        Cache::<String, [u8; 2]> {
+            known: HashMap::new(),
+            waiting: HashMap::new(),
+        },
+    );
     let asked = front.request().pass(cache.clone(), "a".into());
     cache.tell().put("a".into(), [1, 2]).unwrap();
     assert_eq!(asked.wait().unwrap(), Some([1, 2]));

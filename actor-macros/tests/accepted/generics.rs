@@ -52,7 +52,10 @@ impl Named for u8 {
 }
 
 fn check(cache: &Addr<Cache<u8, String, 2>>) -> Result<(), Box<dyn std::error::Error>> {
-    let _: CacheMsg<u8, String, 2> = CacheMsg::Put { key: 1, name: String::new() };
+    let _: CacheMsg<u8, String, 2> = CacheMsg::Put {
+        key: 1,
+        name: String::new(),
+    };
     let _: Option<String> = cache.ask().put(1, "a".to_owned())?;
     let _: Option<String> = cache.request().first([1, 2]).wait()?;
     let _: Recipient<Vec<u8>> = cache.recipient();

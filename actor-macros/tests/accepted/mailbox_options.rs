@@ -98,5 +98,10 @@ fn runs() {
     gauge.narrow::<dyn Quiet>().ask().hush().unwrap();
     assert_eq!(resets.ask().describe().unwrap(), "a gauge");
     assert_eq!(gauge.ask().last().unwrap(), Some(2.5));
-    sys.spawn(Calm).unwrap().narrow::<dyn Quiet>().ask().hush().unwrap();
+    sys.spawn(Calm)
+        .unwrap()
+        .narrow::<dyn Quiet>()
+        .ask()
+        .hush()
+        .unwrap();
 }

@@ -16,7 +16,11 @@ where
         self.0.take().map_or(Ok(()), Err)
     }
     pub fn mute(&mut self, text: u8, error: u8) -> Result<(u8, u8), Mute> {
-        if text == error { Ok((text, error)) } else { Err(Mute) }
+        if text == error {
+            Ok((text, error))
+        } else {
+            Err(Mute)
+        }
     }
     pub fn boxed(&mut self) -> Result<(), Box<dyn std::error::Error + Send>> {
         Ok(())
@@ -60,7 +64,11 @@ fn runs() {
     of.tell().alias().unwrap();
     of.tell().never().unwrap();
     of.tell().generic().unwrap();
-    assert_eq!(of.join(), ExitReason::failed("&str"), "all that is known of an `E`");
+    assert_eq!(
+        of.join(),
+        ExitReason::failed("&str"),
+        "all that is known of an `E`"
+    );
     let deaf = sys.spawn(Deaf).unwrap();
     deaf.tell().fails().unwrap();
     deaf.tell().stop().unwrap();

@@ -19,10 +19,18 @@ impl Actor {
     pub fn text(&mut self, text: &'static str) -> &'static str {
         text
     }
-    pub fn call(&mut self, job: Box<dyn FnOnce(&mut Jobs) -> u8 + Send>, compare: fn(&str, &str) -> bool) {
+    pub fn call(
+        &mut self,
+        job: Box<dyn FnOnce(&mut Jobs) -> u8 + Send>,
+        compare: fn(&str, &str) -> bool,
+    ) {
         let _ = (job, compare);
     }
-    pub fn sides(&self, sides: [u8; <Self as Shape>::SIDES], me: Option<Addr<Self>>) -> Option<Addr<Self>> {
+    pub fn sides(
+        &self,
+        sides: [u8; <Self as Shape>::SIDES],
+        me: Option<Addr<Self>>,
+    ) -> Option<Addr<Self>> {
         let _ = sides;
         me
     }

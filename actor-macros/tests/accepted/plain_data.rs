@@ -35,7 +35,11 @@ struct Tree;
 
 #[actor]
 impl Tree {
-    pub fn branch(&mut self, left: Option<Box<TreeMsg>>, right: Vec<TreeMsg>) -> Option<Box<TreeReply>> {
+    pub fn branch(
+        &mut self,
+        left: Option<Box<TreeMsg>>,
+        right: Vec<TreeMsg>,
+    ) -> Option<Box<TreeReply>> {
         let _ = (left, right);
         None
     }
@@ -74,8 +78,16 @@ fn runs() {
     plain::<(SilentMsg, SilentReply)>();
     plain::<(TreeMsg, TreeReply)>();
     plain::<(LeftReply, RightReply)>();
-    let message = TreeMsg::Branch { left: None, right: vec![TreeMsg::Leaf] };
-    assert_eq!(format!("{:?}", message.clone()), "Branch { left: None, right: [Leaf] }");
-    let message = LeftMsg::Pass { to: vec![RightMsg::Pass { to: None }] };
+    let message = TreeMsg::Branch {
+        left: None,
+        right: vec![TreeMsg::Leaf],
+    };
+    assert_eq!(
+        format!("{:?}", message.clone()),
+        "Branch { left: None, right: [Leaf] }"
+    );
+    let message = LeftMsg::Pass {
+        to: vec![RightMsg::Pass { to: None }],
+    };
     assert_eq!(format!("{message:?}"), "Pass { to: [Pass { to: None }] }");
 }

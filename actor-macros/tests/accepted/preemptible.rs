@@ -1,5 +1,13 @@
 //! `#[preemptible]` leaves every other meaning of a function as it was, wherever it is written.
-#![deny(warnings, missing_docs, unused, nonstandard_style, unused_qualifications, unreachable_pub, clippy::all)]
+#![deny(
+    warnings,
+    missing_docs,
+    unused,
+    nonstandard_style,
+    unused_qualifications,
+    unreachable_pub,
+    clippy::all
+)]
 #![forbid(unsafe_code)]
 
 use actor_core::prelude::*;

@@ -1,5 +1,12 @@
 //! Traits as protocols: whatever is in scope where they are used, and whatever they are generic over.
-#![deny(warnings, missing_docs, unused, nonstandard_style, unused_qualifications, unreachable_pub)]
+#![deny(
+    warnings,
+    missing_docs,
+    unused,
+    nonstandard_style,
+    unused_qualifications,
+    unreachable_pub
+)]
 #![forbid(unsafe_code)]
 
 use actor_core::prelude::*;

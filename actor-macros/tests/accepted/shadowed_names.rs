@@ -23,6 +23,7 @@ struct Protocol;
 struct Recipient;
 struct TryFrom;
 mod serde {}
+#[allow(unused_macros)]
 macro_rules! println {
     () => {};
 }
@@ -34,12 +35,26 @@ struct Plain {
 
 #[protocol]
 trait Speaks {
-    fn say(&self, msg: u64, reply: u64, value: u64, actor: u64, cx: &mut ::actor_core::Cx<Self>) -> u64;
+    fn say(
+        &self,
+        msg: u64,
+        reply: u64,
+        value: u64,
+        actor: u64,
+        cx: &mut ::actor_core::Cx<Self>,
+    ) -> u64;
     fn hear(&mut self) -> ::core::result::Result<(), u64>;
 }
 
 impl Speaks for Plain {
-    fn say(&self, msg: u64, reply: u64, value: u64, actor: u64, _: &mut ::actor_core::Cx<Self>) -> u64 {
+    fn say(
+        &self,
+        msg: u64,
+        reply: u64,
+        value: u64,
+        actor: u64,
+        _: &mut ::actor_core::Cx<Self>,
+    ) -> u64 {
         msg + reply + value + actor
     }
     fn hear(&mut self) -> ::core::result::Result<(), u64> {

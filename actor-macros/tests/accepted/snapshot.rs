@@ -112,7 +112,10 @@ fn runs() {
     copy(&sys, Unit);
     copy(&sys, Nothing::default());
     assert_eq!(copy(&sys, New(7)).ask().get().unwrap(), 7);
-    assert_eq!(copy(&sys, Pair(1, 2, "3".into())).ask().skipped().unwrap(), 4);
+    assert_eq!(
+        copy(&sys, Pair(1, 2, "3".into())).ask().skipped().unwrap(),
+        4
+    );
     let cache: Cache<String, u8, Sender<u8>> = Cache {
         r#type: [("a".to_owned(), 1)].into(),
         hits: 3,

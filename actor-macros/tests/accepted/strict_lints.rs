@@ -1,5 +1,12 @@
 //! Generated code is documented and passes where all lints of the compiler's that people turn on are errors.
-#![deny(warnings, missing_docs, unused, nonstandard_style, unused_qualifications, unreachable_pub)]
+#![deny(
+    warnings,
+    missing_docs,
+    unused,
+    nonstandard_style,
+    unused_qualifications,
+    unreachable_pub
+)]
 #![forbid(unsafe_code)]
 
 use actor_core::prelude::*;

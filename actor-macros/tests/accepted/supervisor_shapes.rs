@@ -1,5 +1,12 @@
 //! Everything that a declared tree may be, where all lints of the compiler's that people turn on are errors.
-#![deny(warnings, missing_docs, unused, nonstandard_style, unused_qualifications, unreachable_pub)]
+#![deny(
+    warnings,
+    missing_docs,
+    unused,
+    nonstandard_style,
+    unused_qualifications,
+    unreachable_pub
+)]
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
@@ -153,7 +160,10 @@ fn runs() {
     assert_eq!(app.inner.text.ask().value().unwrap(), "8");
     assert!(app.inner.nothing.is_alive());
     assert_eq!(Supervisor::lookup(&sys, "app").unwrap(), *app.supervisor());
-    assert_eq!(Supervisor::lookup(&sys, "inner").unwrap(), *app.inner.supervisor());
+    assert_eq!(
+        Supervisor::lookup(&sys, "inner").unwrap(),
+        *app.inner.supervisor()
+    );
     let mut same = app.clone();
     same.refresh();
     assert_eq!(same, app);

@@ -37,7 +37,9 @@ fn later<T: Send + Clone + 'static, const N: usize>(to: &Addr<Box2<T, N>>, value
 fn runs() {
     let sys = System::new().unwrap();
     let boxed = sys.spawn(Box2::<u8, 2>(None)).unwrap();
-    let timer = boxed.every(Duration::from_secs(9)).set(1, "a".into(), vec![]);
+    let timer = boxed
+        .every(Duration::from_secs(9))
+        .set(1, "a".into(), vec![]);
     assert!(timer.is_set());
     boxed.after(Duration::ZERO).put([1, 2], NotClone);
     boxed.join();

@@ -1,28 +1,32 @@
 //! The chunks of a slab and which of them have room. Everything here happens under the slab's lock.
 
+use super::ages::Ages;
 use super::{Chunk, List, Shared, Slot, Stats};
 use crate::sys::fault::fault;
-use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 pub(super) struct Depot<T: Slot, O> {
-    /// All chunks, by age.
-    chunks: BTreeMap<u64, NonNull<Chunk<T, O>>>,
+    /// All chunks.
+    chunks: Ages,
     /// Those with a slot that is not out.
-    roomy: BTreeMap<u64, NonNull<Chunk<T, O>>>,
+    roomy: Ages,
     next_age: u64,
     slots_out: usize,
+    /// What those maps hold.
+    of: PhantomData<NonNull<Chunk<T, O>>>,
 }
 
 impl<T: Slot, O> Depot<T, O> {
     pub(super) fn new() -> Self {
         Self {
-            chunks: BTreeMap::new(),
-            roomy: BTreeMap::new(),
+            chunks: Ages::default(),
+            roomy: Ages::default(),
             next_age: 0,
             slots_out: 0,
+            of: PhantomData,
         }
     }
 
@@ -45,14 +49,14 @@ impl<T: Slot, O> Depot<T, O> {
         O: Clone,
     {
         loop {
-            let chunk = match self.roomy.first_key_value() {
-                Some((_, chunk)) => *chunk,
+            let chunk = match self.roomy.first() {
+                Some(chunk) => chunk.cast(),
                 None => {
                     let age = self.next_age;
                     let chunk = Chunk::new(owner.clone(), shared.clone(), age);
                     self.next_age += 1;
-                    self.chunks.insert(age, chunk);
-                    self.roomy.insert(age, chunk);
+                    self.chunks.insert(age, chunk.cast());
+                    self.roomy.insert(age, chunk.cast());
                     chunk
                 }
             };
@@ -77,12 +81,11 @@ impl<T: Slot, O> Depot<T, O> {
         let first = self.take(shared, owner);
         let mut others = List::new();
         while others.len + 1 < count {
-            let Some((_, chunk)) = self.roomy.first_key_value() else {
+            let Some(chunk) = self.roomy.first() else {
                 break;
             };
-            let chunk = *chunk;
             while others.len + 1 < count {
-                let Some(slot) = self.take_from(chunk) else {
+                let Some(slot) = self.take_from(chunk.cast()) else {
                     break;
                 };
                 // SAFETY: the depot has just handed the slot out; it is in no list.
@@ -113,7 +116,7 @@ impl<T: Slot, O> Depot<T, O> {
         match slot {
             Some(_) => self.slots_out += 1,
             // SAFETY: as above.
-            None => drop(self.roomy.remove(unsafe { &chunk.as_ref().age })),
+            None => self.roomy.remove(unsafe { chunk.as_ref().age }),
         }
         slot
     }
@@ -129,7 +132,7 @@ impl<T: Slot, O> Depot<T, O> {
             let header = chunk.as_ref();
             let state = header.state();
             if state.free.len == 0 {
-                self.roomy.insert(header.age, chunk);
+                self.roomy.insert(header.age, chunk.cast());
             }
             state.free.push(slot);
         }
@@ -138,10 +141,10 @@ impl<T: Slot, O> Depot<T, O> {
 
     /// Pins the oldest chunk whose age is in the range.
     pub(super) fn pin(&mut self, ages: Range<u64>) -> Option<NonNull<Chunk<T, O>>> {
-        let (_, chunk) = self.chunks.range(ages).next()?;
+        let chunk: NonNull<Chunk<T, O>> = self.chunks.first_of(ages)?.cast();
         // SAFETY: as in `take_from`.
         unsafe { chunk.as_ref().state().pins += u32::from(!fault!("slab_no_pin")) };
-        Some(*chunk)
+        Some(chunk)
     }
 
     /// Undoes [`pin`](Self::pin); what to destroy once the lock is released.
@@ -160,8 +163,8 @@ impl<T: Slot, O> Depot<T, O> {
         if in_use || fault!("slab_keep_chunks") {
             return;
         }
-        self.chunks.remove(&header.age);
-        self.roomy.remove(&header.age);
+        self.chunks.remove(header.age);
+        self.roomy.remove(header.age);
         state.next_idle = std::mem::replace(idle, chunk.as_ptr());
     }
 }
