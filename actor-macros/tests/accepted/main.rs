@@ -2,6 +2,13 @@
 //! module of its own, for its own lints and names; most have only to compile. The wrong ones are in `ui/fail`.
 // Of what the tests themselves say; modules that deny `missing_docs` mean what is generated.
 #![allow(missing_docs, missing_debug_implementations, unreachable_pub)]
+// Shapes, odd on purpose.
+#![allow(
+    clippy::boxed_local,
+    clippy::len_without_is_empty,
+    clippy::new_without_default,
+    clippy::unused_unit
+)]
 
 pub mod bodies;
 pub mod delegated;

@@ -8,6 +8,12 @@
     unreachable_pub,
     clippy::all
 )]
+#![allow(
+    clippy::identity_op,
+    clippy::manual_is_multiple_of,
+    clippy::never_loop,
+    clippy::new_without_default
+)]
 #![forbid(unsafe_code)]
 
 use actor_core::prelude::*;
@@ -196,5 +202,5 @@ fn runs() {
     assert_eq!(constants(), 1 + 3 + 2 + 1 + 4 + 5);
     assert_eq!(longest(["a", "bcd", "ef"].into_iter()), Some("bcd"));
     assert_eq!(Countdown(5).sum::<u32>(), 4 + 2);
-    drop((One::new(), Below::new(), Above));
+    let _ = (One::new(), Below::new(), Above);
 }

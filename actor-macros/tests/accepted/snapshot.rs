@@ -1,6 +1,11 @@
 //! All shapes of `snapshot`, without serde in scope.
 #![deny(missing_docs, warnings, clippy::pedantic)]
-#![allow(dead_code, reason = "shapes")]
+#![allow(
+    dead_code,
+    clippy::len_without_is_empty,
+    clippy::must_use_candidate,
+    clippy::trivially_copy_pass_by_ref
+)]
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;

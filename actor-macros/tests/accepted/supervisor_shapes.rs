@@ -96,7 +96,7 @@ pub struct App {
     #[cfg(any())]
     #[child(no_such_thing())]
     absent: Addr<NoSuchThing>,
-    #[cfg(all())]
+    #[cfg(not(any()))]
     #[child(Worker)]
     present: Addr<Worker>,
 }
