@@ -2,7 +2,8 @@
 
 use syn::{Attribute, FnArg, ImplItemFn};
 
-use super::{Reader, cfgs, is_public};
+use super::message::cfgs;
+use super::{Reader, is_public};
 use crate::model::{Hook, HookArg, Message};
 use crate::types;
 

@@ -6,7 +6,8 @@ use syn::{
     Visibility, parse_quote,
 };
 
-use super::{Reader, from_attrs, is_from_attr};
+use super::Reader;
+use super::message::{from_attrs, is_from_attr};
 use crate::diagnostics::Errors;
 use crate::model::{Message, Protocol};
 use crate::types;

@@ -9,10 +9,11 @@
 //! that is not idle does not look so in between.
 
 use super::block::{BlockPtr, Slots};
+use super::lock::limit;
 use super::seam::atomic::Ordering;
 use super::seam::fault;
 use super::word::{self, CLOSED};
-use super::{Consumer, Mailbox, Pushed, limit};
+use super::{Consumer, Mailbox, Pushed};
 
 impl<M> Mailbox<M> {
     /// Appends `message`; if the mailbox is full the oldest message is taken out, and is the caller's. `Err`: it is closed.

@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use super::block::Slots;
+use super::lock::limit;
 use super::seam::atomic::Ordering;
 use super::seam::{asym, fault, park};
 use super::wait::{self, Outcome, Waiter};
 use super::word::{self, CLOSED, WAITERS};
-use super::{Mailbox, PushError, Pushed, Track, WaitCycle, WaitError, Wake, limit};
+use super::{Mailbox, PushError, Pushed, Track, WaitCycle, WaitError, Wake};
 
 impl<M> Mailbox<M> {
     /// Appends `message`, which has found the mailbox full, as soon as there is room, in order of arrival, or until `deadline`

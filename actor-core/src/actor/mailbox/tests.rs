@@ -2,6 +2,7 @@
 
 use super::seam::park;
 use super::wait::{Outcome, Waiter};
+use super::word::WAITERS;
 use super::*;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
