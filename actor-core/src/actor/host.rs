@@ -57,11 +57,11 @@ impl<A: Actor> AnySlab for CellSlab<A> {
     }
 
     fn stop_all(&self) {
-        self.for_each_live(&mut |cell| stop(&Addr::adopt(cell)));
+        self.for_each_live(|cell| stop(&Addr::adopt(cell)));
     }
 
     fn stop_and_join_all(&self, deadline: Instant, overdue: &mut Names) {
-        self.for_each_live(&mut |cell| {
+        self.for_each_live(|cell| {
             let addr = Addr::adopt(cell);
             // Asked again: it may be one that a hook has started since the others were asked.
             stop(&addr);
@@ -73,12 +73,12 @@ impl<A: Actor> AnySlab for CellSlab<A> {
 
     fn any_alive(&self) -> bool {
         let mut any = false;
-        self.for_each_live(&mut |cell| any |= Addr::adopt(cell).is_alive());
+        self.for_each_live(|cell| any |= Addr::adopt(cell).is_alive());
         any
     }
 
     fn living(&self, names: &mut Names) {
-        self.for_each_live(&mut |cell| {
+        self.for_each_live(|cell| {
             let addr = Addr::adopt(cell);
             if addr.is_alive() {
                 names.add(|| addr.who());
@@ -87,7 +87,7 @@ impl<A: Actor> AnySlab for CellSlab<A> {
     }
 
     fn discard_idle(&self) {
-        self.for_each_live(&mut |cell| life::discard_idle(Addr::adopt(cell).cell()));
+        self.for_each_live(|cell| life::discard_idle(Addr::adopt(cell).cell()));
     }
 
     fn of(&self) -> TypeId {

@@ -132,7 +132,7 @@ impl<S: Machine, E: OnEnd> AnySlab for TaskSlab<Task<S, E>> {
     }
 
     fn kill_all(&self) {
-        self.for_each_live(&mut |task| {
+        self.for_each_live(|task| {
             let header = task.cast::<Header>();
             // SAFETY: the walk has taken a reference, which is given up here.
             unsafe {

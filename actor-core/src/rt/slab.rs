@@ -341,7 +341,7 @@ impl<T: Slot, O> Slab<T, O> {
 
     /// Calls `visit` with each live cell, **with a reference taken for it**, which `visit` must release. May be called by
     /// any thread, and `visit` may allocate and free. Which cells are visited: see the module's documentation.
-    pub(crate) fn for_each_live(&self, visit: &mut dyn FnMut(NonNull<T>)) {
+    pub(crate) fn for_each_live(&self, mut visit: impl FnMut(NonNull<T>)) {
         let end = self.shared.depot().next_age();
         let mut age = 0;
         while let Some(pin) = Pin::next(&self.shared, age..end) {

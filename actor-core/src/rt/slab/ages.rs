@@ -11,24 +11,20 @@ use std::ptr::NonNull;
 pub(super) struct Ages(BTreeMap<u64, NonNull<()>>);
 
 impl Ages {
-    #[inline(never)]
     pub(super) fn insert(&mut self, age: u64, chunk: NonNull<()>) {
         self.0.insert(age, chunk);
     }
 
-    #[inline(never)]
     pub(super) fn remove(&mut self, age: u64) {
         self.0.remove(&age);
     }
 
     /// The oldest.
-    #[inline(never)]
     pub(super) fn first(&self) -> Option<NonNull<()>> {
         self.0.first_key_value().map(|(_, chunk)| *chunk)
     }
 
     /// The oldest whose age is in the range.
-    #[inline(never)]
     pub(super) fn first_of(&self, ages: Range<u64>) -> Option<NonNull<()>> {
         self.0.range(ages).next().map(|(_, chunk)| *chunk)
     }

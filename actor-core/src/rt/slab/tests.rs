@@ -95,7 +95,7 @@ unsafe fn read<const N: usize>(cell: NonNull<Cell<N>>) -> u64 {
 
 fn live<const N: usize>(slab: &TestSlab<N>) -> Vec<u64> {
     let mut values = Vec::new();
-    slab.for_each_live(&mut |cell| {
+    slab.for_each_live(|cell| {
         // SAFETY: the walk took a reference for us.
         unsafe {
             values.push(read(cell));
@@ -172,7 +172,7 @@ fn a_walk_pins_its_chunk() {
     // SAFETY: foreign thread; the cells are ours until released.
     unsafe {
         (0..3).for_each(|n| _ = spawn(&slab, None, &owner, n));
-        slab.for_each_live(&mut |cell| {
+        slab.for_each_live(|cell| {
             // Ends the cell while the walk is in its chunk.
             release(None, cell);
             release(None, cell);
@@ -190,11 +190,11 @@ fn a_walk_may_panic_and_allocate() {
     // SAFETY: foreign thread; the cells are ours until released.
     unsafe {
         let cell = spawn(&slab, None, &owner, 1);
-        let walk = std::panic::AssertUnwindSafe(|| slab.for_each_live(&mut |_| panic!("walk")));
+        let walk = std::panic::AssertUnwindSafe(|| slab.for_each_live(|_| panic!("walk")));
         assert!(std::panic::catch_unwind(walk).is_err());
         release(None, cell);
         let mut more = Vec::new();
-        slab.for_each_live(&mut |cell| {
+        slab.for_each_live(|cell| {
             more.push(spawn(&slab, None, &owner, 2));
             release(None, cell);
         });
@@ -339,7 +339,7 @@ fn threads_allocate_free_and_walk() {
         drop(senders);
         s.spawn(|| {
             while running.load(Ordering::Acquire) > 0 {
-                slab.for_each_live(&mut |cell| {
+                slab.for_each_live(|cell| {
                     walked.fetch_add(1, Ordering::Relaxed);
                     // SAFETY: the walk took a reference for us.
                     unsafe {
@@ -374,7 +374,7 @@ fn slab_price() {
             println!("{round}: alloc {:?}", (thread_cpu_time() - start) / COUNT);
             let start = thread_cpu_time();
             let mut walked = 0;
-            slab.for_each_live(&mut |_| walked += 1);
+            slab.for_each_live(|_| walked += 1);
             println!("{round}: walk {:?}", (thread_cpu_time() - start) / COUNT);
             // One stays in each chunk, so that the chunks do.
             let kept: Vec<_> = cells.iter().copied().step_by(500).collect();
