@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Sees that each seeded fault is caught. A fault is `fault!("name")` in the source (see sys/fault.rs); the table in its
 # module's docs names the tests that catch it: they are among the tests and the models that are run anyway (by `cargo test
-# --workspace` and `ci/models.sh`), which see that they pass without it.
+# --workspace` and `ci/models.sh`), and use their builds.
 # Fails if
 #   - a fault is in no table, or in two; or a table names a fault or a test that does not exist;
-#   - a test named does not fail with the fault. One that does not end fails only if the row says "does not end".
+#   - a test named does not pass without the fault, or does not fail with it. One that does not end fails only if the row says
+#     "does not end".
 # With names as arguments, only those faults. Prints a line for each.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -71,6 +72,10 @@ run() { # seconds, fault or nothing, flavour, test
     bash -c 'ACTOR_FAULT=$2 timeout -k 1 "$1" "$work/$3" --exact "$4"; exit $?' run "$@" >/dev/null 2>&1
 }
 
+check_test() { # flavour, test: it passes as things should be
+    run 120 "" "$1" "$2" || { echo "$2: does not pass without a fault"; touch "$work/failed"; }
+}
+
 check_fault() { # fault, ends, then flavour and test in turn
     local fault=$1 ends=$2 code caught=() missed=()
     shift 2
@@ -92,7 +97,7 @@ check_fault() { # fault, ends, then flavour and test in turn
     fi
 }
 export work
-export -f run check_fault
+export -f run check_test check_fault
 
 while read -r name ends module tests; do
     [ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
@@ -105,9 +110,10 @@ while read -r name ends module tests; do
         fi
     done
     [ ${#found[@]} -gt 0 ] || continue
+    printf 'check_test %s\n' "${found[@]}" >>"$work/tests"
     echo "check_fault $name $ends ${found[*]}" >>"$work/runs"
 done <"$work/rows"
-touch "$work/runs"
-xargs -d '\n' -P "$jobs" -I{} bash -c '{}' <"$work/runs"
+touch "$work/tests" "$work/runs"
+sort -u "$work/tests" | cat - "$work/runs" | xargs -d '\n' -P "$jobs" -I{} bash -c '{}'
 
 [ ! -e "$work/failed" ]

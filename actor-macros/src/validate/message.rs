@@ -106,7 +106,7 @@ impl Reader<'_> {
     }
 
     /// The variant for a method: its name in upper camel case.
-    pub(super) fn variant(&mut self, method: &Ident) -> Option<Ident> {
+    fn variant(&mut self, method: &Ident) -> Option<Ident> {
         let name = unraw(method);
         let mut variant = String::new();
         for word in name.split('_') {
@@ -125,7 +125,7 @@ impl Reader<'_> {
     }
 
     /// An argument of a message method.
-    pub(super) fn arg(&mut self, arg: &PatType) -> Option<Arg> {
+    fn arg(&mut self, arg: &PatType) -> Option<Arg> {
         let before = self.errors.count();
         for attr in &arg.attrs {
             if attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr") {
@@ -224,7 +224,7 @@ pub(super) fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
 }
 
 /// `#[deprecated]`, and `#[doc(hidden)]` and its like.
-pub(super) fn notes(attrs: &[Attribute]) -> Vec<Attribute> {
+fn notes(attrs: &[Attribute]) -> Vec<Attribute> {
     let is_note = |attr: &&Attribute| {
         attr.path().is_ident("deprecated")
             || (attr.path().is_ident("doc") && matches!(attr.meta, Meta::List(_)))
@@ -234,7 +234,7 @@ pub(super) fn notes(attrs: &[Attribute]) -> Vec<Attribute> {
 
 /// The first paragraph of the documentation. No more of it carries over: its examples would be tested once for each
 /// verb, and its headings are about the method.
-pub(super) fn summary(attrs: &[Attribute]) -> Vec<String> {
+fn summary(attrs: &[Attribute]) -> Vec<String> {
     let lines = attrs.iter().filter_map(|attr| match &attr.meta {
         Meta::NameValue(doc) if doc.path.is_ident("doc") => match &doc.value {
             Expr::Lit(lit) => match &lit.lit {

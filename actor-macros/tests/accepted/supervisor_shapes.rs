@@ -7,6 +7,7 @@
     unused_qualifications,
     unreachable_pub
 )]
+#![allow(clippy::non_minimal_cfg)]
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
@@ -96,7 +97,7 @@ pub struct App {
     #[cfg(any())]
     #[child(no_such_thing())]
     absent: Addr<NoSuchThing>,
-    #[cfg(not(any()))]
+    #[cfg(all())]
     #[child(Worker)]
     present: Addr<Worker>,
 }
