@@ -2,18 +2,19 @@
 # Compares the example `kv` with redis-server, both on loopback, both without persistence.
 #
 #   benches/kv_vs_redis.sh [--runs N] [--requests N] [--clients N] [--pipelines "1 16"] [--tests set,get,incr]
-#                          [--workers N] [--shards N] [--install] [--strict]
+#                          [--workers N] [--shards N] [--install] [--strict] [--dev]
 #
 # Each run measures one server and then the other, in turns of order, so that whatever else the machine does meets both.
 # Prints, for each test and pipeline depth, the medians over the runs of throughput and of the 99th percentile of latency,
 # and their ratios. The bar: throughput at least 0.95 of redis-server's, p99 at most twice its; `--strict` makes missing
 # it an error (for p99 below half a millisecond the clock of redis-benchmark is coarse: look at the figures).
 #
+# With `--dev` the example is not optimised: whether all this works, not how fast.
 # Needs redis-server and redis-benchmark; `--install` installs them with apt-get if they are missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-runs=5 requests=500000 clients=50 pipelines="1 16" tests=set,get,incr kv_args=() install=no strict=no
+runs=5 requests=500000 clients=50 pipelines="1 16" tests=set,get,incr kv_args=() install=no strict=no build=(--release -p examples) to=release
 while [ $# -gt 0 ]; do
     case $1 in
         --runs) runs=$2; shift ;;
@@ -25,7 +26,8 @@ while [ $# -gt 0 ]; do
         --shards) kv_args+=(--shards "$2"); shift ;;
         --install) install=yes ;;
         --strict) strict=yes ;;
-        -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        --dev) build=(--workspace) to=debug ;; # as `cargo test --workspace` has built it
+        -h | --help) sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) echo "unknown option: $1 (see --help)" >&2; exit 2 ;;
     esac
     shift
@@ -39,8 +41,8 @@ if ! command -v redis-server >/dev/null || ! command -v redis-benchmark >/dev/nu
     apt-get install -y redis-server redis-tools
 fi
 
-cargo build --release --quiet -p examples --example kv
-kv=${CARGO_TARGET_DIR:-target}/release/examples/kv
+cargo build "${build[@]}" --quiet --example kv
+kv=${CARGO_TARGET_DIR:-target}/$to/examples/kv
 
 work=$(mktemp -d)
 pids=()

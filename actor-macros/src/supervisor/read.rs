@@ -1,9 +1,11 @@
 //! From the user's struct to the [`model`](super::model), reporting everything that does not fit on the way.
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{
-    Attribute, Expr, Field, Fields, GenericArgument, Ident, ItemStruct, Meta, PathArguments, Type,
+    Attribute, Expr, Field, Fields, GenericArgument, Generics, Ident, ItemStruct, Meta,
+    PathArguments, Type,
 };
 
 use super::model::{Child, Kind, Tree};
@@ -32,7 +34,7 @@ pub(crate) fn tree(
         );
         return None;
     };
-    let settings = settings(args, errors);
+    let settings = settings(args, &definition.generics, errors);
     let mut children = Vec::new();
     for field in &mut fields.named {
         let significant = child(field, errors).map(|(child, significant)| {
@@ -73,7 +75,7 @@ struct Settings {
     auto_shutdown: bool,
 }
 
-fn settings(args: TokenStream, errors: &mut Errors) -> Settings {
+fn settings(args: TokenStream, generics: &Generics, errors: &mut Errors) -> Settings {
     let mut settings = Settings::default();
     let (mut intensity, mut period, mut strategy) = (None, None, None);
     for option in parse::options(args, errors) {
@@ -85,7 +87,10 @@ fn settings(args: TokenStream, errors: &mut Errors) -> Settings {
                 }
             }
             ("intensity", Opt::Value(_, expr)) => intensity = Some(expr.clone()),
-            ("period", Opt::Value(_, expr)) => period = options::period(expr, errors),
+            ("period", Opt::Value(_, expr)) => {
+                period =
+                    options::period(expr, errors).map(|it| evaluated_early(it, expr, generics));
+            }
             ("auto_shutdown", Opt::Value(_, expr)) => {
                 settings.auto_shutdown = auto_shutdown(expr, &mut settings.calls, errors);
             }
@@ -116,6 +121,16 @@ fn settings(args: TokenStream, errors: &mut Errors) -> Settings {
     settings.calls.extend(strategy);
     settings.calls.extend(options::intensity(intensity, period));
     settings
+}
+
+/// A duration as an item, if it is the same for all types that the struct may stand for: `cargo check` evaluates items, and
+/// constant blocks only when a program that uses them is built.
+fn evaluated_early(duration: TokenStream, expr: &Expr, generics: &Generics) -> TokenStream {
+    let this = Ident::new("Self", Span::call_site());
+    if !generics.params.is_empty() || types::mentions(expr.to_token_stream(), &this) {
+        return duration;
+    }
+    quote_spanned!(expr.span()=> { const __PERIOD: ::core::time::Duration = #duration; __PERIOD })
 }
 
 fn auto_shutdown(expr: &Expr, calls: &mut TokenStream, errors: &mut Errors) -> bool {

@@ -119,7 +119,7 @@ fn holds(value: usize) -> Holds<usize> {
 }
 
 /// Generic, with text that mentions a parameter.
-#[supervisor(args(n: usize, value: T), name = "not used")]
+#[supervisor(args(n: usize, value: T), name = "not used", period = Self::LASTING)]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Inner<T>
 where
@@ -136,10 +136,21 @@ where
     pub nothing: Empty,
 }
 
+impl<T> Inner<T>
+where
+    T: Clone + Send + 'static,
+{
+    const LASTING: Duration = LONG;
+}
+
 /// Without children.
-#[supervisor]
+#[supervisor(period = Self::LASTING)]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Empty {}
+
+impl Empty {
+    const LASTING: Duration = LONG;
+}
 
 #[test]
 fn runs() {

@@ -7,6 +7,7 @@ use benches::memory::{self, Memory};
 use benches::stats::median;
 
 use super::Result;
+use super::options::Job;
 use super::row::{Kind, Row};
 
 mod actors;
@@ -14,23 +15,21 @@ mod microthreads;
 mod migratables;
 mod threads;
 
-/// Measures a population of `n`. Leaves it alive.
-pub(super) fn measure(kind: Kind, n: usize) -> Result<Row> {
-    match kind {
+/// Measures a population. Leaves it alive.
+pub(super) fn measure(job: Job) -> Result<Row> {
+    match job.kind {
         Kind::OsThread => {
             threads::keep_to_one_cpu()?;
-            population(kind, n, threads::Threads::default())
+            population(job, threads::Threads::default())
         }
         Kind::Microthread => {
-            inside(move |sys| population(kind, n, microthreads::Microthreads::new(sys)))
+            inside(move |sys| population(job, microthreads::Microthreads::new(sys)))
         }
-        Kind::Migratable => {
-            inside(move |sys| population(kind, n, migratables::Migratables::new(sys)))
-        }
-        Kind::Actor => inside(move |sys| population(kind, n, actors::plain(sys))),
-        Kind::ActorNamed => inside(move |sys| population(kind, n, actors::named(sys))),
-        Kind::ActorSupervised => inside(move |sys| population(kind, n, actors::supervised(sys)?)),
-        Kind::ActorOwnStack => inside(move |sys| population(kind, n, actors::OwnStacks::new(sys))),
+        Kind::Migratable => inside(move |sys| population(job, migratables::Migratables::new(sys))),
+        Kind::Actor => inside(move |sys| population(job, actors::plain(sys))),
+        Kind::ActorNamed => inside(move |sys| population(job, actors::named(sys))),
+        Kind::ActorSupervised => inside(move |sys| population(job, actors::supervised(sys)?)),
+        Kind::ActorOwnStack => inside(move |sys| population(job, actors::OwnStacks::new(sys))),
     }
 }
 
@@ -50,7 +49,7 @@ fn inside(driver: impl FnOnce(System) -> Result<Row> + Send + 'static) -> Result
 
 /// Members that can be created and visited.
 trait Population {
-    /// How many visits are enough to tell the time of one.
+    /// How many visits are enough to tell the time of one, optimised.
     const VISITS: usize;
 
     /// Creates `n` more; returns when they can be reached and all is quiet.
@@ -69,7 +68,8 @@ trait Population {
 /// Measurements of which the median is taken.
 const SAMPLES: usize = 5;
 
-fn population<P: Population>(kind: Kind, n: usize, mut members: P) -> Result<Row> {
+fn population<P: Population>(job: Job, mut members: P) -> Result<Row> {
+    let Job { kind, n, short } = job;
     // The one more, which pays for what is paid once.
     members.create(1)?;
     members.exercise()?;
@@ -82,7 +82,8 @@ fn population<P: Population>(kind: Kind, n: usize, mut members: P) -> Result<Row
     members.create(n)?;
     let create = start.elapsed();
     members.exercise()?;
-    let rounds = (P::VISITS / SAMPLES / n).max(1);
+    let visits = if short { P::VISITS / 1_000 } else { P::VISITS };
+    let rounds = (visits / SAMPLES / n).max(1);
     let mut samples = Vec::with_capacity(SAMPLES);
     for _ in 0..SAMPLES {
         let (took, visits) = members.visit(rounds)?;

@@ -1,10 +1,11 @@
 //! What a population of threads, microthreads and actors costs: memory, creation, switching.
 //!
 //! ```text
-//! cargo run --release -p benches --bin spawn_cost -- [--json] [--kind KIND].. [--n N].. [--max N] [--runs R]
+//! cargo run --release -p benches --bin spawn_cost -- [--json] [--kind KIND].. [--n N].. [--max N] [--runs R] [--short]
 //! ```
 //! Each row is measured in a fresh process, `--runs` times (3), of which the median of each column is printed. Sizes are 2
-//! to 1,000,000 (OS threads to 2,000). `--json` prints one object a line instead of a table.
+//! to 1,000,000 (OS threads to 2,000). `--json` prints one object a line instead of a table. `--short` is to see whether it works,
+//! not what it costs.
 //!
 //! # Kinds
 //! | kind | a member |
@@ -48,7 +49,7 @@ mod kinds;
 mod options;
 mod row;
 
-use options::{Command, Options};
+use options::{Command, Job, Options};
 use row::Row;
 
 /// The one allocator for everything that is measured.
@@ -66,7 +67,7 @@ fn main() -> ExitCode {
     };
     let result = match command {
         Command::Help => writeln!(io::stdout(), "{}", options::USAGE).map_err(Into::into),
-        Command::Measure(kind, n) => measure(kind, n),
+        Command::Measure(job) => measure(job),
         Command::Table(options) => table(&options),
     };
     match result {
@@ -81,8 +82,8 @@ fn main() -> ExitCode {
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
 /// The child: one row. It leaves without taking the population down, which is not measured.
-fn measure(kind: row::Kind, n: usize) -> Result<()> {
-    let row = kinds::measure(kind, n)?;
+fn measure(job: Job) -> Result<()> {
+    let row = kinds::measure(job)?;
     let mut out = io::stdout();
     writeln!(out, "{}", serde_json::to_string(&row)?)?;
     out.flush()?;
@@ -95,9 +96,9 @@ fn table(options: &Options) -> Result<()> {
     if !options.json {
         writeln!(out, "{}", Row::HEADER)?;
     }
-    for (kind, n) in options.rows() {
+    for job in options.rows() {
         let rows = (0..options.runs)
-            .map(|_| row::in_a_fresh_process(kind, n))
+            .map(|_| row::in_a_fresh_process(job))
             .collect::<Result<Vec<_>>>()?;
         let Some(row) = Row::median(&rows) else {
             continue;

@@ -8,6 +8,7 @@ use benches::stats::median;
 use serde::{Deserialize, Serialize};
 
 use super::Result;
+use super::options::{Job, SHORT};
 
 /// What the population consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,8 +134,10 @@ fn mib(bytes: u64) -> String {
 }
 
 /// Measures a row in a process of its own.
-pub(crate) fn in_a_fresh_process(kind: Kind, n: usize) -> Result<Row> {
+pub(crate) fn in_a_fresh_process(job: Job) -> Result<Row> {
+    let Job { kind, n, short } = job;
     let child = Command::new(std::env::current_exe()?)
+        .args(short.then_some(SHORT))
         .args(["--measure", kind.name(), &n.to_string()])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
