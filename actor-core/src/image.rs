@@ -52,6 +52,7 @@
 mod error;
 mod header;
 pub(crate) mod scope;
+pub(crate) mod variants;
 mod walk;
 
 use serde::Serialize;

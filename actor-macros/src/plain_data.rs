@@ -211,7 +211,7 @@ impl Derive<'_> {
         let (from, at, variant_) = (local("from"), local("at"), local("variant"));
         let enum_name = unraw(&self.input.ident);
         let de = quote!(::actor_core::__private::serde::de);
-        let plain = quote!(::actor_core::__private::plain);
+        let variants = quote!(::actor_core::__private::variants);
         let ok = quote!(::core::result::Result::Ok);
         let names = self.variants.iter().map(|variant| unraw(&variant.ident));
         let last = self.variants.len().saturating_sub(1);
@@ -246,7 +246,7 @@ impl Derive<'_> {
                     });
                     let value = value(variant, fields.iter().map(ToTokens::to_token_stream));
                     quote! {{
-                        let #nested = #plain::fields::<#types, _>(#variant_, &[#(#names),*])?;
+                        let #nested = #variants::fields::<#types, _>(#variant_, &[#(#names),*])?;
                         #ok(#value)
                     }}
                 }
@@ -264,7 +264,7 @@ impl Derive<'_> {
         let bound = quote!(#de::Deserialize<'__de>);
         let read = self.implementation(
             Some(quote!('__de)),
-            &quote!(#plain::Variants<'__de>),
+            &quote!(#variants::Variants<'__de>),
             Some(&bound),
             is_frozen,
             &quote! {
@@ -291,7 +291,7 @@ impl Derive<'_> {
                 fn deserialize<#parameter: #de::Deserializer<'__de>>(
                     #from: #parameter,
                 ) -> ::core::result::Result<Self, #parameter::Error> {
-                    #plain::variants(#from)
+                    #variants::variants(#from)
                 }
             },
         );

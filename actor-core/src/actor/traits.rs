@@ -308,6 +308,11 @@ pub mod private {
     pub use crate::actor::plain;
     pub use crate::migratable::private as migratable;
 
+    /// Enums from their frozen form.
+    pub mod variants {
+        pub use crate::image::variants::{Fields, Variants, fields, variants};
+    }
+
     /// The two halves of a handler's `Result`, also behind an alias such as `io::Result<T>`.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is called `Result` and is not `std::result::Result`",

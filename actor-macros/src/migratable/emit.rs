@@ -17,6 +17,7 @@ use quote::{format_ident, quote, quote_spanned};
 
 use super::graph::{BlockId, Code, Exit, Graph, Names, Var, replace_jumps};
 use super::live::Has;
+use crate::expand::unraw;
 
 pub(super) struct Program {
     /// The two enums.
@@ -85,6 +86,71 @@ fn targets(graph: &Graph, id: BlockId) -> Vec<BlockId> {
     targets.into_iter().map(|(id, _)| id).collect()
 }
 
+struct Enumeration {
+    /// The item.
+    types: TokenStream,
+    /// Its type, with what it is generic over left to the compiler.
+    inferred: TokenStream,
+    /// What it is generic over.
+    generics: Vec<Ident>,
+    /// The variants, and their fields with their types.
+    fields: Vec<(Ident, Vec<(Ident, Ident)>)>,
+}
+
+/// How the states are read: as by serde's derive, but by code that they share (`actor_core::image::variants`).
+fn read(generics: &[Ident], states: &[(Ident, Vec<(Ident, Ident)>)]) -> TokenStream {
+    let variants = quote!(::actor_core::__private::variants);
+    let keep = quote!(::actor_core::__private::migratable::Keep);
+    let de = quote!(::actor_core::__private::serde::de);
+    let names = states.iter().map(|(state, _)| state.to_string());
+    let arms = states.iter().enumerate().map(|(n, (state, fields))| {
+        let names = fields.iter().map(|(ident, _)| unraw(ident));
+        let nested = fields
+            .iter()
+            .rev()
+            .fold(quote!(()), |rest, (ident, _)| quote!((#ident, #rest)));
+        let types = fields
+            .iter()
+            .rev()
+            .fold(quote!(()), |rest, (_, ty)| quote!((#ty, #rest)));
+        let idents = fields.iter().map(|(ident, _)| ident);
+        let at = n + 1;
+        quote! {
+            #at => {
+                let #nested = #variants::fields::<#types, _>(__variant, &[#(#names),*])?;
+                ::core::result::Result::Ok(Self::#state { #(#idents),* })
+            }
+        }
+    });
+    quote! {
+        impl<'__de, #(#generics: #keep),*> #variants::Variants<'__de> for __State<#(#generics),*> {
+            const NAME: &'static ::core::primitive::str = "__State";
+            const VARIANTS: &'static [&'static ::core::primitive::str] = &["Done", #(#names),*];
+
+            fn read<__Variant: #de::VariantAccess<'__de>>(
+                __at: ::core::primitive::usize,
+                __variant: __Variant,
+            ) -> ::core::result::Result<Self, __Variant::Error> {
+                match __at {
+                    #(#arms)*
+                    _ => {
+                        #de::VariantAccess::unit_variant(__variant)?;
+                        ::core::result::Result::Ok(Self::Done)
+                    }
+                }
+            }
+        }
+
+        impl<'__de, #(#generics: #keep),*> #de::Deserialize<'__de> for __State<#(#generics),*> {
+            fn deserialize<__Deserializer: #de::Deserializer<'__de>>(
+                __from: __Deserializer,
+            ) -> ::core::result::Result<Self, __Deserializer::Error> {
+                #variants::variants(__from)
+            }
+        }
+    }
+}
+
 struct Emit<'a> {
     graph: &'a Graph,
     has: Vec<Has>,
@@ -96,7 +162,12 @@ struct Emit<'a> {
 
 impl Emit<'_> {
     fn program(&self, order: &[BlockId]) -> Program {
-        let (state_type, state, kept) = self.enumeration(
+        let Enumeration {
+            types: state_type,
+            inferred: state,
+            generics,
+            fields,
+        } = self.enumeration(
             "__State",
             self.states
                 .iter()
@@ -104,17 +175,27 @@ impl Emit<'_> {
                 .map(|(n, id)| (format_ident!("S{n}"), *id)),
             &quote!(Done,),
         );
-        let (block_type, ..) = self.enumeration(
-            "__Block",
-            self.named.iter().map(|id| (block_name(*id), *id)),
-            &TokenStream::new(),
-        );
+        let block_type = self
+            .enumeration(
+                "__Block",
+                self.named.iter().map(|id| (block_name(*id), *id)),
+                &TokenStream::new(),
+            )
+            .types;
         let rt = quote!(::actor_core::__private::migratable);
         let serde = format!("{rt}::serde").replace(' ', "");
+        // In our words, and not in serde's, where something cannot be kept.
+        let keep = "::actor_core::__private::migratable::Keep";
+        let kept: String = generics
+            .iter()
+            .map(|ty| format!("{ty}: {keep}, "))
+            .collect();
+        let read = read(&generics, &fields);
         let types = quote! {
-            #[derive(#rt::serde::Serialize, #rt::serde::Deserialize)]
-            #[serde(crate = #serde, bound(serialize = #kept, deserialize = #kept))]
+            #[derive(#rt::serde::Serialize)]
+            #[serde(crate = #serde, bound(serialize = #kept))]
             #state_type
+            #read
             #block_type
         };
         let resumed = self.states.iter().enumerate().map(|(n, id)| {
@@ -150,20 +231,19 @@ impl Emit<'_> {
         }
     }
 
-    /// An enum with a variant for each of `variants`, generic over the types of the variables, which only the compiler knows;
-    /// its type with those left to it, and what they must be to be kept.
+    /// An enum with a variant for each of `variants`, generic over the types of the variables, which only the compiler knows.
     fn enumeration(
         &self,
         name: &str,
         variants: impl Iterator<Item = (Ident, BlockId)>,
         first: &TokenStream,
-    ) -> (TokenStream, TokenStream, String) {
+    ) -> Enumeration {
         let name = format_ident!("{name}");
         let mut types = BTreeMap::new();
         let mut out = Vec::new();
         for (variant, id) in variants {
             // The fields of a state that is dropped are, in their order.
-            let fields: Vec<TokenStream> = self
+            let fields: Vec<(Ident, Ident)> = self
                 .vars(id)
                 .into_iter()
                 .rev()
@@ -172,23 +252,23 @@ impl Emit<'_> {
                     let held = self.has[id].held.contains(name);
                     let ty = types.entry((name, held));
                     let ty = ty.or_insert_with(|| format_ident!("T{n}"));
-                    let ident = &var.ident;
-                    quote!(#ident: #ty)
+                    (var.ident.clone(), ty.clone())
                 })
                 .collect();
-            out.push(quote!(#variant { #(#fields),* }));
+            out.push((variant, fields));
         }
-        let generics: Vec<&Ident> = types.values().collect();
+        let generics: Vec<Ident> = types.into_values().collect();
         let inferred = generics.iter().map(|_| quote!(_));
-        (
-            quote!(enum #name<#(#generics),*> { #first #(#out),* }),
-            quote!(#name<#(#inferred),*>),
-            // In our words, and not in serde's, where something cannot be kept.
-            generics
-                .iter()
-                .map(|ty| format!("{ty}: ::actor_core::__private::migratable::Keep, "))
-                .collect(),
-        )
+        let variants = out.iter().map(|(variant, fields)| {
+            let fields = fields.iter().map(|(ident, ty)| quote!(#ident: #ty));
+            quote!(#variant { #(#fields),* })
+        });
+        Enumeration {
+            types: quote!(enum #name<#(#generics),*> { #first #(#variants),* }),
+            inferred: quote!(#name<#(#inferred),*>),
+            generics,
+            fields: out,
+        }
     }
 
     /// The variables of a block, in the order in which they were declared.
