@@ -21,6 +21,7 @@ mod snapshot;
 mod supervisor;
 mod types;
 mod validate;
+mod variants;
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -15,7 +15,7 @@ use quote::{ToTokens, format_ident, quote};
 use syn::{Data, DeriveInput, Fields, Type, Variant, parse_quote};
 
 use crate::expand::{local, quiet, unraw};
-use crate::types;
+use crate::{types, variants};
 
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let input: DeriveInput = match syn::parse2(input) {
@@ -208,20 +208,12 @@ impl Derive<'_> {
     }
 
     fn deserialize(&self) -> TokenStream {
-        let (from, at, variant_) = (local("from"), local("at"), local("variant"));
+        let variant_ = local("variant");
         let enum_name = unraw(&self.input.ident);
         let de = quote!(::actor_core::__private::serde::de);
-        let variants = quote!(::actor_core::__private::variants);
         let ok = quote!(::core::result::Result::Ok);
-        let names = self.variants.iter().map(|variant| unraw(&variant.ident));
-        let last = self.variants.len().saturating_sub(1);
-        let arms = self.variants.iter().enumerate().map(|(n, variant)| {
+        let arms = self.variants.iter().map(|variant| {
             let (_, fields) = pattern(variant);
-            // The names are looked up in the list above, so there is no other number.
-            let n = match n == last {
-                true => quote!(_),
-                false => quote!(#n),
-            };
             let body = match &variant.fields {
                 _ if !is_frozen(variant) => not_frozen(variant, &de),
                 Fields::Unit => {
@@ -239,63 +231,17 @@ impl Derive<'_> {
                 }
                 Fields::Named(named) => {
                     let names = named.named.iter().flat_map(|field| &field.ident).map(unraw);
-                    let nested = fields.iter().rev().fold(quote!(()), |rest, field| quote!((#field, #rest)));
-                    let types = named.named.iter().rev().fold(quote!(()), |rest, field| {
-                        let ty = &field.ty;
-                        quote!((#ty, #rest))
-                    });
+                    let types = named.named.iter().map(|field| &field.ty);
                     let value = value(variant, fields.iter().map(ToTokens::to_token_stream));
-                    quote! {{
-                        let #nested = #variants::fields::<#types, _>(#variant_, &[#(#names),*])?;
-                        #ok(#value)
-                    }}
+                    variants::fields(&variant_, names, &fields, types, &value)
                 }
             };
-            quote!(#n => #body,)
+            (unraw(&variant.ident), body)
         });
-        let arms: Vec<TokenStream> = match self.variants.is_empty() {
-            true => vec![quote! {
-                _ => ::core::result::Result::Err(#de::Error::custom("there is no such value")),
-            }],
-            false => arms.collect(),
-        };
-        let access = format_ident!("SomeVariant", span = Span::mixed_site());
-        let parameter = format_ident!("SomeDeserializer", span = Span::mixed_site());
         let bound = quote!(#de::Deserialize<'__de>);
-        let read = self.implementation(
-            Some(quote!('__de)),
-            &quote!(#variants::Variants<'__de>),
-            Some(&bound),
-            is_frozen,
-            &quote! {
-                const NAME: &'static ::core::primitive::str = #enum_name;
-                const VARIANTS: &'static [&'static ::core::primitive::str] = &[#(#names),*];
-
-                #[allow(unused_variables)]
-                fn read<#access: #de::VariantAccess<'__de>>(
-                    #at: ::core::primitive::usize,
-                    #variant_: #access,
-                ) -> ::core::result::Result<Self, #access::Error> {
-                    match #at {
-                        #(#arms)*
-                    }
-                }
-            },
-        );
-        let deserialize = self.implementation(
-            Some(quote!('__de)),
-            &bound,
-            Some(&bound),
-            is_frozen,
-            &quote! {
-                fn deserialize<#parameter: #de::Deserializer<'__de>>(
-                    #from: #parameter,
-                ) -> ::core::result::Result<Self, #parameter::Error> {
-                    #variants::variants(#from)
-                }
-            },
-        );
-        quote!(#read #deserialize)
+        variants::read(&enum_name, &variant_, arms, |path, body| {
+            self.implementation(Some(quote!('__de)), path, Some(&bound), is_frozen, body)
+        })
     }
 }
 

@@ -17,7 +17,8 @@ use quote::{format_ident, quote, quote_spanned};
 
 use super::graph::{BlockId, Code, Exit, Graph, Names, Var, replace_jumps};
 use super::live::Has;
-use crate::expand::unraw;
+use crate::expand::{local, unraw};
+use crate::variants;
 
 pub(super) struct Program {
     /// The two enums.
@@ -87,68 +88,38 @@ fn targets(graph: &Graph, id: BlockId) -> Vec<BlockId> {
 }
 
 struct Enumeration {
-    /// The item.
-    types: TokenStream,
+    item: TokenStream,
     /// Its type, with what it is generic over left to the compiler.
     inferred: TokenStream,
-    /// What it is generic over.
     generics: Vec<Ident>,
-    /// The variants, and their fields with their types.
-    fields: Vec<(Ident, Vec<(Ident, Ident)>)>,
+    /// Those with fields: the names of these, and their types.
+    variants: Vec<(Ident, Vec<(Ident, Ident)>)>,
 }
 
-/// How the states are read: as by serde's derive, but by code that they share (`actor_core::image::variants`).
-fn read(generics: &[Ident], states: &[(Ident, Vec<(Ident, Ident)>)]) -> TokenStream {
-    let variants = quote!(::actor_core::__private::variants);
+/// How the states are read: as by serde's derive, with bounds in our words.
+fn read(state: &Enumeration) -> TokenStream {
     let keep = quote!(::actor_core::__private::migratable::Keep);
     let de = quote!(::actor_core::__private::serde::de);
-    let names = states.iter().map(|(state, _)| state.to_string());
-    let arms = states.iter().enumerate().map(|(n, (state, fields))| {
+    let (variant, generics) = (local("variant"), &state.generics);
+    let done = quote! {{
+        #de::VariantAccess::unit_variant(#variant)?;
+        ::core::result::Result::Ok(Self::Done)
+    }};
+    let states = state.variants.iter().map(|(state, fields)| {
         let names = fields.iter().map(|(ident, _)| unraw(ident));
-        let nested = fields
-            .iter()
-            .rev()
-            .fold(quote!(()), |rest, (ident, _)| quote!((#ident, #rest)));
-        let types = fields
-            .iter()
-            .rev()
-            .fold(quote!(()), |rest, (_, ty)| quote!((#ty, #rest)));
-        let idents = fields.iter().map(|(ident, _)| ident);
-        let at = n + 1;
-        quote! {
-            #at => {
-                let #nested = #variants::fields::<#types, _>(__variant, &[#(#names),*])?;
-                ::core::result::Result::Ok(Self::#state { #(#idents),* })
-            }
-        }
+        let idents: Vec<&Ident> = fields.iter().map(|(ident, _)| ident).collect();
+        let types = fields.iter().map(|(_, ty)| ty);
+        let value = quote!(Self::#state { #(#idents),* });
+        let body = variants::fields(&variant, names, &idents, types, &value);
+        (state.to_string(), body)
     });
-    quote! {
-        impl<'__de, #(#generics: #keep),*> #variants::Variants<'__de> for __State<#(#generics),*> {
-            const NAME: &'static ::core::primitive::str = "__State";
-            const VARIANTS: &'static [&'static ::core::primitive::str] = &["Done", #(#names),*];
-
-            fn read<__Variant: #de::VariantAccess<'__de>>(
-                __at: ::core::primitive::usize,
-                __variant: __Variant,
-            ) -> ::core::result::Result<Self, __Variant::Error> {
-                match __at {
-                    #(#arms)*
-                    _ => {
-                        #de::VariantAccess::unit_variant(__variant)?;
-                        ::core::result::Result::Ok(Self::Done)
-                    }
-                }
-            }
-        }
-
-        impl<'__de, #(#generics: #keep),*> #de::Deserialize<'__de> for __State<#(#generics),*> {
-            fn deserialize<__Deserializer: #de::Deserializer<'__de>>(
-                __from: __Deserializer,
-            ) -> ::core::result::Result<Self, __Deserializer::Error> {
-                #variants::variants(__from)
-            }
-        }
-    }
+    let all = std::iter::once(("Done".to_owned(), done)).chain(states);
+    variants::read(
+        "__State",
+        &variant,
+        all,
+        |path, body| quote!(impl<'__de, #(#generics: #keep),*> #path for __State<#(#generics),*> { #body }),
+    )
 }
 
 struct Emit<'a> {
@@ -162,12 +133,7 @@ struct Emit<'a> {
 
 impl Emit<'_> {
     fn program(&self, order: &[BlockId]) -> Program {
-        let Enumeration {
-            types: state_type,
-            inferred: state,
-            generics,
-            fields,
-        } = self.enumeration(
+        let state = self.enumeration(
             "__State",
             self.states
                 .iter()
@@ -181,16 +147,17 @@ impl Emit<'_> {
                 self.named.iter().map(|id| (block_name(*id), *id)),
                 &TokenStream::new(),
             )
-            .types;
+            .item;
         let rt = quote!(::actor_core::__private::migratable);
         let serde = format!("{rt}::serde").replace(' ', "");
         // In our words, and not in serde's, where something cannot be kept.
         let keep = "::actor_core::__private::migratable::Keep";
-        let kept: String = generics
+        let kept: String = state
+            .generics
             .iter()
             .map(|ty| format!("{ty}: {keep}, "))
             .collect();
-        let read = read(&generics, &fields);
+        let (state_type, read) = (&state.item, read(&state));
         let types = quote! {
             #[derive(#rt::serde::Serialize)]
             #[serde(crate = #serde, bound(serialize = #kept))]
@@ -226,7 +193,7 @@ impl Emit<'_> {
         Program {
             types,
             start: quote!(__State::S0 { #(#fields),* }),
-            state,
+            state: state.inferred,
             resume,
         }
     }
@@ -259,15 +226,15 @@ impl Emit<'_> {
         }
         let generics: Vec<Ident> = types.into_values().collect();
         let inferred = generics.iter().map(|_| quote!(_));
-        let variants = out.iter().map(|(variant, fields)| {
+        let shown = out.iter().map(|(variant, fields)| {
             let fields = fields.iter().map(|(ident, ty)| quote!(#ident: #ty));
             quote!(#variant { #(#fields),* })
         });
         Enumeration {
-            types: quote!(enum #name<#(#generics),*> { #first #(#variants),* }),
+            item: quote!(enum #name<#(#generics),*> { #first #(#shown),* }),
             inferred: quote!(#name<#(#inferred),*>),
             generics,
-            fields: out,
+            variants: out,
         }
     }
 
