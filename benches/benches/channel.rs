@@ -6,6 +6,8 @@
 //! - `fill`: many sends, then as many receives.
 //! - `contended`: so many producers and consumers, ours as microthreads on two workers and as threads, theirs as threads; two
 //!   processors are assumed. One iteration is one value.
+//! - `gather`: a hundred microthreads are told to work for half a microsecond each, and all answer through one channel; on one
+//!   worker, and on two. One iteration is one answer.
 
 use std::hint::black_box;
 use std::thread;
@@ -242,5 +244,45 @@ fn contended(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, one_worker, contended);
+/// About half a microsecond's.
+fn work() {
+    let step = |x: u64, _| black_box(x.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1));
+    black_box((0..300).fold(1, step));
+}
+
+/// One iteration is one answer.
+fn answers(rounds: u64) -> Duration {
+    const ASKED: u64 = 100;
+    let (done, ended) = channel::unbounded();
+    let asked = (0..ASKED).map(|_| {
+        let (go, told) = channel::unbounded::<()>();
+        let done = done.clone();
+        let _ = microthread::spawn(move || {
+            for () in &told {
+                work();
+                done.send(()).expect("somebody gathers");
+            }
+        });
+        go
+    });
+    let asked: Vec<_> = asked.collect();
+    timed(rounds.div_ceil(ASKED), || {
+        for go in &asked {
+            go.send(()).expect("it listens");
+        }
+        (0..ASKED).for_each(|_| ended.recv().expect("it answers"));
+    })
+}
+
+fn gather(c: &mut Criterion) {
+    let mut group = c.benchmark_group("channel");
+    for count in [1, 2] {
+        let rt = workers(count);
+        group.bench_function(format!("gather/workers_{count}"), |b| {
+            b.iter_custom(|n| inside(&rt, move || answers(n)))
+        });
+    }
+}
+
+criterion_group!(benches, one_worker, contended, gather);
 criterion_main!(benches);

@@ -188,10 +188,15 @@ fn block<'a, O: Op>(
     slot: &mut Option<O::Slot>,
     deadline: Option<Instant>,
 ) -> Option<O::Output> {
-    if op.is_contended() || park::on_stack().is_none() {
+    let on_stack = park::on_stack().is_some();
+    if !on_stack || op.is_contended() && wait::look_pays() {
         drop(state);
-        if let Some(output) = spin(op, slot) {
-            return Some(output);
+        let found = spin(op, slot, on_stack);
+        if on_stack {
+            wait::looked(found.is_some());
+        }
+        if found.is_some() {
+            return found;
         }
         state = match attempt(op, slot, true) {
             Ok(output) => return Some(output),
@@ -254,13 +259,10 @@ fn block_once<O: Op>(
 
 /// Who would wait looks a few times first: to be woken by another thread costs that one up to microseconds.
 #[cold]
-fn spin<O: Op>(op: &O, slot: &mut Option<O::Slot>) -> Option<O::Output> {
+fn spin<O: Op>(op: &O, slot: &mut Option<O::Slot>, on_stack: bool) -> Option<O::Output> {
     // Long pauses: whoever fills the channel has time to put in more than one, and is not disturbed meanwhile.
     const PAUSE: u32 = 32;
-    let (rounds, yields) = match park::on_stack() {
-        Some(_) => (1, 0),
-        None => (3, 4),
-    };
+    let (rounds, yields) = if on_stack { (1, 0) } else { (3, 4) };
     for round in 0..rounds + yields {
         if round < rounds {
             (0..PAUSE << round).for_each(|_| std::hint::spin_loop());

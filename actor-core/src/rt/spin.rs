@@ -10,6 +10,9 @@
 //! - A look that finds something earns one, too; one that does not costs two.
 //! - Without credit the worker sleeps at once.
 //!
+//! Who would wait for a channel that others share does likewise, on a stack, for about a microsecond and while its worker has others to
+//! run ([`wait::look_pays`](super::wait::look_pays)).
+//!
 //! An idle process earns nothing and so never looks. One whose work comes at longer intervals than [`LOOK`] looks not at
 //! all, and one with mixed intervals looks only as often as at least two in three looks find something.
 

@@ -37,6 +37,21 @@ pub(crate) enum Until {
     Deadline(Option<Instant>),
 }
 
+/// Whether a caller that would wait for what another thread may be about to do should look again first: its worker has no others to
+/// run, or such looks have found something lately (`rt::spin`). `true` on threads that are no workers.
+pub(crate) fn look_pays() -> bool {
+    Worker::with(|worker| worker.is_none_or(|it| !it.has_others() || it.looks.pays()))
+}
+
+/// Such a look has ended.
+pub(crate) fn looked(found: bool) {
+    Worker::with(|worker| {
+        if let Some(worker) = worker {
+            worker.looks.looked(found);
+        }
+    });
+}
+
 /// Why a wait ended without what it waited for, and not by its deadline.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]

@@ -57,7 +57,7 @@ use super::core::Core;
 use super::header::{HOLDS_STACK, Header, Runnable};
 use super::io;
 use super::park::Parker;
-use super::patience::Known;
+use super::patience::Thief;
 use super::preempt;
 use super::runner;
 use super::spin::Spin;
@@ -149,13 +149,14 @@ pub(crate) struct Worker {
     steps: Cell<u32>,
     ready_run: Cell<u32>,
     spin: Spin,
+    /// What is remembered of looks by what runs here, before it waits (`rt::wait`).
+    pub(super) looks: Spin,
     /// When memory shall be given back at the latest, if there is any to give.
     trim_due: Cell<Option<Instant>>,
     /// Everything suspended here has been told to end.
     killed_all: Cell<bool>,
     loot: RefCell<Vec<Runnable>>,
-    /// What is known of each worker's queue.
-    known: RefCell<Vec<Known>>,
+    thief: RefCell<Thief>,
     #[cfg(feature = "testing")]
     driven: driven::Driven,
 }
@@ -189,10 +190,11 @@ impl Worker {
             steps: Cell::new(0),
             ready_run: Cell::new(0),
             spin: Spin::default(),
+            looks: Spin::default(),
             trim_due: Cell::new(None),
             killed_all: Cell::new(false),
             loot: RefCell::default(),
-            known: RefCell::default(),
+            thief: RefCell::default(),
             #[cfg(feature = "testing")]
             driven: driven::Driven::default(),
             core,
@@ -405,8 +407,12 @@ impl Worker {
         // It lets go when asked to, which is what the monitor wants to see.
         self.progresses();
         self.steps.set(self.steps.get() + TURN_STEPS);
-        self.root_is_due()
-            || !self.ready.borrow().is_empty()
+        self.root_is_due() || self.has_others()
+    }
+
+    /// Whether others would run if what runs here waited.
+    pub(crate) fn has_others(&self) -> bool {
+        !self.ready.borrow().is_empty()
             || !self.yielded.borrow().is_empty()
             || !self.shared.inbox.is_empty()
             || self.has_runnable()

@@ -6,19 +6,19 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::rt::alarm::Alarm;
-use crate::rt::patience::{Known, Waiting};
+use crate::rt::patience::PATIENCE;
 use crate::rt::spin;
 use crate::sys::seam::Choice;
 
 use super::{
-    DUTY_EVERY, STARVED, STEAL_MAX, STEP, Shared, TRIM_AFTER, TRIM_AT_LATEST, TRIM_PORTION, Worker,
+    DUTY_EVERY, STARVED, STEAL_MAX, STEP, TRIM_AFTER, TRIM_AT_LATEST, TRIM_PORTION, Worker,
 };
 
 /// What came of looking at what others have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Theft {
     Done,
-    /// There is something, but so far its owner seems about to run it.
+    /// There is something, but so far its owner seems about to run it. To be looked at again soon.
     Early,
     Nothing,
 }
@@ -127,18 +127,29 @@ impl Worker {
     pub(super) fn look_longer(&self) -> bool {
         /// Looks at memory for each look at the descriptors, which is a system call.
         const GLANCES: u32 = 8;
+        /// How often to look at what others have: each time takes from its owner's core the line where that is written, which
+        /// costs the owner 100 to 250 ns.
+        const OTHERS_EVERY: Duration = PATIENCE.checked_div(4).expect("4 is not 0");
         let clock = self.core.seam.clock();
-        let end = clock.now() + spin::LOOK;
+        let begun = clock.now();
+        let (mut at_others, end) = (begun + OTHERS_EVERY, begun + spin::LOOK);
         let found = loop {
             let mut glances = 0..GLANCES;
             let news = glances.any(|_| {
                 spin_loop();
                 self.has_news()
             });
-            if news || self.poll(Some(Duration::ZERO)) || self.steal() == Theft::Done {
+            if news || self.poll(Some(Duration::ZERO)) {
                 break true;
             }
-            if clock.now() >= end {
+            let now = clock.now();
+            if now >= at_others {
+                if self.steal() == Theft::Done {
+                    break true;
+                }
+                at_others = now + OTHERS_EVERY;
+            }
+            if now >= end {
                 break false;
             }
         };
@@ -209,16 +220,25 @@ impl Worker {
         let count = self.core.worker_count();
         let start = self.seam.choose(Choice::Victim, count);
         let mut loot = self.loot.borrow_mut();
+        let mut thief = self.thief.borrow_mut();
+        let (now, own) = (self.core.seam.clock().now(), self.shared.progress());
+        thief.looks(now, own, |victim| {
+            (self.core.worker(victim)).map_or(0, |victim| victim.progress())
+        });
         let others = self.core.workers().skip(start);
         for victim in others.chain(self.core.workers().take(start)) {
             if self.is(victim) {
                 continue;
             }
             let waiting = victim.queue.waiting();
-            if self.knows(victim, waiting) {
-                let _ = victim.queue.steal(STEAL_MAX, &mut loot);
+            if thief.is_worth_taking(now, victim.index, waiting, || victim.progress()) {
+                let theirs = victim.progress();
+                let taken = victim.queue.steal(STEAL_MAX, &mut loot);
+                if taken.is_ok_and(|taken| taken > 0) {
+                    thief.takes(now, victim.index, own, theirs);
+                }
             }
-            if waiting.len > 0 {
+            if waiting.len > 0 && thief.patience() <= spin::LOOK {
                 theft = Theft::Early;
             }
             // Mail is there to spread stacks: to take back what has just been assigned would undo that.
@@ -234,14 +254,5 @@ impl Worker {
             }
         }
         theft
-    }
-
-    /// Whether some of what waits at `victim` has been known to this worker for long enough.
-    fn knows(&self, victim: &Shared, waiting: Waiting) -> bool {
-        let mut known = self.known.borrow_mut();
-        if known.len() <= victim.index {
-            known.resize(victim.index + 1, Known::default());
-        }
-        known[victim.index].is_worth_taking(self.core.seam.clock().now(), waiting)
     }
 }
