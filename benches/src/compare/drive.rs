@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Error;
 use super::child;
+use super::duel;
 use super::measured::{Job, Outcome};
 use super::options::Options;
 use super::peers::Peer;
@@ -35,13 +36,18 @@ pub(super) fn run(options: &Options, allocator: &str) -> Result<Report, Error> {
         for (i, size) in sizes.iter().enumerate() {
             writeln!(io::stderr(), "{} ({} actors)", workload.name(), size.actors)?;
             // Of a plot, each point but the last is measured less often.
-            let runs = if i + 1 == sizes.len() {
+            let last = i + 1 == sizes.len();
+            let runs = if last {
                 options.runs
             } else {
                 options.runs.div_ceil(2)
             };
             let results = measure(&programs, &present, &allocators, *workload, *size, runs)?;
-            sections.push(Section::new(*workload, *size, results));
+            let mut section = Section::new(*workload, *size, results);
+            if last {
+                section.duels = duel::fight(&programs, &present, &section, *size, options.short)?;
+            }
+            sections.push(section);
         }
     }
     Ok(Report {

@@ -17,6 +17,8 @@
 //!    configuration that has the lowest median, and the table says which; the JSON has them all. A configuration that has taken
 //!    more than twice as much as another of the same peer's, each at its best so far, is not run again; nor is one waited for
 //!    that takes several times as long.
+//! 4. Then ours and the two best peers, each with its best configuration, run by turns: the ratio to the best peer is the median
+//!    of five pairs, next to each other in time, and not a ratio of medians.
 //!
 //! # What is compared
 //! The same guarantees: a bounded mailbox against a bounded one, an answer against an answer, an actor that is in service
@@ -34,7 +36,7 @@
 //! | `peers` | one file a peer: a function for each workload. Go and Erlang: `benches/peers/` |
 //! | `rules` | what the workloads go by, the same for all |
 //! | `measured` | what a child is told, and what it prints |
-//! | `options`, `programs`, `child`, `drive` | the parent: what to do; what to start; one measurement; all of them |
+//! | `options`, `programs`, `child`, `drive`, `duel` | the parent: what to do; what to start; one measurement; all of them; pairs |
 //! | `report`, `table`, `page`, `plot` | what came of it, as JSON, text, and a page with plots |
 
 use std::io::{self, Write};
@@ -45,6 +47,7 @@ use options::{Mode, Options};
 
 mod child;
 mod drive;
+mod duel;
 mod load;
 pub mod measured;
 mod options;

@@ -57,12 +57,8 @@ fn write_section(report: &Report, section: &Section, to: &mut String) -> std::fm
         workload.name(),
         text(workload.about())
     )?;
-    if let Some((ratio, peer)) = section.ratio() {
-        write!(
-            to,
-            " The best peer, {}, is at {ratio:.2} of ours.",
-            text(&peer)
-        )?;
+    for duel in &section.duels {
+        write!(to, " By turns, {}.", text(&duel.to_string()))?;
     }
     let title = section.figure();
     let sizes: Vec<&Section> = report

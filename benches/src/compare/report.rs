@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::Error;
+use super::duel::Duel;
 use super::measured::Measured;
 use super::workload::{Size, Workload};
 use crate::stats;
@@ -40,6 +41,8 @@ pub(super) struct Section {
     pub(super) actors: u64,
     pub(super) messages: u64,
     pub(super) results: Vec<Results>,
+    /// At its largest size.
+    pub(super) duels: Vec<Duel>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -149,6 +152,7 @@ impl Section {
             actors,
             messages,
             results,
+            duels: Vec::new(),
         }
     }
 
@@ -187,20 +191,16 @@ impl Section {
         absent
     }
 
-    /// Ours, and the best of the others.
-    pub(super) fn ours_and_best_peer(&self) -> (Option<Row<'_>>, Option<Row<'_>>) {
-        let (ours, peers): (Vec<_>, Vec<_>) = self
-            .best()
-            .into_iter()
-            .partition(|row| row.config.is_ours());
-        (ours.into_iter().next(), peers.into_iter().next())
+    /// Ours with its best configuration.
+    pub(super) fn ours(&self) -> Option<Row<'_>> {
+        self.best().into_iter().find(|row| row.config.is_ours())
     }
 
-    /// The best peer's median as a multiple of ours, and who that is.
-    pub(super) fn ratio(&self) -> Option<(f64, String)> {
-        let (ours, peer) = self.ours_and_best_peer();
-        let (ours, peer) = ours.zip(peer)?;
-        Some((peer.median / ours.median, peer.config.peer.clone()))
+    /// The duel with the best peer: that in which ours is ahead the least, or behind the most.
+    pub(super) fn ratio(&self) -> Option<&Duel> {
+        let by_median = |one: &&Duel, other: &&Duel| one.median().total_cmp(&other.median());
+        let fought = self.duels.iter().filter(|duel| !duel.ratios.is_empty());
+        fought.min_by(by_median)
     }
 }
 
@@ -223,15 +223,21 @@ impl Report {
     /// If ours has failed at one.
     pub(super) fn failures(&self) -> Result<(), Error> {
         for section in &self.sections {
+            let failed = |config: &Config, why: &str| {
+                Err(format!("{}: {config}: {why}", section.workload.name()).into())
+            };
+            // In short runs, which are to show whether it works, everybody's failure counts.
+            let counts = |config: &Config| config.is_ours() || self.short;
             for results in &section.results {
-                let why = results.failed.as_ref().or(results.cannot.as_ref());
-                let ours = results.config.is_ours();
-                // In short runs, which are to show whether it works, everybody's failure counts.
-                let failed = results.failed.is_some() && self.short;
-                if let (Some(why), true) = (why, ours || failed) {
-                    return Err(
-                        format!("{}: {}: {why}", section.workload.name(), results.config).into(),
-                    );
+                let cannot = results.cannot.as_ref().filter(|_| results.config.is_ours());
+                let why = results.failed.as_ref().or(cannot);
+                if let Some(why) = why.filter(|_| counts(&results.config)) {
+                    return failed(&results.config, why);
+                }
+            }
+            for (config, why) in section.duels.iter().filter_map(|it| it.failed.as_ref()) {
+                if counts(config) {
+                    return failed(config, why);
                 }
             }
         }
@@ -288,7 +294,25 @@ mod tests {
         assert_eq!(best, [(1, 20.0), (2, 45.0)]);
         let ours = &section.best()[0];
         assert_eq!((ours.min, ours.max), (10.0, 90.0));
-        assert_eq!(section.ratio(), Some((2.25, "tokio".to_owned())));
+    }
+
+    #[test]
+    fn the_ratio_is_that_to_whom_ours_is_ahead_of_the_least() {
+        let mut section = section();
+        assert!(section.ratio().is_none());
+        let duel = |peer, ratios: &[f64]| Duel {
+            ours: results("ours", 1, &[], None).config,
+            peer: results(peer, 2, &[], None).config,
+            ratios: ratios.to_vec(),
+            failed: None,
+        };
+        section.duels = vec![
+            duel("may", &[1.9, 3.0, 2.5]),
+            duel("tokio", &[0.5, 2.0, 9.0]),
+        ];
+        let ratio = section.ratio().map(Duel::to_string);
+        let said = "ours, 1 worker, glibc against tokio, 2 workers, glibc: 2.00 (0.50 to 9.00)";
+        assert_eq!(ratio.as_deref(), Some(said));
     }
 
     #[test]

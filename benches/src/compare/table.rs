@@ -15,34 +15,46 @@ pub(super) fn print(report: &Report, to: &mut impl Write) -> io::Result<()> {
     for peer in &report.peers {
         writeln!(to, "- {} {}", peer.name, peer.version())?;
     }
-    writeln!(to, "\nMedians of {} runs.\n", report.runs)?;
+    writeln!(
+        to,
+        "\nMedians of {} runs; ratios to the best peer are medians of pairs of runs.\n",
+        report.runs
+    )?;
     summary(report, to)?;
     report.tables().try_for_each(|section| details(section, to))
 }
 
 /// A line for each workload: ours, the best peer, the ratio.
 fn summary(report: &Report, to: &mut impl Write) -> io::Result<()> {
-    writeln!(to, "| workload | ours | best peer | its | ratio |")?;
-    writeln!(to, "|---|---|---|---|---|")?;
+    writeln!(
+        to,
+        "| workload | ours | best peer | its | ratio | min | max |"
+    )?;
+    writeln!(to, "|---|---|---|---|---|---|---|")?;
     for section in report.tables() {
-        let (ours, peer) = section.ours_and_best_peer();
-        let value = |it: Option<&Row<'_>>| {
-            it.map_or("-".to_owned(), |row| {
-                number(section.workload.unit(), row.median)
-            })
+        let unit = section.workload.unit();
+        let value =
+            |it: Option<&Row<'_>>| it.map_or("-".to_owned(), |row| number(unit, row.median));
+        let ours = section.ours();
+        let best = section.best();
+        let name = section.workload.name();
+        write!(
+            to,
+            "| `{name}`, {} | {} |",
+            section.figure(),
+            value(ours.as_ref())
+        )?;
+        let Some(duel) = section.ratio() else {
+            writeln!(to, " - | - | - | - | - |")?;
+            continue;
         };
-        let ratio = section
-            .ratio()
-            .map_or("-".to_owned(), |(ratio, _)| format!("{ratio:.2}"));
+        let peer = best.iter().find(|row| row.config.peer == duel.peer.peer);
+        let (median, min, max) = (duel.median(), duel.min(), duel.max());
+        let its = value(peer);
         writeln!(
             to,
-            "| `{}`, {} | {} | {} | {} | {ratio} |",
-            section.workload.name(),
-            section.figure(),
-            value(ours.as_ref()),
-            peer.as_ref()
-                .map_or("-".to_owned(), |row| row.config.to_string()),
-            value(peer.as_ref()),
+            " {} | {its} | {median:.2} | {min:.2} | {max:.2} |",
+            duel.peer
         )?;
     }
     Ok(())
