@@ -19,11 +19,14 @@
 //! *Steps* are what the monitor counts, activations and resumed stacks. *Alone* is what the owner did from the thief's first look
 //! until it took something; a *visit* lasts from then until the thief has nothing to do. The visit
 //!
-//! - has *cost* if the two together have taken fewer steps in it than the owner alone would have, and the thief's were
-//!   [`SHORT`]: a long step may be another kind of work, and is worth moving in any case. The patience becomes fourfold.
+//! - has *cost* if the thief's steps have taken more than twice as long as the owner's alone, and yet were [`SHORT`]: two at
+//!   half the pace do no more than one, and have stopped that one for the theft. A long step may be another kind of work, and is
+//!   worth moving in any case. The patience becomes fourfold.
 //! - has *paid* otherwise. The patience is [`PATIENCE`] again, as it is [`FORGOTTEN`] after the last visit that has cost: the load
 //!   may have changed.
 //! - says nothing if the owner did less than [`FEW`] steps alone.
+//!
+//! What the owner does during the visit is not asked: it may have nothing to do because others have taken from it, too.
 //!
 //! So of work that is better left alone at most [`RAISES`] thefts are tried in 20 ms; and what waits for 0.64 ms is taken, whatever
 //! came of it before. Twenty philosophers and their arbiter take 100 to 190 ns a meal on one worker, as much on two, and took
@@ -54,9 +57,12 @@ const _: () = assert!(
 const RAISES: u32 = 3;
 /// After so long a thief's patience is what it was at first.
 const FORGOTTEN: Duration = Duration::from_millis(20);
-/// A thief's steps are short if they take less on average: what it costs to have all that a step needs come from another core's
-/// cache is a good part of that.
-const SHORT: Duration = Duration::from_nanos(2500);
+/// A thief's steps are short if they take no longer on average: what it costs to have all that a step needs come from another
+/// core's cache is a good part of that.
+const SHORT: Pace = Pace {
+    steps: 2,
+    time: Duration::from_micros(5),
+};
 /// So many steps say how fast their worker is.
 const FEW: u64 = 8;
 /// About what it costs to wake a thread.
@@ -79,8 +85,9 @@ struct Pace {
 }
 
 impl Pace {
-    fn is_slower_than(self, other: Pace) -> bool {
-        u128::from(self.steps) * other.time.as_nanos()
+    /// Whether a step takes more than `times` as long as one of `other`.
+    fn is_slower_than(self, times: u128, other: Pace) -> bool {
+        u128::from(self.steps) * other.time.as_nanos() * times
             < u128::from(other.steps) * self.time.as_nanos()
     }
 }
@@ -97,12 +104,9 @@ struct Known {
 
 #[derive(Debug)]
 struct Visit {
-    victim: usize,
     begun: Instant,
     /// The thief's steps by then.
     own: u64,
-    /// The victim's.
-    theirs: u64,
     alone: Pace,
 }
 
@@ -124,11 +128,10 @@ impl Thief {
         PATIENCE * 4u32.pow(self.raised)
     }
 
-    /// It has nothing to do, `own` steps after it began. `steps` are those of another worker.
-    pub(super) fn looks(&mut self, now: Instant, own: u64, steps: impl FnOnce(usize) -> u64) {
+    /// It has nothing to do, `own` steps after it began.
+    pub(super) fn looks(&mut self, now: Instant, own: u64) {
         if let Some(visit) = self.visit.take() {
-            let theirs = steps(visit.victim);
-            self.judge(now, own, theirs, &visit);
+            self.judge(now, own, &visit);
         }
         let is_long_ago = |then: Instant| now.saturating_duration_since(then) >= FORGOTTEN;
         if self.raised_at.is_some_and(is_long_ago) && !fault!("patience_keeps") {
@@ -136,19 +139,16 @@ impl Thief {
         }
     }
 
-    fn judge(&mut self, now: Instant, own: u64, theirs: u64, visit: &Visit) {
-        let time = now.saturating_duration_since(visit.begun);
-        let own = own.wrapping_sub(visit.own);
-        let both = Pace {
-            steps: own + theirs.wrapping_sub(visit.theirs),
-            time,
-        };
+    fn judge(&mut self, now: Instant, own: u64, visit: &Visit) {
         if visit.alone.steps < FEW {
             return;
         }
-        let short =
-            u128::from(own) * SHORT.as_nanos() > time.as_nanos() || fault!("patience_counts_all");
-        let cost = short && both.is_slower_than(visit.alone) && !fault!("patience_blind");
+        let own = Pace {
+            steps: own.wrapping_sub(visit.own),
+            time: now.saturating_duration_since(visit.begun),
+        };
+        let short = !own.is_slower_than(1, SHORT) || fault!("patience_counts_all");
+        let cost = short && own.is_slower_than(2, visit.alone) && !fault!("patience_blind");
         (self.raised, self.raised_at) = match cost {
             true => ((self.raised + 1).min(RAISES), Some(now)),
             false => (0, None),
@@ -197,10 +197,8 @@ impl Thief {
     pub(super) fn takes(&mut self, now: Instant, victim: usize, own: u64, theirs: u64) {
         let known = self.known.get(victim).copied().flatten();
         self.visit = known.map(|known| Visit {
-            victim,
             begun: now,
             own,
-            theirs,
             alone: Pace {
                 steps: theirs.wrapping_sub(known.steps),
                 time: now.saturating_duration_since(known.since),

@@ -222,9 +222,7 @@ impl Worker {
         let mut loot = self.loot.borrow_mut();
         let mut thief = self.thief.borrow_mut();
         let (now, own) = (self.core.seam.clock().now(), self.shared.progress());
-        thief.looks(now, own, |victim| {
-            (self.core.worker(victim)).map_or(0, |victim| victim.progress())
-        });
+        thief.looks(now, own);
         let others = self.core.workers().skip(start);
         for victim in others.chain(self.core.workers().take(start)) {
             if self.is(victim) {
