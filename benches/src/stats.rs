@@ -18,6 +18,32 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     }
 }
 
+/// The median of some values, the least and the greatest.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread {
+    /// See [`median`].
+    pub median: f64,
+    /// The least.
+    pub min: f64,
+    /// The greatest.
+    pub max: f64,
+}
+
+/// How values are spread. `None` of no values.
+///
+/// ```
+/// let spread = benches::stats::spread([3.0, 1.0, 2.5]).unwrap();
+/// assert_eq!((spread.median, spread.min, spread.max), (2.5, 1.0, 3.0));
+/// assert_eq!(benches::stats::spread([]), None);
+/// ```
+pub fn spread(values: impl IntoIterator<Item = f64> + Clone) -> Option<Spread> {
+    Some(Spread {
+        median: median(values.clone())?,
+        min: values.clone().into_iter().reduce(f64::min)?,
+        max: values.into_iter().reduce(f64::max)?,
+    })
+}
+
 /// The smallest value that at least `share` (0 to 1) of all values do not exceed. `None` of no values.
 ///
 /// ```

@@ -116,16 +116,18 @@ pub(super) struct Thief {
     /// By worker.
     known: Vec<Option<Known>>,
     visit: Option<Visit>,
-    /// How often its patience has been raised.
-    raised: u32,
-    /// When it was last.
-    raised_at: Option<Instant>,
+    /// How often its patience has been raised, and when last.
+    raised: Option<(u32, Instant)>,
 }
 
 impl Thief {
     /// For how long something must have waited.
     pub(super) fn patience(&self) -> Duration {
-        PATIENCE * 4u32.pow(self.raised)
+        PATIENCE * 4u32.pow(self.raises())
+    }
+
+    fn raises(&self) -> u32 {
+        self.raised.map_or(0, |(times, _)| times)
     }
 
     /// It has nothing to do, `own` steps after it began.
@@ -133,9 +135,11 @@ impl Thief {
         if let Some(visit) = self.visit.take() {
             self.judge(now, own, &visit);
         }
-        let is_long_ago = |then: Instant| now.saturating_duration_since(then) >= FORGOTTEN;
-        if self.raised_at.is_some_and(is_long_ago) && !fault!("patience_keeps") {
-            (self.raised, self.raised_at) = (0, None);
+        if let Some((_, at)) = self.raised
+            && now.saturating_duration_since(at) >= FORGOTTEN
+            && !fault!("patience_keeps")
+        {
+            self.raised = None;
         }
     }
 
@@ -149,10 +153,7 @@ impl Thief {
         };
         let short = !own.is_slower_than(1, SHORT) || fault!("patience_counts_all");
         let cost = short && own.is_slower_than(2, visit.alone) && !fault!("patience_blind");
-        (self.raised, self.raised_at) = match cost {
-            true => ((self.raised + 1).min(RAISES), Some(now)),
-            false => (0, None),
-        };
+        self.raised = cost.then(|| ((self.raises() + 1).min(RAISES), now));
     }
 
     /// It looks at the queue of `victim`. Whether it should take something.

@@ -40,16 +40,14 @@ pub(crate) enum Until {
 /// Whether a caller that would wait for what another thread may be about to do should look again first: its worker has no others to
 /// run, or such looks have found something lately (`rt::spin`). `true` on threads that are no workers.
 pub(crate) fn look_pays() -> bool {
-    Worker::with(|worker| worker.is_none_or(|it| !it.has_others() || it.looks.pays()))
+    Worker::current().is_none_or(|worker| !worker.has_others() || worker.looks.pays())
 }
 
 /// Such a look has ended.
 pub(crate) fn looked(found: bool) {
-    Worker::with(|worker| {
-        if let Some(worker) = worker {
-            worker.looks.looked(found);
-        }
-    });
+    if let Some(worker) = Worker::current() {
+        worker.looks.looked(found);
+    }
 }
 
 /// Why a wait ended without what it waited for, and not by its deadline.

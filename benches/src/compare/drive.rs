@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Error;
 use super::child;
 use super::duel;
-use super::measured::{Job, Outcome};
+use super::measured::Outcome;
 use super::options::Options;
 use super::peers::Peer;
 use super::programs::Programs;
@@ -45,7 +45,7 @@ pub(super) fn run(options: &Options, allocator: &str) -> Result<Report, Error> {
             let results = measure(&programs, &present, &allocators, *workload, *size, runs)?;
             let mut section = Section::new(*workload, *size, results);
             if last {
-                section.duels = duel::fight(&programs, &present, &section, *size, options.short)?;
+                section.duels = duel::fight(&programs, &present, &section, options.short)?;
             }
             sections.push(section);
         }
@@ -118,13 +118,7 @@ fn measure(
                 continue;
             }
             let config = &results.config;
-            let job = Job {
-                workload,
-                workers: config.workers,
-                actors: size.actors,
-                messages: size.messages,
-            };
-            let command = programs.command(peer, &config.allocator, job);
+            let command = programs.command(peer, &config.allocator, config.job(workload, size));
             let known = shortest.get(peer.name);
             let limit = known.map_or(child::LIMIT, |it| patience(*it));
             let begun = Instant::now();

@@ -11,12 +11,12 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::child;
-use super::measured::{Job, Outcome};
+use super::measured::Outcome;
 use super::peers::Peer;
 use super::programs::Programs;
 use super::report::{Config, Section};
 use super::workload::Size;
-use crate::stats;
+use crate::stats::{self, Spread};
 
 /// How many peers: the second may be the best at another pace.
 const RIVALS: usize = 2;
@@ -34,16 +34,9 @@ pub(super) struct Duel {
 }
 
 impl Duel {
-    pub(super) fn median(&self) -> f64 {
-        stats::median(self.ratios.iter().copied()).unwrap_or(f64::NAN)
-    }
-
-    pub(super) fn min(&self) -> f64 {
-        self.ratios.iter().copied().fold(f64::INFINITY, f64::min)
-    }
-
-    pub(super) fn max(&self) -> f64 {
-        self.ratios.iter().copied().fold(0.0, f64::max)
+    /// `None`: there is no pair.
+    pub(super) fn ratio(&self) -> Option<Spread> {
+        stats::spread(self.ratios.iter().copied())
     }
 }
 
@@ -52,17 +45,15 @@ pub(super) fn fight(
     programs: &Programs,
     peers: &[&Peer],
     section: &Section,
-    size: Size,
     short: bool,
 ) -> io::Result<Vec<Duel>> {
+    let size = Size {
+        actors: section.actors,
+        messages: section.messages,
+    };
     let run = |config: &Config| {
         let peer = peers.iter().find(|it| it.name == config.peer);
-        let job = Job {
-            workload: section.workload,
-            workers: config.workers,
-            actors: size.actors,
-            messages: size.messages,
-        };
+        let job = config.job(section.workload, size);
         let command = programs.command(peer.expect("it has run"), &config.allocator, job);
         match child::run(command, programs, size, child::LIMIT) {
             Ok(Outcome::Measured(measured)) => Ok(measured.value),
@@ -70,7 +61,7 @@ pub(super) fn fight(
         }
     };
     let best = section.best();
-    let Some(ours) = section.ours() else {
+    let Some(ours) = best.iter().find(|row| row.config.is_ours()) else {
         return Ok(Vec::new());
     };
     let mut duels = Vec::new();
@@ -100,8 +91,7 @@ impl fmt::Display for Duel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Duel { ours, peer, .. } = self;
         write!(f, "{ours} against {peer}: ")?;
-        if !self.ratios.is_empty() {
-            let (median, min, max) = (self.median(), self.min(), self.max());
+        if let Some(Spread { median, min, max }) = self.ratio() {
             write!(f, "{median:.2} ({min:.2} to {max:.2})")?;
         }
         match &self.failed {

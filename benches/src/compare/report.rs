@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::Error;
 use super::duel::Duel;
-use super::measured::Measured;
+use super::measured::{Job, Measured};
 use super::workload::{Size, Workload};
-use crate::stats;
+use crate::stats::{self, Spread};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
@@ -101,6 +101,16 @@ impl Config {
     pub(super) fn is_ours(&self) -> bool {
         self.peer == "ours"
     }
+
+    /// What a process is told that does `workload` once.
+    pub(super) fn job(&self, workload: Workload, size: Size) -> Job {
+        Job {
+            workload,
+            workers: self.workers,
+            actors: size.actors,
+            messages: size.messages,
+        }
+    }
 }
 
 impl fmt::Display for Config {
@@ -128,16 +138,16 @@ impl Results {
 
     fn row(&self) -> Option<Row<'_>> {
         let median = |of: &dyn Fn(&Measured) -> f64| stats::median(self.runs.iter().map(of));
-        let values = || self.runs.iter().map(|it| it.value);
+        let spread = stats::spread(self.runs.iter().map(|it| it.value))?;
         let more = self.runs.first()?.more.keys().map(|key| {
             let median = median(&|it| it.more[key]).unwrap_or(0.0);
             format!("{key} {median:.0}")
         });
         Some(Row {
             config: &self.config,
-            median: median(&|it| it.value)?,
-            min: values().fold(f64::INFINITY, f64::min),
-            max: values().fold(0.0, f64::max),
+            median: spread.median,
+            min: spread.min,
+            max: spread.max,
             peak_bytes: median(&|it| it.peak_bytes as f64)?,
             more: more.collect::<Vec<_>>().join(", "),
         })
@@ -191,16 +201,11 @@ impl Section {
         absent
     }
 
-    /// Ours with its best configuration.
-    pub(super) fn ours(&self) -> Option<Row<'_>> {
-        self.best().into_iter().find(|row| row.config.is_ours())
-    }
-
-    /// The duel with the best peer: that in which ours is ahead the least, or behind the most.
-    pub(super) fn ratio(&self) -> Option<&Duel> {
-        let by_median = |one: &&Duel, other: &&Duel| one.median().total_cmp(&other.median());
-        let fought = self.duels.iter().filter(|duel| !duel.ratios.is_empty());
-        fought.min_by(by_median)
+    /// The duel with the best peer, that in which ours is ahead the least, or behind the most; and its ratio.
+    pub(super) fn ratio(&self) -> Option<(&Duel, Spread)> {
+        let fought = self.duels.iter();
+        let fought = fought.filter_map(|duel| Some((duel, duel.ratio()?)));
+        fought.min_by(|(_, one), (_, other)| one.median.total_cmp(&other.median))
     }
 }
 
@@ -310,7 +315,7 @@ mod tests {
             duel("may", &[1.9, 3.0, 2.5]),
             duel("tokio", &[0.5, 2.0, 9.0]),
         ];
-        let ratio = section.ratio().map(Duel::to_string);
+        let ratio = section.ratio().map(|(duel, _)| duel.to_string());
         let said = "ours, 1 worker, glibc against tokio, 2 workers, glibc: 2.00 (0.50 to 9.00)";
         assert_eq!(ratio.as_deref(), Some(said));
     }

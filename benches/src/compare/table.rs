@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::report::{Report, Row, Section};
 use super::workload::Unit;
+use crate::stats::Spread;
 
 pub(super) fn print(report: &Report, to: &mut impl Write) -> io::Result<()> {
     let machine = &report.machine;
@@ -35,21 +36,15 @@ fn summary(report: &Report, to: &mut impl Write) -> io::Result<()> {
         let unit = section.workload.unit();
         let value =
             |it: Option<&Row<'_>>| it.map_or("-".to_owned(), |row| number(unit, row.median));
-        let ours = section.ours();
         let best = section.best();
+        let ours = best.iter().find(|row| row.config.is_ours());
         let name = section.workload.name();
-        write!(
-            to,
-            "| `{name}`, {} | {} |",
-            section.figure(),
-            value(ours.as_ref())
-        )?;
-        let Some(duel) = section.ratio() else {
+        write!(to, "| `{name}`, {} | {} |", section.figure(), value(ours))?;
+        let Some((duel, Spread { median, min, max })) = section.ratio() else {
             writeln!(to, " - | - | - | - | - |")?;
             continue;
         };
         let peer = best.iter().find(|row| row.config.peer == duel.peer.peer);
-        let (median, min, max) = (duel.median(), duel.min(), duel.max());
         let its = value(peer);
         writeln!(
             to,
